@@ -1,0 +1,1 @@
+"""What margin is: instruments, tiers, pools, liquidation prices, accounts, venues."""

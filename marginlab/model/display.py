@@ -1,0 +1,83 @@
+"""How pools, accounts and liquidation prices show themselves, in plain text and in a notebook."""
+
+from html import escape
+
+
+def fmt(value):
+    """A number for readers: thousands separated, four significant figures where it is small."""
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "-∞"
+    if abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    if abs(value) >= 100:
+        return f"{value:,.2f}"
+    return f"{value:.4g}"
+
+
+def table(rows, head=()):
+    """Rows of text as an HTML table; the first column is a header."""
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row" style="text-align:left">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table>{'<thead><tr>' + top + '</tr></thead>' if top else ''}<tbody>{body}</tbody></table>"
+
+
+def crossings_rows(found):
+    """(side, price or "none", reason) of a `Crossings`."""
+    return [
+        (side, "none" if at.price is None else fmt(at.price), at.why)
+        for side, at in (("below", found.below), ("above", found.above))
+    ]
+
+
+def crossings_text(found):
+    lines = [f"{side} {price}: {why}" for side, price, why in crossings_rows(found)]
+    state = " (breached already)" if found.breached else ""
+    return f"{found.kind} of {found.pool} along {found.index}{state}\n  " + "\n  ".join(lines)
+
+
+def crossings_html(found):
+    return table(crossings_rows(found), (f"{found.kind} along {found.index}", "price", found.pool))
+
+
+def pool_rows(pool):
+    """What a pool holds and where it stands, at its marks."""
+    money = " + ".join(f"{fmt(a)} {c}" for c, a in pool.collateral.items()) or "nothing"
+    rows = [("collateral", money)]
+    for p in pool.positions:
+        side = "long" if p.quantity > 0 else "short"
+        rows.append((p.instrument.symbol, f"{side} {fmt(abs(p.quantity))} contracts from {fmt(p.entry)}"))
+    rows.append(("equity", f"{fmt(pool.equity())} {pool.currency}"))
+    if pool.positions:
+        rows.append(("requirement", f"{fmt(pool.requirement())} {pool.currency}"))
+        rows.append(("margin ratio", fmt(pool.margin_ratio())))
+        for index in dict.fromkeys(p.instrument.index for p in pool.positions):
+            found = pool.liquidation(index)
+            sides = [f"{side} {price}" for side, price, _ in crossings_rows(found)]
+            rows.append((f"liquidation, {index}", ", ".join(sides)))
+    return rows
+
+
+def pool_text(pool):
+    rows = pool_rows(pool)
+    width = max(len(row[0]) for row in rows)
+    return f"{pool.name} at {pool.venue.name}\n" + "\n".join(f"  {name:<{width}}  {text}" for name, text in rows)
+
+
+def pool_html(pool):
+    return table(pool_rows(pool), (pool.name, f"at {pool.venue.name}"))
+
+
+def account_text(account):
+    lines = [f"account at {account.venue.name}"]
+    for pool in account.pools:
+        lines.append("  " + pool_text(pool).replace("\n", "\n  "))
+    return "\n".join(lines)
+
+
+def account_html(account):
+    return "".join(pool_html(pool) for pool in account.pools)

@@ -1,0 +1,205 @@
+"""When a pool is liquidated: the prices at which its slack, or its equity, is zero.
+
+Measured in quote currency and along the price P of one index, with all other prices held, a pool is
+
+    slack = a + b*P + c/P
+
+between two boundaries of its tier schedules. That holds for coins and contracts alike: an inverse
+contract's PnL of N*(1/E - 1/P) coins is N*P/E - N in quote currency. (c is there only where an inverse
+contract's rate grows with its size.) Maintenance schedules are convex, so slack is concave and lies below
+each of its segments: the root of a segment is never inside the healthy range. From either end we solve the
+segment, look up the tiers that hold at the root, and solve again until they stay the same. That is the rule
+of Binance FAQ b3c689c1f50a44cabb3a84e663b81d93 (redo with the bracket at P); it cannot run in circles.
+"""
+
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from . import display
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One side of the answer: a `price` in quote currency, or None and the reason why there is none.
+
+    `tiers` holds the tier (from 1) of each contract of the index at that price.
+    """
+
+    price: float | None
+    mark: float
+    tiers: dict
+    reason: str
+
+    @property
+    def distance(self):
+        """How far the price is from the mark, as a signed fraction; infinite if there is none."""
+        return inf if self.price is None else self.price / self.mark - 1
+
+    @property
+    def why(self):
+        """The answer in a sentence."""
+        if self.price is None:
+            return self.reason
+        way = f"{abs(self.distance):.1%} {'below' if self.distance < 0 else 'above'} {display.fmt(self.mark)}"
+        on = ", ".join(f"{symbol} on tier {tier}" for symbol, tier in self.tiers.items())
+        return f"{self.reason} at {display.fmt(self.price)}, {way}" + (f" ({on})" if on else "")
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """Where a pool's slack (liquidation) or equity (bankruptcy) crosses zero along one index.
+
+    The pool is healthy between `below` and `above`; either may be absent, and says why. `breached` if it is not healthy
+    at its mark. `price` is the crossing nearest to the mark; ValueError with the reasons if there is none.
+    """
+
+    kind: str
+    pool: str
+    index: str
+    mark: float
+    below: Crossing
+    above: Crossing
+    breached: bool
+
+    @property
+    def price(self):
+        """The crossing nearest to the mark; ValueError if there is none."""
+        found = [side for side in (self.below, self.above) if side.price is not None]
+        if not found:
+            raise ValueError(f"no {self.kind} price: {self.below.why}; {self.above.why}")
+        return min(found, key=lambda side: abs(side.distance)).price
+
+    __repr__ = display.crossings_text
+    _repr_html_ = display.crossings_html
+
+
+def crossings(pool, index, kind):
+    """`Crossings` of a pool along one index; `kind` is "liquidation" (slack) or "bankruptcy" (equity)."""
+    fixed, moving = _slack(pool, index) if kind == "liquidation" else (_equity(pool, index), ())
+    mark = pool.quote(index, pool.marks)
+    a, b, c, _ = _segment(fixed, moving, mark)
+    healthy, slope = a + b * mark + c / mark > 0, b - c / mark**2
+    reason = "equity meets its requirement" if kind == "liquidation" else "equity is used up"
+    sides = []
+    for end in (0.0, inf):
+        price = _solve(fixed, moving, end)
+        if price is None:
+            sides.append(Crossing(None, mark, {}, _why_not(pool, index, end, healthy, slope)))
+        else:
+            tiers = _tiers(pool, index, price) if kind == "liquidation" else {}
+            sides.append(Crossing(price, mark, tiers, reason))
+    return Crossings(kind, pool.name, index, mark, sides[0], sides[1], not healthy)
+
+
+def slack_along(pool, index, price):
+    """Slack, in the pool's currency, at one price of an index, with the requirement as the liquidation price has it."""
+    a, b, c, _ = _segment(*_slack(pool, index), price)
+    return (a + b * price + c / price) / pool.quote(pool.currency, {**pool.marks, index: price})
+
+
+def _equity(pool, index):
+    """Equity along an index is a + b*P in quote currency: (a, b)."""
+    at, a, b = pool.marks, 0.0, 0.0
+    for currency, amount in pool.collateral.items():
+        if currency == index:
+            b += amount
+        else:
+            a += amount * pool.quote(currency, at)
+    for p in pool.positions:
+        instrument, size = p.instrument, p.quantity * p.instrument.face
+        if instrument.index != index:
+            price = at.get(instrument.symbol, at[instrument.index])
+            a += p.pnl(price) * pool.quote(instrument.settle, at)
+        elif instrument.inverse:
+            a, b = a - size, b + size / p.entry
+        else:
+            unit = pool.quote(instrument.settle, at)
+            a, b = a - size * p.entry * unit, b + size * unit
+    return a, b
+
+
+def _slack(pool, index):
+    """(a, b) of equity less all requirements that are affine along the index, and the rest: the positions whose tier
+    moves with the price, as (size, schedule, share, fee, unit), unit None where they settle in the index's coin."""
+    (a, b), moving = _equity(pool, index), []
+    for t in pool.terms:
+        size, schedule, held, rate = abs(t.size), t.position.instrument.tiers, t.held, 0.0
+        unit = None if t.inverse and t.index == index else pool.quote(t.settle, pool.marks)
+        if t.index != index or pool.venue.maintenance_at == "mark":
+            held = t.charge(t.notional(pool.marks))
+        elif t.frozen is not None:
+            held, rate = t.charge(0.0), t.fee
+        elif schedule.basis == "contracts":
+            rate = t.share * schedule.rate(abs(t.position.quantity)) + t.fee
+        else:
+            moving.append((size, schedule, t.share, t.fee, unit))
+        if unit is None:  # `held` coins are worth held*P, and a rate on size/P coins is a constant
+            a, b = a - rate * size, b - held
+        else:
+            a, b = a - held * unit, b - rate * size * unit
+    return (a, b), moving
+
+
+def _segment(fixed, moving, price):
+    """(a, b, c) and the tiers of the segment of slack that holds at a price; 0 and inf are its ends."""
+    (a, b), c, tiers = fixed, 0.0, []
+    for size, schedule, share, fee, unit in moving:
+        tier = schedule.tier(size * price if unit is not None else size / price if price else inf)
+        rate, amount = (share * schedule.rates[tier] + fee) * size, share * schedule.amounts[tier]
+        if unit is None:
+            a, b, c = a - rate, b + amount, c - share * schedule.growth * size * size
+        else:
+            a, b = a + amount * unit, b - rate * unit
+        tiers.append(tier)
+    return a, b, c, tiers
+
+
+def _solve(fixed, moving, end):
+    """Root of slack nearest to `end` (0 or inf), or None."""
+    last, (a, b, c, tiers) = end, _segment(fixed, moving, end)
+    while True:
+        root = _root(a, b, c, end)
+        if root is None:
+            return None
+        a, b, c, found = _segment(fixed, moving, root)
+        if found == tiers or (root <= last if end == 0 else root >= last):  # settled, or rounding at a boundary
+            return root
+        last, tiers = root, found
+
+
+def _root(a, b, c, end):
+    """Lower (end = 0) or upper (end = inf) root of a + b*P + c/P with c <= 0, or None."""
+    if c == 0.0:
+        return -a / b if (b > 0 > a if end == 0 else b < 0 < a) else None
+    square = a * a - 4 * b * c
+    if square < 0 or (b <= 0 and a <= 0):
+        return None
+    if end == 0:
+        return -2 * c / (a + sqrt(square))
+    return -(a + sqrt(square)) / (2 * b) if b < 0 else None
+
+
+def _tiers(pool, index, price):
+    """Tier, from 1, of each contract on an index at a price."""
+    on = {}
+    for t in pool.terms:
+        if t.index == index:
+            schedule = t.position.instrument.tiers
+            notional = t.notional({index: price}) if t.frozen is None else t.frozen
+            on[t.symbol] = schedule.tier(notional if schedule.basis == "notional" else abs(t.position.quantity)) + 1
+    return on
+
+
+def _why_not(pool, index, end, healthy, slope):
+    """The reason why there is no crossing on the side of `end`."""
+    if not healthy:
+        return f"the pool is below its line at the mark, and no {'lower' if end == 0 else 'higher'} price changes that"
+    exposed = [p for p in pool.positions if p.instrument.index == index]
+    if not exposed and index not in pool.collateral:
+        return f"nothing in this pool moves with {index}"
+    if end == 0:
+        covered = "the margin covers the whole position: the price would have to be at or below 0"
+        return covered if slope > 0 else "a fall is a gain here"
+    if exposed and all(p.instrument.inverse and p.quantity < 0 for p in exposed):
+        return "inverse short of 1x or less: a rise costs at most the coins that it was sold for, and they are there"
+    return "a rise is a gain here"

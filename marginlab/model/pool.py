@@ -1,0 +1,231 @@
+"""A pool: collateral and positions that stand or fall together. Isolated: one position. Cross: all the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import inf
+from types import MappingProxyType
+
+import numpy as np
+
+from . import checks, display
+from .instruments import Position
+from .liquidation import crossings, slack_along
+from .terms import term
+from .venues import Venue
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Collateral and positions valued in one settlement currency.
+
+    `slack = equity - requirement`; at or below zero the venue liquidates the pool.
+
+    Parameters
+    ----------
+    currency : str
+        The settlement currency in which the pool is valued.
+    collateral : mapping of currency to amount
+        Signed: a debt is a negative amount.
+    positions : sequence of Position
+    venue : Venue
+        Whose rules and schedules hold.
+    marks : mapping of name to price
+        Quote currency for one coin, by index ("BTC"); a contract's own mark, by symbol, overrides its index. A
+        contract that was never marked stands at its entry price.
+    name : str
+        How the pool is called in tables and messages.
+
+    Methods take prices as keywords or as a mapping, `pool.slack(BTC=45_000)`, floats or ndarrays; what is not given
+    stays at its mark. They return a float or an array in `currency`. TypeError or ValueError on a price that is not a
+    positive finite number, and on a missing or unknown name.
+    """
+
+    currency: str
+    collateral: Mapping
+    positions: tuple = ()
+    venue: Venue = None
+    marks: Mapping = field(default_factory=dict)
+    name: str = "pool"
+
+    def __post_init__(self):
+        if not isinstance(self.venue, Venue):
+            raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {self.venue!r}")
+        bound = []
+        for position in self.positions:
+            if not isinstance(position, Position):
+                raise TypeError(f"positions must hold Position values, not {position!r}")
+            if self.venue.rates_of == "initial margin" and position.leverage is None:
+                raise ValueError(f"leverage must be given: at {self.venue.name} maintenance depends on it")
+            bound.append(position.with_tiers(self.venue.schedule(position.instrument)))
+        collateral = {c: checks.number(f"collateral {c}", a) for c, a in self.collateral.items()}
+        marks = {p.instrument.index: p.entry for p in bound}
+        marks.update((name, checks.price(name, price)) for name, price in self.marks.items())
+        currencies = {self.currency, *collateral, *(p.instrument.settle for p in bound)}
+        object.__setattr__(self, "positions", tuple(bound))
+        object.__setattr__(self, "collateral", MappingProxyType(collateral))
+        object.__setattr__(self, "marks", MappingProxyType(marks))
+        object.__setattr__(self, "_foreign", tuple(sorted(currencies - {self.currency})))
+
+    @cached_property
+    def terms(self):
+        """The venue's rules boiled down to numbers, a `Term` for each position."""
+        return tuple(term(self, p) for p in self.positions)
+
+    @cached_property
+    def _rows(self):
+        return tuple(t[:7] for t in self.terms)
+
+    # ---------------------------------------------------------------- prices
+
+    @cached_property
+    def names(self):
+        """Every index, contract and coin whose price this pool follows."""
+        named = {p.instrument.index for p in self.positions} | {p.instrument.symbol for p in self.positions}
+        return named | {self.currency, *self._foreign}
+
+    def prices(self, given=None, /, **named):
+        """The pool's marks with the given prices put over them. An index moves all its contracts with it."""
+        named = {**given, **named} if given and named else given or named
+        at = {**self.marks, **named}
+        if len(at) > len(self.marks) and not named.keys() <= self.names:
+            name = next(iter(named.keys() - self.names))
+            follows = ", ".join(sorted(self.names - set(self.venue.quotes))) or "no price"
+            raise ValueError(f"nothing in the pool {self.name!r} follows {name!r}: it follows {follows}")
+        for name, price in named.items():
+            if type(price) is not float or not 0.0 < price < inf:
+                at[name] = checks.price(name, price)
+        for symbol, index in self._own:
+            if index in named and symbol not in named:
+                del at[symbol]
+        return at
+
+    @cached_property
+    def _own(self):
+        """(symbol, index) of the contracts that were marked on their own."""
+        return tuple(
+            (p.instrument.symbol, p.instrument.index) for p in self.positions if p.instrument.symbol in self.marks
+        )
+
+    def unit(self, currency, at):
+        """Value of one unit of a currency in the pool's currency, at prices `at`."""
+        return 1.0 if currency == self.currency else self.quote(currency, at) / self.quote(self.currency, at)
+
+    def quote(self, currency, at):
+        """Value of one unit of a currency in quote currency, at prices `at`."""
+        if currency in at:
+            return at[currency]
+        if currency in self.venue.quotes:
+            return 1.0
+        raise ValueError(f"the price of {currency} is needed to value {self.name!r}: give {currency}=...")
+
+    # ------------------------------------------------- the one equation
+
+    def equity(self, given=None, /, **prices):
+        """Collateral plus unrealised PnL."""
+        return self._worth(self.prices(given, **prices))[0]
+
+    def requirement(self, given=None, /, kind="maintenance", **prices):
+        """Sum of the positions' maintenance (or, by `kind`, initial) margins, with the venue's fee rule."""
+        checks.one_of("kind", kind, ("maintenance", "initial"))
+        at = self.prices(given, **prices)
+        return self._worth(at)[1] if kind == "maintenance" else self._initial(at)
+
+    def slack(self, given=None, /, **prices):
+        """Equity minus maintenance requirement: at or below zero the pool is liquidated."""
+        equity, requirement = self._worth(self.prices(given, **prices))
+        return equity - requirement
+
+    def margin_ratio(self, given=None, /, **prices):
+        """Equity / requirement: 1 at liquidation, infinite without positions. Some venues print the inverse."""
+        equity, requirement = self._worth(self.prices(given, **prices))
+        if isinstance(requirement, np.ndarray):
+            return np.divide(equity, requirement, out=np.full(requirement.shape, inf), where=requirement > 0)
+        return equity / requirement if requirement > 0 else inf
+
+    def available(self, given=None, /, **prices):
+        """What may leave the pool: its collateral, less losses and initial margin. Unrealised profit stays."""
+        at = self.prices(given, **prices)
+        return np.minimum(self._held(at), self._worth(at)[0]) - self._initial(at)
+
+    def _worth(self, at):
+        """(equity, maintenance requirement) at prices `at`: the heart of the package."""
+        equity, requirement, foreign = self._held(at), 0.0, self._foreign
+        for symbol, index, settle, inverse, size, start, charge in self._rows:
+            price = at[symbol] if symbol in at else at[index]
+            level = -1.0 / price if inverse else price
+            pnl, margin = size * (level - start), charge(abs(size * level))
+            if foreign:
+                unit = self.unit(settle, at)
+                pnl, margin = pnl * unit, margin * unit
+            equity = equity + pnl  # not +=: arrays of two prices broadcast
+            requirement = requirement + margin
+        return equity, requirement
+
+    def _initial(self, at):
+        """Initial margin requirement at prices `at`: notional / leverage, with the fee where the venue adds it."""
+        total = 0.0
+        for t in self.terms:
+            p, notional = t.position, t.notional(at) if t.frozen is None else t.frozen
+            margin = p.instrument.tiers.initial(notional, p.leverage, abs(p.quantity))
+            total = total + (margin + t.held) * self.unit(t.settle, at)
+        return total
+
+    def _held(self, at):
+        """Value of the collateral at prices `at`."""
+        if not self._foreign:
+            return self.collateral.get(self.currency, 0.0)
+        return sum((a * self.unit(c, at) for c, a in self.collateral.items()), 0.0)
+
+    # ------------------------------------------------------ its turning points
+
+    def liquidation(self, index=None):
+        """The prices of one index at which slack is zero, others held at their marks: a `Crossings`."""
+        return crossings(self, self._index(index), "liquidation")
+
+    def bankruptcy(self, index=None):
+        """The prices of one index at which equity is zero, others held at their marks: a `Crossings`."""
+        return crossings(self, self._index(index), "bankruptcy")
+
+    def margin_for(self, liquidation, index=None):
+        """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`.
+
+        Slack is affine in the collateral, so two valuations give it. ValueError if the price is on the wrong side:
+        no collateral would keep the pool alive at its mark and end it there.
+        """
+        index, price = self._index(index), checks.number("liquidation", liquidation, above=0)
+        held = self.collateral.get(self.currency, 0.0)
+        here, more = (slack_along(self.adding(extra), index, price) for extra in (0.0, abs(held) or 1.0))
+        margin = held - here * (abs(held) or 1.0) / (more - here)
+        moved = self.adding(margin - held)
+        if slack_along(moved, index, self.marks[index]) <= 0:
+            raise ValueError(
+                f"liquidation={price:,g} cannot be the liquidation price of {self.name!r} at a mark of "
+                f"{self.marks[index]:,g}: with {margin:,.6g} {self.currency} it would be liquidated already"
+            )
+        return margin
+
+    @property
+    def isolated(self):
+        """Whether the pool was walled off for one position."""
+        return self.name.startswith("isolated ")
+
+    def marked(self, marks):
+        """The pool at these marks, as far as it follows them."""
+        return replace(self, marks={name: price for name, price in marks.items() if name in self.names})
+
+    def adding(self, amount):
+        """The pool with so much more (or less) of its own currency as collateral."""
+        held = self.collateral.get(self.currency, 0.0)
+        return replace(self, collateral={**self.collateral, self.currency: held + amount})
+
+    def _index(self, index):
+        moving = sorted({p.instrument.index for p in self.positions})
+        if index is None and len(moving) == 1:
+            return moving[0]
+        if not isinstance(index, str) or index not in self.names or index in self.venue.quotes:
+            raise ValueError(f"index must be one of {', '.join(moving) or '(no position here)'}, not {index!r}")
+        return index
+
+    __repr__ = display.pool_text
+    _repr_html_ = display.pool_html

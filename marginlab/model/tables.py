@@ -1,0 +1,41 @@
+"""Tables of accounts: the ledger, and two accounts side by side. pandas is imported when one is asked for."""
+
+
+def ledger(account):
+    """All events as a DataFrame: a row each, a column for each party; the parties of a row sum to zero."""
+    import pandas as pd
+
+    named = ("kind", "pool", "currency", "price")
+    frame = pd.DataFrame([{name: getattr(e, name) for name in named} | dict(e.flows) for e in account.events])
+    parties = [column for column in frame.columns if column not in named]
+    return frame.assign(**frame[parties].fillna(0.0))
+
+
+def compare(before, after):
+    """DataFrame of two accounts side by side: for every pool, each figure before, after, and the change.
+
+    Rows (pool, figure); where a figure does not exist the cell says why.
+    """
+    import pandas as pd
+
+    rows = []
+    for name in dict.fromkeys(p.name for account in (before, after) for p in account.pools):
+        sides = [_figures(next((p for p in account.pools if p.name == name), None)) for account in (before, after)]
+        for figure in dict.fromkeys([*sides[0], *sides[1]]):
+            a, b = (side.get(figure, "no such pool") for side in sides)
+            change = b - a if not isinstance(a, str) and not isinstance(b, str) else ""
+            rows.append((name, figure, a, b, change))
+    frame = pd.DataFrame(rows, columns=["pool", "figure", "before", "after", "change"])
+    return frame.set_index(["pool", "figure"])
+
+
+def _figures(pool):
+    if pool is None:
+        return {}
+    figures = {f"collateral, {c}": a for c, a in pool.collateral.items()}
+    figures |= {"equity": pool.equity(), "requirement": pool.requirement(), "slack": pool.slack()}
+    for index in dict.fromkeys(p.instrument.index for p in pool.positions):
+        found = pool.liquidation(index)
+        for side, at in (("below", found.below), ("above", found.above)):
+            figures[f"liquidation {side}, {index}"] = f"none: {at.why}" if at.price is None else at.price
+    return figures

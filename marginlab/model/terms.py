@@ -1,0 +1,69 @@
+"""What a position requires, with the venue's rules boiled down to numbers."""
+
+from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
+
+from .instruments import Position
+
+
+class Term(NamedTuple):
+    """One position with its venue's rules boiled down to numbers. It requires
+
+        share * maintenance(notional) + fee * notional + held
+
+    `size` = contracts * face, signed; `start` the entry level (see `Perpetual.level`); `held` does not move with the
+    price; `frozen` is the notional on which maintenance is charged if that does not move either, else None.
+    """
+
+    symbol: str
+    index: str
+    settle: str
+    inverse: bool
+    size: float
+    start: float
+    charge: Callable
+    position: Position
+    share: float
+    fee: float
+    held: float
+    frozen: float | None
+
+    def price(self, at):
+        """The position's price among `at`: its contract's own mark if there is one, else its index."""
+        return at[self.symbol] if self.symbol in at else at[self.index]
+
+    def notional(self, at):
+        """Notional (>= 0) at prices `at`, in the settlement currency."""
+        return abs(self.size * self.position.instrument.level(self.price(at)))
+
+
+def term(pool, p):
+    """The `Term` of one position in a pool."""
+    venue, instrument, schedule = pool.venue, p.instrument, p.instrument.tiers
+    size, start, n = p.quantity * instrument.face, instrument.level(p.entry), abs(p.quantity)
+    share = 1.0 if venue.rates_of == "notional" else 1 / p.leverage
+    fee = venue.fee if venue.fee_at == "price" else 0.0
+    held = venue.fee * abs(p.notional(bust(pool, p))) if venue.fee_at == "bankruptcy" else 0.0
+    frozen = abs(size * start) if venue.maintenance_at == "entry" else None
+
+    def charge(notional):
+        charged = notional if frozen is None else frozen
+        return share * schedule.maintenance(charged, n) + fee * notional + held
+
+    plain = (share, fee, held, frozen, schedule.basis) == (1.0, 0.0, 0.0, None, "notional")
+    return Term(instrument.symbol, instrument.index, instrument.settle, instrument.inverse, size, start,
+                schedule.maintenance if plain else charge, p, share, fee, held, frozen)  # fmt: skip
+
+
+def bust(pool, p):
+    """Price at which a position has lost its margin: by its leverage, or without one by the whole pool.
+
+    E*(1 - s/L), or E*L/(L + s) if inverse, with s = +1 or -1. Source: Bybit help, Bankruptcy Price
+    (USDT Contract); article 900000031623 (inverse); article 360039261334 has the whole balance.
+    """
+    if p.leverage is None:
+        side = pool.bankruptcy(p.instrument.index)
+        return (side.below if p.quantity > 0 else side.above).price or inf
+    step = (1 if p.quantity > 0 else -1) / p.leverage
+    return p.entry / (1 + step) if p.instrument.inverse and step > -1 else p.entry * (1 - step)

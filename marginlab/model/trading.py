@@ -1,0 +1,176 @@
+"""Trades: how a position opens, grows, shrinks, flips and closes. `Account.trade` is the way in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from . import checks
+from .instruments import Perpetual, Position
+from .pool import Pool
+from .venues import COUNTERPARTIES, TRADER
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of the ledger. `flows` says who gained (+) or lost (-) how much; it sums to zero.
+
+    A liquidation carries what was `lost` by the trader, and the `surplus` or `shortfall` that arose at
+    that price; `flows` says who took it.
+    """
+
+    kind: str
+    pool: str
+    currency: str
+    flows: Mapping
+    price: float | None = None
+    text: str = ""
+    lost: float = 0.0
+    surplus: float = 0.0
+    shortfall: float = 0.0
+
+
+class Order(NamedTuple):
+    """What was asked for, checked: see `Account.trade`."""
+
+    instrument: Perpetual
+    quantity: float
+    price: float
+    isolated: float | bool | None
+    leverage: float | None
+
+
+def trade(account, instrument, quantity, price, isolated, leverage):
+    """See `Account.trade`."""
+    if not isinstance(instrument, Perpetual):
+        raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
+    quantity = checks.number("quantity", quantity)
+    if quantity == 0:
+        raise ValueError("quantity must be positive (buy) or negative (sell), not 0")
+    price = checks.number("price", price, above=0)
+    leverage = None if leverage is None else checks.number("leverage", leverage, above=0)
+    if isolated is not None and isolated is not True:
+        isolated = checks.number("isolated", isolated, above=0)
+    account.cross_in(instrument.settle)  # refuses a currency that the account does not hold
+    instrument = replace(instrument, tiers=account.venue.schedule(instrument))
+    if instrument.index not in account.marks:
+        account = account.mark(**{instrument.index: price})
+    order = Order(instrument, quantity, price, isolated, leverage)
+    pool = next((p for p in account.pools if any(q.instrument.symbol == instrument.symbol for q in p.positions)), None)
+    if pool is None:
+        return opened(account, order)
+    held = next(p for p in pool.positions if p.instrument.symbol == instrument.symbol)
+    if held.instrument != instrument:
+        raise ValueError(f"instrument {instrument.symbol!r} differs from the open one of that symbol")
+    if isolated is not None and not pool.isolated:
+        raise ValueError(f"isolated={isolated!r}: {instrument.symbol} is open in cross margin; close it first")
+    if held.quantity * quantity > 0:
+        return opened(account, order, pool, held)
+    if abs(quantity) > abs(held.quantity):
+        flat = reduced(account, pool, held, -held.quantity, price)
+        if pool.isolated and isolated is None:
+            order = order._replace(isolated=True, leverage=leverage or held.leverage)
+        return opened(flat, order._replace(quantity=quantity + held.quantity))
+    if isolated is not None or leverage is not None:
+        raise ValueError("isolated and leverage have no part in a trade that only reduces a position")
+    return reduced(account, pool, held, quantity, price)
+
+
+def opened(account, order, pool=None, held=None):
+    """The account after opening a position, or after increasing `held` in `pool`."""
+    instrument, quantity, price, isolated, leverage = order
+    settle = instrument.settle
+    if pool is None and isolated is not None:
+        pool = Pool(settle, {settle: 0.0}, (), account.venue, {}, f"isolated {instrument.symbol}")
+    pool = pool or account.cross_in(settle)
+    margin = _margin(account, order, held) if pool.isolated else 0.0
+    size, entry = quantity, price
+    if held:
+        size = held.quantity + quantity
+        entry = instrument.average_entry(held.quantity, held.entry, quantity, price)
+        leverage = leverage or held.leverage
+    notional = abs(instrument.notional(size, entry))
+    collateral = pool.collateral[settle] + margin
+    if type(isolated) is float:
+        leverage = notional / collateral
+    position = Position(instrument, size, entry, leverage)
+    _check_size(position, notional)
+    others = tuple(p for p in pool.positions if p is not held)
+    after = replace(pool, positions=(*others, position), collateral={settle: collateral})
+    after = after.marked(account.marks)
+    needed = after.requirement() if pool.isolated else after.requirement(kind="initial")
+    missing = needed - after.equity()
+    if after.slack() <= 0 or missing > 1e-12 * needed:
+        raise ValueError(
+            f"{instrument.symbol} would leave {after.name!r} short of its margin: {needed:,.6g} {settle} "
+            f"needed, {after.equity():,.6g} there, {missing:,.6g} missing"
+        )
+    text = f"{quantity:+,g} at {price:,g}"
+    event = Event("trade", after.name, settle, {TRADER: 0.0, COUNTERPARTIES: 0.0}, price, text)
+    return (account.credit(settle, -margin) if margin else account).updated(after, events=[event])
+
+
+def _margin(account, order, held):
+    """The margin that an isolated trade sets aside."""
+    instrument, quantity, price, isolated, leverage = order
+    notional = abs(instrument.notional(quantity, price))
+    chosen = leverage or (held.leverage if held else None)
+    if type(isolated) is not float and chosen is None:
+        raise ValueError("an isolated trade needs its margin, isolated=5, or isolated=True with leverage=10")
+    margin = isolated if type(isolated) is float else notional / chosen
+    if leverage and abs(notional / leverage - margin) > 1e-9 * margin:
+        raise ValueError(
+            f"isolated={margin:g} and leverage={leverage:g} disagree: {notional:g} {instrument.settle} "
+            f"at that leverage needs {notional / leverage:g}"
+        )
+    check_free("isolated", margin, account.cross_in(instrument.settle))
+    return margin
+
+
+def _check_size(position, notional):
+    """ValueError if the schedule ends before this size, or allows less leverage at it."""
+    schedule, n = position.instrument.tiers, abs(position.quantity)
+    size = notional if schedule.basis == "notional" else n
+    if size > schedule.cap:
+        raise ValueError(f"quantity {n:g} is beyond the schedule, which ends at {schedule.cap:,g} ({schedule.basis})")
+    most = float(schedule.max_leverage(notional, n))
+    if position.leverage and position.leverage > most * (1 + 1e-9):
+        raise ValueError(
+            f"leverage {position.leverage:g} is above the {most:g} allowed at this size: the initial margin must "
+            f"be at least {notional / most:g} {position.instrument.settle}, not {notional / position.leverage:g}"
+        )
+
+
+def reduced(account, pool, held, quantity, price):
+    """The account after closing part or all of `held`; the venue says where profit and freed margin go."""
+    settle, venue = held.instrument.settle, account.venue
+    share, margin = -quantity / held.quantity, pool.collateral[settle]
+    realised = held.instrument.pnl(-quantity, held.entry, price)
+    left = (replace(held, quantity=held.quantity + quantity),) if share < 1 else ()
+    positions = tuple(q for p in pool.positions for q in (left if p is held else (p,)))
+    out = 0.0
+    if pool.isolated and not left:
+        out = margin + realised
+    elif pool.isolated:  # a loss is paid out of this position's own margin, never by the account
+        freed = margin * share if venue.freed_to == "account" else 0.0
+        out = max(0.0, freed + (realised if venue.realised_to == "account" or realised < 0 else 0.0))
+    after = replace(pool, positions=positions, collateral={settle: margin + realised - out})
+    if out < 0 or after.equity() < 0 or (left and pool.isolated and after.slack() <= 0):
+        raise ValueError(
+            f"price={price:g}: this fill would leave {pool.name!r} with {after.equity() + min(out, 0.0):,.6g} "
+            f"{settle}; at() says what the venue does there"
+        )
+    text = f"{quantity:+,g} at {price:,g}"
+    flows = {TRADER: realised, COUNTERPARTIES: -realised}
+    event = Event("trade", pool.name, settle, flows, price, text)
+    if pool.isolated:
+        account = account.credit(settle, out)
+        if not left:
+            return account.updated(drop=[pool.name], events=[event])
+    return account.updated(after, events=[event])
+
+
+def check_free(name, amount, pool):
+    """ValueError if a pool has less than `amount` to give."""
+    free = max(float(pool.available()), 0.0)
+    if amount > free + 1e-12 * abs(free):
+        raise ValueError(f"{name}={amount:g} {pool.currency} is more than the {free:g} free in {pool.name!r}")

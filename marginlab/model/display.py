@@ -10,7 +10,7 @@ def fmt(value):
     if abs(value) >= 10_000:
         return f"{value:,.0f}"
     if abs(value) >= 100:
-        return f"{value:,.2f}"
+        return f"{value:,.6g}"
     return f"{value:.4g}"
 
 

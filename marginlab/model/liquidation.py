@@ -40,7 +40,7 @@ class Crossing:
         """The answer in a sentence."""
         if self.price is None:
             return self.reason
-        way = f"{abs(self.distance):.1%} {'below' if self.distance < 0 else 'above'} {display.fmt(self.mark)}"
+        way = f"{abs(self.distance) * 100:.1f} % {'below' if self.distance < 0 else 'above'} {display.fmt(self.mark)}"
         on = ", ".join(f"{symbol} on tier {tier}" for symbol, tier in self.tiers.items())
         return f"{self.reason} at {display.fmt(self.price)}, {way}" + (f" ({on})" if on else "")
 

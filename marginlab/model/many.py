@@ -78,7 +78,7 @@ def _liquidation_block(venue, instrument, schedule, quantity, entry, margin, mar
 
 
 def _first_to_go(schedule, goal, z, contracts, share, fee):
-    """Notional V with V + z * (share * maintenance(V) + fee * V) = goal: of all tiers, the one that liquidates first."""
+    """The notional V with V + z * (share * maintenance(V) + fee * V) = goal, by the tier that liquidates first."""
     if schedule.basis == "contracts":
         return goal / (1 + z * (share * schedule.rate(contracts) + fee))
     used = range(len(schedule.floors))

@@ -1,0 +1,171 @@
+"""What an explorer is: controls -> inputs -> account -> reading (figures and a sentence) -> picture."""
+
+from html import escape
+
+import ipywidgets as widgets
+from IPython.display import Image, display
+
+from ...model.display import table
+from .. import figures
+
+STYLE = """<style>
+.marginlab-reading{line-height:1.5;max-width:46rem;color:var(--jp-content-font-color1,inherit)}
+.marginlab-reading table{margin:.4rem 0;border-collapse:collapse;color:inherit}
+.marginlab-reading th,.marginlab-reading td{padding:.15rem .9rem .15rem 0;text-align:right;border:0;color:inherit}
+.marginlab-reading thead th{border-bottom:1px solid var(--jp-border-color1,#999)}
+.marginlab-limits{max-width:46rem;font-size:90%;color:var(--jp-content-font-color2,inherit)}
+</style>"""
+LABELS = {"description_width": "13rem"}
+
+
+class Explorer:
+    """One what-if: a subclass says what its controls are, what is read off them, and what is drawn.
+
+    `reading` is a plain dict of figures with a "sentence"; `state()` and `set(...)` read and move the controls;
+    `presets` are states by name. An error while updating shows in the explorer and is kept in `error`.
+    """
+
+    title, limits, presets = "", "", {}
+    height = "44rem"  # fixed, so that the page never jumps
+
+    def __init__(self):
+        self.controls, self.reading, self.error = {}, {}, None
+        self.rows = self.make_controls()
+        over = {"grid_area": "1 / 1 / 2 / 2"}  # the two layers of the picture lie in one cell of a grid
+        self.still, self.view = widgets.HTML(layout=over), widgets.HTML(layout=over)
+        stage = widgets.GridBox(
+            [self.still, self.view],
+            layout=widgets.Layout(height=self.height, overflow="hidden", grid_template_columns="100%"),
+        )
+        self.picker = widgets.Dropdown(
+            options=list(self.presets),
+            description="Preset",
+            tooltip="Set every control to a named case",
+            style=LABELS,
+            layout=widgets.Layout(width="34rem"),
+        )
+        self.picker.observe(lambda change: self.preset(change["new"]), "value")
+        reset = widgets.Button(
+            description="Reset", tooltip="Back to the preset shown", layout=widgets.Layout(width="7rem")
+        )
+        reset.on_click(lambda _: self.preset(self.picker.value))
+        head = widgets.HTML(f"{STYLE}<b>{escape(self.title)}</b>")
+        foot = widgets.HTML(f'<div class="marginlab-limits">{escape(self.limits)}</div>')
+        self.widget = widgets.VBox([head, widgets.HBox([self.picker, reset]), *self.rows, stage, foot])
+        self.layers, self.axes_key, self._quiet = self.make_picture(), None, False
+        for control in self.controls.values():
+            control.observe(lambda _: self.update(), "value")
+        self.preset(next(iter(self.presets)))
+
+    # ------------------------------------------------- what a subclass says
+
+    def make_controls(self):
+        """Rows of widgets, made with `slider` and `choice`, in the order size, margin, side, price."""
+        raise NotImplementedError
+
+    def read(self, **state):
+        """The figures and the sentence for a state of the controls: a dict."""
+        raise NotImplementedError
+
+    def make_picture(self, paper=False):
+        """The `figures.Layers` in which `draw` moves artists."""
+        raise NotImplementedError
+
+    def draw(self, layers, reading):
+        """Move the artists; return the key of the axes (see `figures.Layers`)."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------- controls
+
+    def slider(self, name, label, low, high, step, tip):
+        """A slider and, beside it, a box for a typed number; both hold the same value."""
+        about = {"min": low, "max": high, "step": step, "value": low}
+        slide = widgets.FloatSlider(
+            **about, description=label, tooltip=tip, readout=False, style=LABELS, layout=widgets.Layout(width="34rem")
+        )
+        box = widgets.BoundedFloatText(**about, tooltip=f"{label}: type a number", layout=widgets.Layout(width="7rem"))
+
+        def tie(source, target):
+            def follow(change):  # 4.999999999 on the slider is 5 in the box, which does not send it back
+                if abs(target.value - change["new"]) > step * 1e-6:
+                    target.value = round(change["new"], 9)
+
+            source.observe(follow, "value")
+
+        tie(slide, box)
+        tie(box, slide)
+        self.controls[name] = slide
+        return widgets.HBox([slide, box])
+
+    def choice(self, name, label, options, tips):
+        """Buttons of which one is down."""
+        words = widgets.Label(label, layout=widgets.Layout(width="13rem", justify_content="flex-end"))
+        self.controls[name] = widgets.ToggleButtons(options=options, tooltips=tips, style={"button_width": "6rem"})
+        return widgets.HBox([words, self.controls[name]])
+
+    def state(self):
+        """The value of every control, by name."""
+        values = {name: control.value for name, control in self.controls.items()}
+        return {name: round(value, 9) if isinstance(value, float) else value for name, value in values.items()}
+
+    def set(self, **state):
+        """Move controls, all at once; ValueError if there is no such control."""
+        for name in state:
+            if name not in self.controls:
+                raise ValueError(f"{name!r} is not a control: use {', '.join(self.controls)}")
+        self._quiet = True
+        try:
+            for name, value in state.items():
+                self.controls[name].value = value
+        finally:
+            self._quiet = False
+        self.update()
+
+    def preset(self, name):
+        """Set every control to a named case; ValueError if there is none of that name."""
+        if name not in self.presets:
+            raise ValueError(f"{name!r} is not a preset: use one of {', '.join(map(repr, self.presets))}")
+        self.set(**self.presets[name])
+        self.picker.value = name
+
+    # -------------------------------------------------------------- showing
+
+    def update(self):
+        """Read the controls, work everything out afresh, show it."""
+        if self._quiet:
+            return
+        try:
+            self.reading = self.read(**self.state())
+            key = self.draw(self.layers, self.reading)
+            if key != self.axes_key:
+                self.axes_key, self.still.value = key, self.layers.still()
+            self.view.value = self.layers.moving(self.reading["sentence"]) + self.words(self.reading)
+            self.error = None
+        except Exception as error:  # an explorer shows what went wrong: a callback's error is lost otherwise
+            self.error = error
+            self.view.value = f'<div role="alert">This setting could not be worked out: {escape(str(error))}</div>'
+
+    def words(self, reading):
+        """The sentence and the table under the picture."""
+        sentence = f'<p aria-live="polite">{escape(reading["sentence"])}</p>'
+        head, rows = reading["table"]
+        return f'<div class="marginlab-reading">{sentence}{table(rows, head)}</div>'
+
+    def twin(self, name, show=True):
+        """The picture of a preset as a still image, with its reading in words: for pages without a kernel."""
+        if name not in self.presets:
+            raise ValueError(f"{name!r} is not a preset: use one of {', '.join(map(repr, self.presets))}")
+        reading = self.read(**self.presets[name])
+        layers = self.make_picture(paper=True)
+        self.draw(layers, reading)
+        image = Image(figures.png(layers.figure), width=680)
+        if show:
+            display(image)
+            print(reading["sentence"])
+        return None if show else image
+
+    def __repr__(self):
+        return f"{type(self).__name__}: {self.title}"
+
+    def _repr_mimebundle_(self, **options):
+        return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}

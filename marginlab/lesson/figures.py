@@ -1,0 +1,125 @@
+"""The drawing vocabulary of the course: one colour and one line style for each quantity, in every figure.
+
+Figures are matplotlib. An explorer shows one as SVG in two layers: the axes, drawn again only when they change, and the
+lines over them, drawn at each move; that is most of what makes a slider feel quick.
+"""
+
+import io
+import re
+from html import escape
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+# Okabe-Ito and neighbours: told apart by colour-blind eyes, at least 3:1 against white and JupyterLab's dark.
+STYLES = {
+    "equity": {"color": "#0072B2", "linestyle": "-", "linewidth": 2.2},
+    "equity, cross": {"color": "#0072B2", "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
+    "requirement": {"color": "#D55E00", "linestyle": (0, (5, 2)), "linewidth": 1.8},
+    "liquidation": {"color": "#C2477F", "linestyle": "-", "linewidth": 1.6},
+    "bankruptcy": {"color": "#8C6BB1", "linestyle": (0, (4, 2, 1, 2)), "linewidth": 1.6},
+    "entry": {"color": "#808080", "linestyle": ":", "linewidth": 1.6},
+    "price": {"color": "#009E73", "linestyle": "none", "marker": "o", "markersize": 8},
+}
+# Sentinel colours, exchanged for the page's own when a figure becomes SVG.
+INK, RULE = "#010203", "#040506"
+PAGE = (
+    "max-width:46rem;contain:content;color:var(--jp-content-font-color1,currentColor);"
+    "--marginlab-rule:var(--jp-border-color1,#999)"
+)
+LOOK = {
+    "font.size": 10.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": RULE,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "marginlab",
+    "path.simplify": True,
+}
+PAPER = {name: {INK: "#222222", RULE: "#999999"}.get(value, value) for name, value in LOOK.items()} | {
+    "figure.facecolor": "white"
+}
+
+
+def thousands(value, _=None):
+    """Axis label of a price or an amount: 50,000 or 2.5."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:g}"
+
+
+def blank(xlabel="", ylabel="", width=7.4, height=3.7, paper=False):
+    """(Figure, Axes) in the course's look, bound to nothing global; on `paper` dark on white, whatever the page."""
+    with mpl.rc_context(PAPER if paper else LOOK):
+        figure = Figure(figsize=(width, height), dpi=72)
+        FigureCanvasSVG(figure)
+        axes = figure.add_axes((0.09, 0.15, 0.89, 0.74))
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        axes.grid(True, alpha=0.5)
+        axes.axhline(0, color=mpl.rcParams["axes.edgecolor"], linewidth=1.2)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(thousands))
+    return figure, axes
+
+
+def legend(axes):
+    """The legend in one row over the axes, where it can hide nothing."""
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncol": 5, "frameon": False}
+    axes.legend(**place, fontsize=9.5, handlelength=2.4, labelcolor=axes.xaxis.label.get_color())
+
+
+def note(axes, x, y, text="", **how):
+    """Text inside a figure, in the page's colour."""
+    return axes.text(x, y, text, fontsize=9.5, color=axes.xaxis.label.get_color(), **how)
+
+
+def svg(figure):
+    """A figure as SVG text that takes the page's text colour and font; the same figure gives the same text."""
+    with mpl.rc_context(LOOK), io.StringIO() as out:
+        figure.canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        text = out.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor").replace(RULE, "var(--marginlab-rule)")
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 sans-serif", text)
+    return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r'\1style="width:100%;height:auto"', text, count=1)
+
+
+def png(figure, dpi=110):
+    """A figure made with `paper=True` as PNG bytes: the static twin of an explorer."""
+    with io.BytesIO() as out:
+        figure.savefig(out, format="png", dpi=dpi)
+        return out.getvalue()
+
+
+class Layers:
+    """A figure in two layers of SVG: what stands still, and the `drawn` artists, by name, that move over it.
+
+    The lower layer is worth drawing again only when the axes change; the upper one takes a few milliseconds.
+    """
+
+    def __init__(self, figure, axes, drawn):
+        self.figure, self.axes, self.drawn = figure, axes, drawn
+
+    def still(self):
+        """The axes as HTML: decoration, hidden from screen readers."""
+        return f'<div aria-hidden="true" style="{PAGE}">{self._layer(still=True)}</div>'
+
+    def moving(self, reading):
+        """The moving artists as an HTML picture; `reading` is the whole picture in words."""
+        label = escape(reading, quote=True)
+        return f'<div role="img" aria-label="{label}" style="{PAGE}">{self._layer(still=False)}</div>'
+
+    def _layer(self, still):
+        moving = list(self.drawn.values())
+        for artist in self.axes.get_children():
+            artist.set_visible((artist not in moving) == still)
+        self.axes.axison = still
+        return svg(self.figure)

@@ -1,0 +1,38 @@
+"""The learner's own record: predictions and answers in one small JSON file, keyed by exercise id.
+
+It lies beside the notebooks, `my_answers.json`, or where the environment variable MARGINLAB_RECORD says.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+
+def path():
+    """Where the record is kept."""
+    return Path(os.environ.get("MARGINLAB_RECORD") or "my_answers.json")
+
+
+def load():
+    """Everything recorded so far, by exercise id; {} if there is nothing. ValueError if the file is damaged."""
+    try:
+        return json.loads(path().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ValueError(f"{path().name} is damaged ({error}): rename it to keep it, and a new one is begun") from error
+
+
+def save(key, answer):
+    """Record one answer; the file is replaced whole or not at all."""
+    answers = load() | {key: answer}
+    target = path()
+    handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".answers", suffix=".json")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(answers, file, indent=1, ensure_ascii=False)
+        os.replace(draft, target)
+    except BaseException:
+        os.unlink(draft)
+        raise

@@ -28,20 +28,19 @@ def table(rows, head=()):
 
 def crossings_rows(found):
     """(side, price or "none", reason) of a `Crossings`."""
-    return [
-        (side, "none" if at.price is None else fmt(at.price), at.why)
-        for side, at in (("below", found.below), ("above", found.above))
-    ]
+    sides = zip(("below", "above"), found, strict=True)
+    return [(name, "none" if side.price is None else fmt(side.price), side.why) for name, side in sides]
 
 
 def crossings_text(found):
-    lines = [f"{side} {price}: {why}" for side, price, why in crossings_rows(found)]
+    lines = [f"{name} {price}: {why}" for name, price, why in crossings_rows(found)]
     state = " (breached already)" if found.breached else ""
-    return f"{found.kind} of {found.pool} along {found.index}{state}\n  " + "\n  ".join(lines)
+    return f"{found.below.kind} of {found.pool} along {found.below.index}{state}\n  " + "\n  ".join(lines)
 
 
 def crossings_html(found):
-    return table(crossings_rows(found), (f"{found.kind} along {found.index}", "price", found.pool))
+    head = (f"{found.below.kind} along {found.below.index}", "price", found.pool)
+    return table(crossings_rows(found), head)
 
 
 def pool_rows(pool):

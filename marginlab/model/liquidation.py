@@ -12,62 +12,78 @@ segment, look up the tiers that hold at the root, and solve again until they sta
 of Binance FAQ b3c689c1f50a44cabb3a84e663b81d93 (redo with the bracket at P); it cannot run in circles.
 """
 
-from dataclasses import dataclass
-from math import inf, sqrt
+from bisect import bisect_right
+from math import inf, isclose, sqrt
+from typing import NamedTuple
 
 from . import display
 
 
-@dataclass(frozen=True)
-class Crossing:
-    """One side of the answer: a `price` in quote currency, or None and the reason why there is none.
+class Crossing(NamedTuple):
+    """One side of the answer: a `price` in quote currency, or None; `why` explains either in a sentence."""
 
-    `tiers` holds the tier (from 1) of each contract of the index at that price.
-    """
-
+    kind: str  # "liquidation" or "bankruptcy"
+    source: object  # the pool
+    index: str
+    end: float  # 0 (below) or inf (above): the end of the price line from which it was sought
     price: float | None
-    mark: float
-    tiers: dict
-    reason: str
 
     @property
     def distance(self):
         """How far the price is from the mark, as a signed fraction; infinite if there is none."""
-        return inf if self.price is None else self.price / self.mark - 1
+        return inf if self.price is None else self.price / self.source.quote(self.index, self.source.marks) - 1
+
+    @property
+    def tiers(self):
+        """The tier, from 1, of each contract of the index at a liquidation price."""
+        return _tiers(self.source, self.index, self.price) if self.price and self.kind == "liquidation" else {}
 
     @property
     def why(self):
-        """The answer in a sentence."""
+        """What happens at the price and how far away it is, or why there is none."""
         if self.price is None:
-            return self.reason
-        way = f"{abs(self.distance) * 100:.1f} % {'below' if self.distance < 0 else 'above'} {display.fmt(self.mark)}"
+            return _why_not(self)
+        what = "equity meets its requirement" if self.kind == "liquidation" else "equity is used up"
+        mark = self.source.quote(self.index, self.source.marks)
+        way = f"{abs(self.distance) * 100:.1f} % {'below' if self.distance < 0 else 'above'} {display.fmt(mark)}"
         on = ", ".join(f"{symbol} on tier {tier}" for symbol, tier in self.tiers.items())
-        return f"{self.reason} at {display.fmt(self.price)}, {way}" + (f" ({on})" if on else "")
+        return f"{what} at {display.fmt(self.price)}, {way}" + (f" ({on})" if on else "")
+
+    def __repr__(self):
+        return self.why
 
 
-@dataclass(frozen=True)
-class Crossings:
-    """Where a pool's slack (liquidation) or equity (bankruptcy) crosses zero along one index.
+class Crossings(NamedTuple):
+    """Where slack (liquidation) or equity (bankruptcy) crosses zero along one index: `below` and `above`.
 
-    The pool is healthy between `below` and `above`; either may be absent, and says why. `breached` if it is not healthy
-    at its mark. `price` is the crossing nearest to the mark; ValueError with the reasons if there is none.
+    The pool is healthy between the two; either may be absent, and says why.
     """
 
-    kind: str
-    pool: str
-    index: str
-    mark: float
     below: Crossing
     above: Crossing
-    breached: bool
+
+    @property
+    def pool(self):
+        """The name of the pool."""
+        return self.below.source.name
+
+    @property
+    def mark(self):
+        """The price at which the index is marked."""
+        return self.below.source.quote(self.below.index, self.below.source.marks)
+
+    @property
+    def breached(self):
+        """Whether the pool is at or below its line at the mark already."""
+        return _state(self.below)[0] <= 0
 
     @property
     def price(self):
-        """The crossing nearest to the mark; ValueError if there is none."""
-        found = [side for side in (self.below, self.above) if side.price is not None]
-        if not found:
-            raise ValueError(f"no {self.kind} price: {self.below.why}; {self.above.why}")
-        return min(found, key=lambda side: abs(side.distance)).price
+        """The crossing nearest to the mark; ValueError with the reasons if there is none."""
+        prices = [side.price for side in self if side.price is not None]
+        if not prices:
+            raise ValueError(f"no {self.below.kind} price: {self.below.why}; {self.above.why}")
+        return min(prices, key=lambda price: abs(price - self.mark))
 
     __repr__ = display.crossings_text
     _repr_html_ = display.crossings_html
@@ -75,20 +91,23 @@ class Crossings:
 
 def crossings(pool, index, kind):
     """`Crossings` of a pool along one index; `kind` is "liquidation" (slack) or "bankruptcy" (equity)."""
-    fixed, moving = _slack(pool, index) if kind == "liquidation" else (_equity(pool, index), ())
-    mark = pool.quote(index, pool.marks)
-    a, b, c, _ = _segment(fixed, moving, mark)
-    healthy, slope = a + b * mark + c / mark > 0, b - c / mark**2
-    reason = "equity meets its requirement" if kind == "liquidation" else "equity is used up"
-    sides = []
-    for end in (0.0, inf):
-        price = _solve(fixed, moving, end)
-        if price is None:
-            sides.append(Crossing(None, mark, {}, _why_not(pool, index, end, healthy, slope)))
-        else:
-            tiers = _tiers(pool, index, price) if kind == "liquidation" else {}
-            sides.append(Crossing(price, mark, tiers, reason))
-    return Crossings(kind, pool.name, index, mark, sides[0], sides[1], not healthy)
+    fixed, moving = _lines(pool, index, kind)
+    return Crossings(
+        Crossing(kind, pool, index, 0.0, _solve(fixed, moving, 0.0)),
+        Crossing(kind, pool, index, inf, _solve(fixed, moving, inf)),
+    )
+
+
+def _lines(pool, index, kind):
+    return _slack(pool, index) if kind == "liquidation" else (_equity(pool, index), ())
+
+
+def _state(side):
+    """Slack (or equity) at the mark, in quote currency, and its slope in the pool's own currency."""
+    mark = side.source.quote(side.index, side.source.marks)
+    a, b, c, _ = _segment(*_lines(side.source, side.index, side.kind), mark)
+    slope = -a / mark**2 - 2 * c / mark**3 if side.source.currency == side.index else b - c / mark**2
+    return a + b * mark + c / mark, slope
 
 
 def slack_along(pool, index, price):
@@ -144,7 +163,7 @@ def _segment(fixed, moving, price):
     """(a, b, c) and the tiers of the segment of slack that holds at a price; 0 and inf are its ends."""
     (a, b), c, tiers = fixed, 0.0, []
     for size, schedule, share, fee, unit in moving:
-        tier = schedule.tier(size * price if unit is not None else size / price if price else inf)
+        tier = bisect_right(schedule.floors, size * price if unit is not None else size / price if price else inf) - 1
         rate, amount = (share * schedule.rates[tier] + fee) * size, share * schedule.amounts[tier]
         if unit is None:
             a, b, c = a - rate, b + amount, c - share * schedule.growth * size * size
@@ -156,14 +175,17 @@ def _segment(fixed, moving, price):
 
 def _solve(fixed, moving, end):
     """Root of slack nearest to `end` (0 or inf), or None."""
-    last, (a, b, c, tiers) = end, _segment(fixed, moving, end)
+    last = _root(*fixed, 0.0, end) or end  # slack ends before equity does: no requirement is below 0
+    a, b, c, tiers = _segment(fixed, moving, last)
     while True:
         root = _root(a, b, c, end)
         if root is None:
             return None
         a, b, c, found = _segment(fixed, moving, root)
-        if found == tiers or (root <= last if end == 0 else root >= last):  # settled, or rounding at a boundary
+        if found == tiers:
             return root
+        if root <= last if end == 0 else root >= last:  # rounding at a boundary, or no healthy range
+            return root if isclose(root, last) else None
         last, tiers = root, found
 
 
@@ -174,8 +196,8 @@ def _root(a, b, c, end):
     square = a * a - 4 * b * c
     if square < 0 or (b <= 0 and a <= 0):
         return None
-    if end == 0:
-        return -2 * c / (a + sqrt(square))
+    if end == 0:  # the same root twice: whichever form does not subtract (a < 0 means b > 0 here)
+        return (sqrt(square) - a) / (2 * b) if a < 0 else -2 * c / (a + sqrt(square))
     return -(a + sqrt(square)) / (2 * b) if b < 0 else None
 
 
@@ -190,16 +212,18 @@ def _tiers(pool, index, price):
     return on
 
 
-def _why_not(pool, index, end, healthy, slope):
-    """The reason why there is no crossing on the side of `end`."""
-    if not healthy:
-        return f"the pool is below its line at the mark, and no {'lower' if end == 0 else 'higher'} price changes that"
-    exposed = [p for p in pool.positions if p.instrument.index == index]
-    if not exposed and index not in pool.collateral:
+def _why_not(side):
+    """The reason why there is no crossing on a side."""
+    pool, index, (value, slope) = side.source, side.index, _state(side)
+    if value <= 0:
+        return (
+            f"the pool is below its line at the mark, and no {'lower' if side.end == 0 else 'higher'} price ends that"
+        )
+    if index not in pool.collateral and all(p.instrument.index != index for p in pool.positions):
         return f"nothing in this pool moves with {index}"
-    if end == 0:
+    if side.end == 0:
         covered = "the margin covers the whole position: the price would have to be at or below 0"
         return covered if slope > 0 else "a fall is a gain here"
-    if exposed and all(p.instrument.inverse and p.quantity < 0 for p in exposed):
+    if slope < 0:
         return "inverse short of 1x or less: a rise costs at most the coins that it was sold for, and they are there"
     return "a rise is a gain here"

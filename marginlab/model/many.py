@@ -63,6 +63,8 @@ def _liquidation_block(venue, instrument, schedule, quantity, entry, margin, mar
     share, fee = 1.0, venue.fee if venue.fee_at == "price" else 0.0
     if venue.rates_of == "initial margin":
         share = margin / started if leverage is None else 1 / leverage
+    if venue.fee_at == "entry":
+        goal = goal - z * venue.fee * started
     if venue.fee_at == "bankruptcy":
         goal = goal - z * venue.fee * (goal if leverage is None else started * (1 + z / leverage))
     if venue.maintenance_at == "price":

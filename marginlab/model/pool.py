@@ -57,7 +57,8 @@ class Pool:
                 raise TypeError(f"positions must hold Position values, not {position!r}")
             if self.venue.rates_of == "initial margin" and position.leverage is None:
                 raise ValueError(f"leverage must be given: at {self.venue.name} maintenance depends on it")
-            bound.append(position.with_tiers(self.venue.schedule(position.instrument)))
+            schedule = self.venue.schedule(position.instrument)
+            bound.append(position if position.instrument.tiers is schedule else position.with_tiers(schedule))
         collateral = {c: checks.number(f"collateral {c}", a) for c, a in self.collateral.items()}
         marks = {p.instrument.index: p.entry for p in bound}
         marks.update((name, checks.price(name, price)) for name, price in self.marks.items())
@@ -87,7 +88,7 @@ class Pool:
     def prices(self, given=None, /, **named):
         """The pool's marks with the given prices put over them. An index moves all its contracts with it."""
         named = {**given, **named} if given and named else given or named
-        at = {**self.marks, **named}
+        at = self.marks | named
         if len(at) > len(self.marks) and not named.keys() <= self.names:
             name = next(iter(named.keys() - self.names))
             follows = ", ".join(sorted(self.names - set(self.venue.quotes))) or "no price"
@@ -220,12 +221,12 @@ class Pool:
         return replace(self, collateral={**self.collateral, self.currency: held + amount})
 
     def _index(self, index):
+        if isinstance(index, str) and index in self.names and index not in self.venue.quotes:
+            return index
         moving = sorted({p.instrument.index for p in self.positions})
         if index is None and len(moving) == 1:
             return moving[0]
-        if not isinstance(index, str) or index not in self.names or index in self.venue.quotes:
-            raise ValueError(f"index must be one of {', '.join(moving) or '(no position here)'}, not {index!r}")
-        return index
+        raise ValueError(f"index must be one of {', '.join(moving) or '(no position here)'}, not {index!r}")
 
     __repr__ = display.pool_text
     _repr_html_ = display.pool_html

@@ -44,7 +44,9 @@ def term(pool, p):
     size, start, n = p.quantity * instrument.face, instrument.level(p.entry), abs(p.quantity)
     share = 1.0 if venue.rates_of == "notional" else 1 / p.leverage
     fee = venue.fee if venue.fee_at == "price" else 0.0
-    held = venue.fee * abs(p.notional(bust(pool, p))) if venue.fee_at == "bankruptcy" else 0.0
+    held = 0.0
+    if venue.fee_at in ("entry", "bankruptcy"):
+        held = venue.fee * abs(p.notional(p.entry if venue.fee_at == "entry" else bust(pool, p)))
     frozen = abs(size * start) if venue.maintenance_at == "entry" else None
 
     def charge(notional):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from . import checks
 from .instruments import Perpetual, Position
 from .pool import Pool
+from .terms import bust
 from .venues import COUNTERPARTIES, TRADER
 
 
@@ -114,14 +115,21 @@ def _margin(account, order, held):
     instrument, quantity, price, isolated, leverage = order
     notional = abs(instrument.notional(quantity, price))
     chosen = leverage or (held.leverage if held else None)
-    if type(isolated) is not float and chosen is None:
-        raise ValueError("an isolated trade needs its margin, isolated=5, or isolated=True with leverage=10")
-    margin = isolated if type(isolated) is float else notional / chosen
-    if leverage and abs(notional / leverage - margin) > 1e-9 * margin:
-        raise ValueError(
-            f"isolated={margin:g} and leverage={leverage:g} disagree: {notional:g} {instrument.settle} "
-            f"at that leverage needs {notional / leverage:g}"
-        )
+    if chosen is None:
+        if isolated is True:
+            raise ValueError("an isolated trade needs its margin, isolated=5, or isolated=True with leverage=10")
+        margin = isolated
+    else:
+        margin = notional / chosen
+        if account.venue.fee_at == "bankruptcy":  # the initial margin holds the closing fee there
+            price = bust(None, Position(instrument, quantity, price, chosen))
+            margin += account.venue.fee * abs(instrument.notional(quantity, price))
+        if type(isolated) is float and leverage and abs(isolated - margin) > 1e-9 * margin:
+            raise ValueError(
+                f"isolated={isolated:g} and leverage={leverage:g} disagree: {notional:g} {instrument.settle} "
+                f"at that leverage needs {margin:g}"
+            )
+        margin = isolated if type(isolated) is float else margin
     check_free("isolated", margin, account.cross_in(instrument.settle))
     return margin
 

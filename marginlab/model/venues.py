@@ -28,9 +28,9 @@ class Venue:
         that maintenance falls with leverage.
     fee : float
         Taker fee rate, as far as it counts in the requirement.
-    fee_at : "none", "price" or "bankruptcy"
-        Whether the closing fee is inside the requirement: not at all (Binance), on the notional at
-        the price (OKX, Gate), or at the bankruptcy price (Bybit UTA, where initial margin holds it too).
+    fee_at : "none", "price", "entry" or "bankruptcy"
+        Whether the closing fee is inside the requirement: not at all (Binance), on the notional at the
+        price (OKX, Gate), at entry, or at the bankruptcy price (Bybit UTA, where initial margin holds it too).
     realised_to, freed_to : "account" or "position"
         Where a partial close of an isolated position sends the profit and the margin set free.
     surplus_to, shortfall_to : "trader", "insurance fund" or "counterparties"
@@ -56,7 +56,7 @@ class Venue:
     def __post_init__(self):
         checks.one_of("maintenance_at", self.maintenance_at, ("price", "entry", "mark"))
         checks.one_of("rates_of", self.rates_of, ("notional", "initial margin"))
-        checks.one_of("fee_at", self.fee_at, ("none", "price", "bankruptcy"))
+        checks.one_of("fee_at", self.fee_at, ("none", "price", "entry", "bankruptcy"))
         checks.one_of("realised_to", self.realised_to, ("account", "position"))
         checks.one_of("freed_to", self.freed_to, ("account", "position"))
         checks.one_of("surplus_to", self.surplus_to, (TRADER, FUND))

@@ -1,0 +1,331 @@
+"""Figures that exchanges have published, reproduced through the public API. The cases are data: see cases.json."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from marginlab import Account, Perpetual, Pool, Position, Tiers, Venue, venues
+
+DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
+CASES = {case["id"]: case for case in DATA["cases"]}
+REPRODUCED = [name for name, case in CASES.items() if case["status"] == "reproduced"]
+EXCEPTIONS = [name for name, case in CASES.items() if case["status"] == "exception"]
+WALLETS = ("WB", "isolatedWallet", "margin", "balance", "posMargin", "available")
+
+
+def inputs_of(case):
+    return case["inputs"] | case.get("stated", {})
+
+
+# ------------------------------------------------ from a case's inputs to a pool
+
+
+def venue_of(case, i):
+    """The rules: a record of marginlab.venues, or stated fields; the closing fee always comes from the case."""
+    fields = dict(case.get("rules", {}))
+    record = fields.pop("record", None)
+    fee = i.get("taker", i.get("fee", 0.0))
+    if record is None:
+        return Venue(case["venue"], fee=fee, **fields)
+    record = getattr(venues, record)
+    return replace(record, fee=fee) if record.fee_at != "none" else record
+
+
+def schedule_of(i):
+    """The schedule: full rows, a rate that grows with size, a maintenance amount that is stated, or one bracket."""
+    if "tiers" in i:
+        return Tiers(i["tiers"])
+    if "slope" in i:
+        return Tiers(((0, i["base"], 1 / i["base"]),), basis="contracts", growth=i["slope"])
+    if "posMaint" in i:
+        return Tiers.flat(i["posMaint"] / (i["q"] * i["EP"]))
+    return Tiers.bracket(i["mmr"], i.get("cum", i.get("mm_deduction", 0.0))) if "mmr" in i else Tiers.flat(0.0)
+
+
+def position_of(case, i, index="BTC"):
+    """One position, of one coin or one unit of quote currency a contract."""
+    inverse = case["instrument"] == "inverse"
+    contract = Perpetual(i.get("symbol", f"{index}-PERP"), index, index if inverse else "USDT", tiers=schedule_of(i))
+    quantity = i.get("s", 1) * i.get("N" if inverse else "q", i.get("V", 1.0))
+    return Position(contract, quantity, i.get("EP", i.get("ep", i.get("mark", i.get("index", 1.0)))), i.get("L"))
+
+
+def pool_of(case, i, wallet=None):
+    """The position and its collateral: stated, or notional / leverage, or recovered from a published ratio."""
+    first = position_of(case, i)
+    positions, marks = [first], {"BTC": i.get("mark", first.entry)}
+    if "other" in i:
+        positions.append(position_of(case, i["other"], "OTHER"))
+        marks["OTHER"] = i["other"]["mark"]
+    currency = first.instrument.settle
+    pool = Pool(currency, {currency: 0.0}, positions, venue_of(case, i), marks)
+    if wallet is None:
+        if "mgnRatio" in i or "ratio" in i:
+            wallet = pool.requirement() * i.get("mgnRatio", 1 / i.get("ratio", 1.0))
+        else:
+            wallet = sum(i.get(name, 0.0) for name in WALLETS)
+            wallet += pool.requirement(BTC=first.entry, kind="initial") if "L" in i else 0.0
+    return pool.adding(wallet)
+
+
+# ---------------------------------------------------------- one reader per kind
+
+
+def pool_figures(case, i):
+    """Margin, PnL, liquidation and bankruptcy: all that can be read off a pool."""
+    pool = pool_of(case, i)
+    position, schedule = pool.positions[0], pool.positions[0].instrument.tiers
+    mark = pool.marks["BTC"]
+    return {
+        "liquidation_price": lambda: pool.liquidation("BTC").price,
+        "bankruptcy_price": lambda: bankruptcy(case, i, pool),
+        "im": lambda: pool.requirement(kind="initial"),
+        "imr": lambda: pool.requirement(kind="initial"),
+        "im_20x": lambda: pool.requirement(kind="initial"),
+        "mm": lambda: pool.requirement(),
+        "mmr_amount": lambda: position.instrument.maintenance(position.quantity, mark),  # without the closing fee
+        "mm_slices": lambda: slices(i["tiers"], position.notional(mark)),
+        "amount_t7": lambda: schedule.amounts[6],
+        "margin_usdc": lambda: pool.requirement(kind=case["kind"].removesuffix("_margin")),
+        "unrealized_pnl": lambda: position.pnl(mark),
+        "isolated_margin": lambda: pool.equity(),
+        "notional_coin": lambda: position.notional(mark),
+        "position_value": lambda: abs(position.notional(mark)),
+        "sustainable_loss": lambda: pool.slack(),
+    }
+
+
+def bankruptcy(case, i, pool):
+    if "liq" in i:  # the collateral is not published: it is what puts liquidation there
+        pool = pool_of(case, i | {"EP": 2 * i["liq"]}, 0.0)
+        pool = pool.adding(pool.margin_for(i["liq"]))
+    if "posInit" in i:  # posMargin holds the closing fee too, which is not there to be lost
+        pool = pool_of(case, i, i["posInit"] + i["posCross"])
+    return pool.bankruptcy("BTC").price
+
+
+def slices(tiers, notional):
+    """Each tier's rate on the slice of the notional inside it: the definition, without maintenance amounts."""
+    tops = [floor for floor, _ in tiers[1:]] + [math.inf]
+    return sum(rate * max(0.0, min(notional, top) - floor) for (floor, rate), top in zip(tiers, tops, strict=True))
+
+
+def amounts(case, i):
+    """Maintenance amounts, of a whole schedule or of the row after one whose amount is published."""
+    if "tiers" in i:
+        schedule = Tiers(i["tiers"])
+        return {f"cum_{n}": lambda amount=amount: amount for n, amount in enumerate(schedule.amounts, 1)}
+    rows = ((0, 0), (i["cum_prev"] / i["mmr_prev"], i["mmr_prev"]), (i["floor"], i["mmr_n"]))
+    return {"cum": lambda: Tiers(rows).amounts[-1]}
+
+
+def roe(case, i):
+    """Realised PnL, with the fees that were paid, over the initial margin."""
+    i = dict(i)
+    paid = i.pop("fee") + i.pop("funding")  # amounts, not rates
+    pool = pool_of(case, i)
+    pnl = pool.positions[0].pnl(i["exit"])
+    initial = pool.requirement(kind="initial", BTC=i["EP"])
+    return {"pnl": lambda: pnl, "realized_pnl": lambda: pnl + paid, "pnl_ratio": lambda: (pnl + paid) / initial}
+
+
+def insurance(case, i):
+    """What the fund gains when a position that is bankrupt at `bank` is closed at `fill_q`."""
+    contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(0.0))
+    side, bank = (1 if i["sell"] else -1), i["bank"]
+    entry = bank * (1 + side / 2)
+    account = Account(Venue(case["venue"], shortfall_to="insurance fund"), USDT=bank)
+    after = account.trade(contract, side, entry, isolated=bank / 2).at(BTC=i["fill_q"])
+    return {"delta": lambda: sum(event.flows["insurance fund"] for event in after.liquidations)}
+
+
+READERS = {
+    "liquidation_price": pool_figures,
+    "bankruptcy_price": pool_figures,
+    "collateral": pool_figures,
+    "initial_margin": pool_figures,
+    "maintenance_margin": pool_figures,
+    "max_loss": pool_figures,
+    "maintenance_amount": amounts,
+    "roe": roe,
+    "insurance_fund_delta": insurance,
+}
+
+
+def answers(case, i):
+    """The engine's figures for what the case expects, as the venue would display them."""
+    read = READERS[case["kind"]](case, i)
+    ways = case.get("display", {})
+    return {key: shown(read[key](), i.get("tick"), ways.get(key)) for key in case["expected"]}
+
+
+def shown(value, tick, way):
+    if way is None:
+        return value
+    to = {"up": math.ceil, "down": math.floor, "nearest": round}[way]
+    return to(round(value / tick, 6)) * tick
+
+
+def agrees(case, found):
+    """Whether all figures are within the case's tolerance."""
+    rel = abs_ = 0.0
+    if case["tolerance"]["kind"] == "rel":
+        rel = case["tolerance"]["value"]
+    else:
+        abs_ = case["tolerance"]["value"]
+    return all(found[key] == pytest.approx(want, rel=rel, abs=abs_) for key, want in case["expected"].items())
+
+
+# ------------------------------------------------------------------------- tests
+
+
+def test_every_case_has_a_status_and_they_are_counted():
+    assert len(CASES) == len(DATA["cases"]) == sum(DATA["counts"].values())
+    assert Counter(case["status"] for case in CASES.values()) == DATA["counts"]
+    for case in CASES.values():
+        assert case["source"] and case["inputs"] and case["expected"] and case["tolerance"], case["id"]
+        assert ("reason" in case) == (case["status"] != "reproduced"), case["id"]
+        assert ("check" in case) == (case["status"] == "exception"), case["id"]
+        assert ("issue" in case) == (case["status"] == "later"), case["id"]
+        assert case.get("issue") is not None or case["status"] != "later" or "option" in case["reason"], case["id"]
+
+
+@pytest.mark.parametrize("name", REPRODUCED)
+def test_reproduced(name):
+    case = CASES[name]
+    found = answers(case, inputs_of(case))
+    assert agrees(case, found), f"{found} is not {case['expected']} within {case['tolerance']}"
+
+
+def changed(i, factor=1.01):
+    """(name, inputs with that one changed): every number by a factor, every side flipped."""
+    i = {"s": 1} | i if "EP" in i or "q" in i else i
+    for name, value in i.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", i | {name: new}) for inner, new in changed(value, factor))
+        elif name == "tiers":
+            yield "tiers.rates", i | {name: [[floor, min(rate * factor, 0.99)] for floor, rate in value]}
+            yield "tiers.floors", i | {name: [[floor * factor, rate] for floor, rate in value]}
+        elif name == "s":
+            yield name, i | {name: -value}
+        elif isinstance(value, bool):
+            yield name, i | {name: not value}
+        elif isinstance(value, (int, float)):
+            yield name, i | {name: value * factor}
+
+
+def survives(case, i):
+    """Whether the case still agrees, an input that the engine refuses being a disagreement."""
+    try:
+        return agrees(case, answers(case, i))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("name", REPRODUCED)
+def test_no_case_passes_whatever_its_inputs_are(name):
+    """Each input changed by 1 % makes the case fail; those that cannot are listed with the case, and checked too."""
+    case = CASES[name]
+    i, idle, coarse = inputs_of(case), case.get("idle", []), case.get("coarse", [])
+    unmoved = [key for key, new in changed(i) if survives(case, new)]
+    assert sorted(unmoved) == sorted(idle + coarse)
+    assert [key for key, new in changed(i, 1.1) if survives(case, new)] == [key for key in unmoved if key in idle]
+
+
+@pytest.mark.parametrize("name", REPRODUCED + EXCEPTIONS)
+def test_the_shipped_records_carry_the_fee_of_the_case(name):
+    case = CASES[name]
+    record = getattr(venues, case.get("rules", {}).get("record", ""), None)
+    if record is not None and record.fee_at != "none" and case["kind"] != "roe":
+        assert record.fee == inputs_of(case).get("taker", inputs_of(case).get("fee"))
+
+
+@pytest.mark.parametrize("name", [name for name in REPRODUCED if "slope" in CASES[name]["inputs"]])
+def test_the_shipped_growing_schedules_give_the_published_margins(name):
+    case, i = CASES[name], inputs_of(CASES[name])
+    contract = Perpetual(i["symbol"], "BTC", "USDC")
+    pool = Pool("USDC", {"USDC": 0.0}, [Position(contract, i["q"], i["index"])], venues.DERIBIT)
+    margin = pool.requirement(kind=case["kind"].removesuffix("_margin"))
+    assert agrees(case, {"margin_usdc": margin})
+
+
+def test_the_shipped_schedules_carry_the_published_amounts():
+    published = CASES["binance-btcusdt-cum-2026-09"]
+    assert list(venues.BTCUSDT_2026_09.amounts) == list(published["expected"].values())
+    assert [list(row[:2]) for row in venues.BTCUSDT_2026_09.rows] == published["inputs"]["tiers"]
+    coin = CASES["binance-coinm-cum-l5"]
+    assert venues.BTCUSD_COIN_2020_06.amounts[3:] == (coin["inputs"]["cum_prev"], coin["expected"]["cum"])
+
+
+# ------------------------------------------- exceptions: different, and exactly so
+
+
+def one_tick(case, i):
+    """Closed form plus one tick; on all other digits the same."""
+    plain = pool_figures(case, i)["liquidation_price"]()
+    assert not agrees(case, {"liquidation_price": plain})
+    assert agrees(case, {"liquidation_price": plain + i["tick"]})
+
+
+def pro_rata(case, i):
+    """The general formulation, on a pool that holds the position's share of the whole; not on the whole."""
+    legs = [dict(leg, EP=leg["mark"], taker=i["taker"]) for leg in i["legs"]]
+    positions = [position_of(case, leg, leg["sym"]) for leg in legs]
+    whole = Pool("USDT", {"USDT": i["total"]}, positions, venue_of(case, i))
+    notionals = [abs(p.notional(p.entry)) for p in positions]
+    ratio = round(i["total"] / sum(notionals), i["amr_round"])
+    share = replace(whole, positions=positions[1:], collateral={"USDT": ratio * notionals[1]})
+    assert agrees(case, {"amr": ratio, "liq_ETH": share.liquidation("ETH").above.price})
+    btc, eth = legs
+    free = i["total"] - notionals[0] * (btc["mmr"] + i["taker"])  # what BTC, at its mark, leaves for ETH
+    others_frozen = (eth["mark"] + free) / (1 + eth["mmr"] + i["taker"])
+    assert whole.liquidation("ETH").above.price == pytest.approx(others_frozen, rel=1e-12)
+    assert not agrees(case, {"amr": ratio, "liq_ETH": others_frozen})
+
+
+def satoshis(case, i):
+    """The general formulation on prices in whole satoshis for each contract; not on the prices themselves."""
+    assert satoshi_figures(case, i, lambda price: price) != case["expected"]
+
+    def against_short(price):  # a short sold for less, and bought back for more
+        return 1e8 / round(1e8 / price)
+
+    assert satoshi_figures(case, i, against_short) == case["expected"]
+
+
+def satoshi_figures(case, i, rounded):
+    """The case's figures in satoshis, with `rounded` applied to every price that goes in."""
+    position = position_of(case, i | {"EP": rounded(i["EP"])})
+    pool = Pool("BTC", {"BTC": 0.0}, [position], venue_of(case, i))
+    if "mark" in i:
+        margin = Pool("BTC", {"BTC": i["posMargin"] / 1e8}, [position], venue_of(case, i))
+        mark = rounded(i["mark"])
+        return {
+            "markValue": round(-position.notional(mark) * 1e8),
+            "unrealised_pnl": round(position.pnl(mark) * 1e8),
+            "margin_incl_upnl": round(margin.equity(BTC=mark) * 1e8),
+        }
+    initial, fee = pool.requirement(kind="initial"), i["posComm"] / 1e8  # the fee is held and required alike
+    pool = pool.adding(initial)
+    ceiled = [1e8 / math.ceil(1e8 / p) for p in (pool.liquidation().price, pool.bankruptcy().price)]
+    liquidation, bust = ceiled if rounded(i["EP"]) != i["EP"] else (pool.liquidation().price, pool.bankruptcy().price)
+    return {
+        "posCost": round(-position.notional(position.entry) * 1e8),
+        "posInit": round(initial * 1e8),
+        "posMargin": round((initial + fee) * 1e8),
+        "posMaint": round((pool.requirement() + fee) * 1e8),
+        "liquidation_price": shown(liquidation, i["tick"], "down"),
+        "bankruptcy_price": shown(bust, i["tick"], "down"),
+    }
+
+
+CHECKS = {"one tick": one_tick, "pro rata": pro_rata, "satoshis": satoshis}
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_exceptions_differ_exactly_as_their_reason_says(name):
+    CHECKS[CASES[name]["check"]](CASES[name], inputs_of(CASES[name]))

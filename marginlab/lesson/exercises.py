@@ -2,6 +2,7 @@
 
 import math
 from html import escape
+from numbers import Real
 
 import ipywidgets as widgets
 
@@ -9,6 +10,16 @@ from ..model.display import fmt
 from . import record
 
 WIDE = {"description_width": "initial"}
+
+
+def keep(key, answer):
+    """Record an answer with the number of tries and the first one; "" if that went well, else what went wrong."""
+    try:
+        before = record.load().get(key, {})
+        record.save(key, answer | {"tries": before.get("tries", 0) + 1, "first": before.get("first", answer)})
+    except (OSError, ValueError) as error:
+        return f"Not recorded: {escape(str(error))}"
+    return ""
 
 
 class Shown:
@@ -62,49 +73,45 @@ class Prediction(Shown):
 
     def commit(self):
         """Record what is filled in, or say what is missing."""
-        try:
-            number = float(self.number.value.replace(",", "").replace("_", ""))
-        except ValueError:
-            number = math.nan
-        missing = [
-            name
-            for name, gap in (
-                ("a direction", self.direction.value is None),
-                ("a number", not math.isfinite(number)),
-                ("how sure you are", self.confidence.value is None),
-            )
-            if gap
-        ]
-        if missing:
-            self.note.value = f"Still missing: {', '.join(missing)}."
+        number, trouble = self._number()
+        if self.direction.value is None:
+            trouble = "choose a direction"
+        if not trouble and self.confidence.value is None:
+            trouble = "say how sure you are"
+        if trouble:
+            self.note.value = f"Not recorded yet: {trouble}."
             return
         made = {"direction": self.direction.value, "number": number, "confidence": self.confidence.value}
+        self.note.value = keep(self.id, made) or self._said(made)
+
+    def _number(self):
+        """(the typed number, what is wrong with it)."""
+        typed = self.number.value.replace(",", "").replace("_", "").replace(" ", "").removesuffix(self.unit)
         try:
-            record.save(self.id, made)
-        except (OSError, ValueError) as error:
-            self.note.value = f"Not recorded: {escape(str(error))}"
-            return
-        self.note.value = self._said(made)
+            number = float(typed)
+        except ValueError:
+            number = math.nan
+        return number, "" if math.isfinite(number) else "write a number in digits, such as 47000"
 
     def _said(self, made):
         return f"Recorded: {escape(made['direction'])}, {fmt(made['number'])} {self.unit}, {made['confidence']}."
 
     def compare(self, direction, number):
-        """What was predicted beside what happened: shown as a widget, so that no saved output depends on it."""
-        happened = f"What happened: {escape(direction)}, {fmt(number)} {self.unit}."
+        """What was predicted beside what happened; a widget, so that no saved output depends on it.
+
+        Without a prediction it gives nothing away.
+        """
         made = self.made()
         if made is None:
-            text = (
-                f"No prediction is on record. {happened} Next time, commit first: it is what makes the surprise stick."
-            )
-        else:
-            right = "as you said" if made["direction"] == direction else f"you said {escape(made['direction'])}"
-            off = made["number"] - number
-            text = (
-                f"{happened} Direction: {right}. Your number was {fmt(made['number'])}, off by {fmt(off)} "
-                f"({escape(made['confidence'])})."
-            )
-        return Note(self.id, text)
+            return Note(self.id, "Nothing is committed yet. Go up to <b>Predict</b>, commit, and run this cell again.")
+        right = "as you said" if made["direction"] == direction else f"and you said {escape(made['direction'])}"
+        off = made["number"] - number
+        way = f"{fmt(abs(off))} {self.unit} too {'high' if off > 0 else 'low'}" if off else "exactly right"
+        return Note(
+            self.id,
+            f"It happens {escape(direction)}, {right}, at {fmt(number)} {self.unit}. Your number was "
+            f"{fmt(made['number'])}, {way}; you called it: {escape(made['confidence'])}.",
+        )
 
 
 class Note(Shown):
@@ -112,6 +119,23 @@ class Note(Shown):
 
     def __init__(self, id, text):
         self.id, self.text, self.widget = id, text, widgets.HTML(text)
+
+
+class Reflection(Shown):
+    """A sentence of the learner's own, kept in the record."""
+
+    def __init__(self, id, prompt):
+        self.id = id
+        self.text = widgets.Textarea(placeholder="One or two sentences", layout=widgets.Layout(width="40rem"))
+        self.text.value = record.load().get(id, {}).get("text", "")
+        self.button = widgets.Button(description="Keep", tooltip="Write the sentence into your record")
+        self.note = widgets.HTML()
+        self.button.on_click(lambda _: self.commit())
+        self.widget = widgets.VBox([widgets.HTML(f"<b>{escape(prompt)}</b>"), self.text, self.button, self.note])
+
+    def commit(self):
+        """Record the sentence."""
+        self.note.value = keep(self.id, {"text": self.text.value}) or "Kept."
 
 
 class Quiz(Shown):
@@ -133,12 +157,9 @@ class Quiz(Shown):
         """Show the feedback of an answer and record it."""
         if choice is None:
             return
-        verdict = "Yes." if choice == self.right else "No."
-        self.feedback.value = f'<div aria-live="polite">{verdict} {escape(self.options[choice])}</div>'
-        try:
-            record.save(self.id, {"answer": choice, "right": choice == self.right})
-        except (OSError, ValueError) as error:
-            self.feedback.value += f"<div>Not recorded: {escape(str(error))}</div>"
+        verdict = "Yes." if choice == self.right else "Not quite."
+        trouble = keep(self.id, {"answer": choice, "right": choice == self.right})
+        self.feedback.value = f'<div aria-live="polite">{verdict} {escape(self.options[choice])} {trouble}</div>'
 
 
 class Exercise:
@@ -162,10 +183,8 @@ class Exercise:
         """Print what is right or wrong about a function, and record it. Nothing is raised."""
         verdict, right = self.verdict(answer)
         print(verdict)
-        try:
-            record.save(self.id, {"right": right, "said": verdict})
-        except (OSError, ValueError) as error:
-            print(f"Not recorded: {error}")
+        if trouble := keep(self.id, {"right": right, "said": verdict}):
+            print(trouble)
 
     def verdict(self, answer):
         """(what to say, whether it is right) of a function."""
@@ -177,12 +196,15 @@ class Exercise:
                 return "Not answered yet: fill in the blank and run the cell again.", False
             except Exception as error:
                 return f"With {given} your function stops: {type(error).__name__}: {error}", False
-            if not isinstance(got, int | float) or isinstance(got, bool):
+            if not isinstance(got, Real) or isinstance(got, bool):
                 return f"With {given} your function returns {got!r}; it should return a number.", False
             if not self.near(got, self.truth(**case)):
                 for slip, word in self.slips:
                     if self.near(got, slip(**case)):
                         return f"Not yet. With {given} you get {fmt(got)}. {word}", False
+                off = abs(got - self.truth(**case))
+                if off < 1e-3 * abs(got):
+                    return f"Nearly. With {given} you are off by {off:.2g}: do not round.", False
                 return f"Not yet. With {given} you get {fmt(got)}, and it should be {fmt(self.truth(**case))}.", False
         return f"Right, on {len(self.cases)} cases that you had not seen.", True
 

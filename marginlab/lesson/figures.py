@@ -61,7 +61,7 @@ def blank(xlabel="", ylabel="", width=7.4, height=3.7, paper=False):
     with mpl.rc_context(PAPER if paper else LOOK):
         figure = Figure(figsize=(width, height), dpi=72)
         FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.09, 0.15, 0.89, 0.74))
+        axes = figure.add_axes((0.12, 0.15, 0.86, 0.74))
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.grid(True, alpha=0.5)

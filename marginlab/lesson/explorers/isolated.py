@@ -3,6 +3,7 @@
 import numpy as np
 
 from ... import Account, Perpetual, venues
+from ...model import checks
 from ...model.display import fmt
 from .. import figures
 from .base import Explorer
@@ -31,13 +32,14 @@ class IsolatedMargin(Explorer):
     title = "Isolated margin: what stands behind the trade?"
     limits = (
         "Left out: trading fees, funding, partial liquidation, and the price at which the venue really gets out. "
-        "Fees and funding bring the real liquidation price a little nearer and leave a little less; "
-        "the cap on the loss holds all the same."
+        "Fees bring the real liquidation price a little nearer; funding moves it either way; "
+        "a partial liquidation may save part of the position."
     )
 
     def __init__(self, instrument=None, venue=venues.TEACHING, entry=50_000.0, balance=10.0):
         self.instrument = instrument or Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
-        self.venue, self.entry, self.balance = venue, float(entry), float(balance)
+        self.venue, self.entry = venue, checks.number("entry", entry, above=0)
+        self.balance = checks.number("balance", balance, above=0)
         trade = {"size": 5 * self.balance, "margin": self.balance / 2, "side": 1, "move": -5.0}
         self.presets = {
             f"{fmt(self.balance / 2)} of {fmt(self.balance)} {self.instrument.settle}": trade,
@@ -110,16 +112,17 @@ class IsolatedMargin(Explorer):
             return f"The venue would not open this trade: {isolated['refused']}."
         side = nearest(isolated["liquidation"])
         if side.price is None:
-            line = f"No price move ends this trade: {side.why}."
+            line = f"No price ends this trade. The reason: {side.why}."
         else:
             way = f"{abs(side.distance) * 100:.1f} % {'below' if side.distance < 0 else 'above'} entry"
             line = f"At {fmt(side.price)} USD, {way}, the {behind} behind this trade no longer cover its requirement."
-        now = f"After a move of {move:+.1f} % the trade has {'gained' if pnl >= 0 else 'lost'} {fmt(abs(pnl))} {unit}"
+        turn = f"has {'gained' if pnl > 0 else 'lost'} {fmt(abs(pnl))} {unit}" if pnl else "is where it began"
+        now = f"After a move of {move:+.1f} % the trade {turn}"
         if not isolated["closed"]:
             return f"{line} {now} and is open, with {fmt(isolated['equity'])} {unit} of equity."
         rest = f"{fmt(self.balance - isolated['behind'])} {unit}"
         missing = f", {fmt(isolated['shortfall'])} more than stood behind it" if isolated["shortfall"] else ""
-        gone = f"Those {behind} are gone; the other {rest} were out of its reach."
+        gone = f"The {behind} behind it: lost. The other {rest}: out of its reach."
         return f"{line} {now}{missing}, and has been closed. {gone}"
 
     def table(self, price, *columns):
@@ -145,7 +148,7 @@ class IsolatedMargin(Explorer):
     def make_picture(self, paper=False):
         figure, axes = figures.blank(f"price of {self.instrument.index} (USD)", self.instrument.settle, paper=paper)
         axes.set_xlim(0.38 * self.entry, 1.62 * self.entry)
-        axes.set_ylim(-0.25 * self.balance, 2 * self.balance)
+        axes.set_ylim(-0.1 * self.balance, 1.2 * self.balance)
         drawn = {}
         for name, label in (
             ("equity", "equity, isolated"),
@@ -156,7 +159,7 @@ class IsolatedMargin(Explorer):
             (drawn[name],) = axes.plot([], [], label=label, **figures.STYLES[name])
         for name in ("entry", "liquidation", "bankruptcy"):
             drawn[name] = axes.axvline(self.entry, **figures.STYLES[name])
-        top = 2 * self.balance
+        top = 1.2 * self.balance
         for name, height in (("liquidation", 0.93), ("bankruptcy", 0.85)):
             drawn[f"{name} label"] = figures.note(axes, self.entry, height * top)
         figures.note(axes, 1.006 * self.entry, 0.02 * top, f"entry {fmt(self.entry)}", va="bottom")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from . import checks, display, tables, trading
 from .instruments import Perpetual
@@ -35,7 +34,7 @@ class Account:
         amounts = {c: checks.number(f"the balance {c}", a, least=0) for c, a in balances.items()}
         pools = tuple(Pool(c, {c: a}, (), venue, {}, f"cross {c}") for c, a in amounts.items())
         events = tuple(Event("deposit", f"cross {c}", c, {TRADER: a, "outside": -a}) for c, a in amounts.items())
-        self._set(venue=venue, pools=pools, marks=MappingProxyType({}), events=events)
+        self._set(venue=venue, pools=pools, marks=checks.Frozen({}), events=events)
 
     def _set(self, **fields):
         for name, value in fields.items():
@@ -46,7 +45,9 @@ class Account:
         """This account with pools replaced (by name) or added, others dropped, and events appended."""
         new = {p.name: p for p in self.pools} | {p.name: p for p in pools}
         kept = tuple(p for name, p in new.items() if name not in drop)
-        return copy(self)._set(pools=kept, events=self.events + tuple(events))
+        before, after = ({p.instrument.symbol for q in pools for p in q.positions} for pools in (self.pools, kept))
+        marks = {name: price for name, price in self.marks.items() if name not in before - after}
+        return copy(self)._set(pools=kept, marks=checks.Frozen(marks), events=self.events + tuple(events))
 
     # --------------------------------------------------------------- looking
 
@@ -105,17 +106,22 @@ class Account:
         own = {p.instrument.symbol for pool in self.pools for p in pool.positions if p.instrument.index in new}
         marks = {name: value for name, value in self.marks.items() if name not in own} | new
         pools = tuple(pool.marked(marks) for pool in self.pools)
-        return copy(self)._set(marks=MappingProxyType(marks), pools=pools)
+        return copy(self)._set(marks=checks.Frozen(marks), pools=pools)
 
     def at(self, **prices):
         """Mark, and let the venue act: every pool at or below its maintenance line is liquidated there.
 
         The positions go. What the trader loses is that pool and nothing else; the venue's rules say who
-        keeps a surplus over bankruptcy and who pays a shortfall. Each liquidation is an `Event`.
+        keeps a surplus over bankruptcy and who pays a shortfall. Each liquidation is an `Event`. ValueError for a
+        name that nothing here follows.
         """
+        known = set(self.marks).union(*(pool.names for pool in self.pools))
+        for name in prices:
+            if name not in known:
+                raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
         after = self.mark(**prices) if prices else self
         for pool in after.pools:
-            if pool.positions and pool.slack() <= 0:
+            if pool.positions and pool.slack() <= 1e-12 * pool.requirement():  # at the line itself, to rounding
                 after = after._liquidate(pool)
         return after
 
@@ -155,12 +161,13 @@ class Account:
             Margin walled off for this trade, in the settlement currency; True takes notional / leverage.
             Absent, a new position goes to the cross pool and an open one stays in the pool it is in.
         leverage : float, optional
-            Sets the initial margin, notional / leverage. Absent, it is that of the open position, or
-            follows from the margin, or (cross) is the highest that the schedule allows.
+            Sets the initial margin, notional / leverage, of the whole position. Absent, it is that of the
+            open position, or follows from the margin, or (cross) is the highest that the schedule allows.
 
-        Raises TypeError or ValueError, and changes nothing, if the margin is more than is available or
-        less than the initial margin, if the size is beyond the schedule, if the fill would leave its pool
-        without equity, or if the position is open in the other mode.
+        Raises TypeError or ValueError, and changes nothing, if the margin is more than is available or less
+        than notional / leverage at the highest leverage allowed, if the size is beyond the schedule, if the
+        fill would leave its pool at or below its line (in cross: short of initial margin), or if the
+        position is open in the other mode.
         """
         return trading.trade(self, instrument, quantity, price, isolated, leverage)
 

@@ -1,4 +1,4 @@
-"""Bad input is refused at the door: each message names the argument, the value and what is allowed."""
+"""Bad input is refused at the door: messages name the argument, the value and what is allowed."""
 
 import math
 from numbers import Real
@@ -13,28 +13,32 @@ def number(name, value, above=None, least=None):
     allowed += "" if least is None else f" of at least {least:g}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {allowed}, not {value!r}")
-    if not math.isfinite(value) or (above is not None and value <= above) or (least is not None and value < least):
+    try:
+        given = float(value)
+    except OverflowError:  # an integer beyond all floats
+        given = math.inf
+    if not math.isfinite(given) or (above is not None and given <= above) or (least is not None and given < least):
         raise ValueError(f"{name} must be {allowed}, not {value!r}")
-    return float(value)
+    return given
 
 
-def price(name, value):
-    """A price, or an array of prices: finite and above 0."""
-    if not isinstance(value, np.ndarray):
-        if isinstance(value, (list, tuple)) or hasattr(value, "__array__"):
-            value = np.asarray(value)
-        if not isinstance(value, np.ndarray) or value.ndim == 0:
-            return number(f"the price of {name}", value if isinstance(value, Real) else _item(value), above=0)
+def positive(name, value):
+    """A number, or an array of numbers: finite and above 0."""
+    if isinstance(value, list | tuple) or (hasattr(value, "__array__") and not isinstance(value, Real)):
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray) or value.ndim == 0:
+        return number(name, value.item() if isinstance(value, np.ndarray) else value, above=0)
     if value.dtype.kind not in "fiu":
-        raise TypeError(f"the prices of {name} must be numbers, not an array of {value.dtype}")
+        raise TypeError(f"{name} must be numbers, not an array of {value.dtype}")
     if value.size and not (value.min() > 0 and value.max() < math.inf):  # two passes; NaN fails both
         bad = value[~(np.isfinite(value) & (value > 0))][0].item()
-        raise ValueError(f"every price of {name} must be finite and above 0, not {bad!r}")
+        raise ValueError(f"{name} must be finite and above 0 throughout, not {bad!r}")
     return value
 
 
-def _item(value):
-    return value.item() if isinstance(value, np.ndarray) else value
+def price(name, value):
+    """A price, or an array of prices, of something by name."""
+    return positive(f"the price of {name}", value)
 
 
 def one_of(name, value, allowed):
@@ -42,3 +46,15 @@ def one_of(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
     return value
+
+
+class Frozen(dict):
+    """A dict that does not change: what values of this package hold."""
+
+    def _refuse(self, *args, **kwargs):
+        raise TypeError("this mapping belongs to a value that does not change: make a new one")
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self):
+        return Frozen, (dict(self),)

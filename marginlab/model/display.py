@@ -4,7 +4,7 @@ from html import escape
 
 
 def fmt(value):
-    """A number for readers: thousands separated, four significant figures where it is small."""
+    """A number for readers: thousands separated; no decimals from 10,000 on, four figures below 100."""
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "-∞"
     if abs(value) >= 10_000:
@@ -50,7 +50,10 @@ def pool_rows(pool):
     for p in pool.positions:
         side = "long" if p.quantity > 0 else "short"
         rows.append((p.instrument.symbol, f"{side} {fmt(abs(p.quantity))} contracts from {fmt(p.entry)}"))
-    rows.append(("equity", f"{fmt(pool.equity())} {pool.currency}"))
+    try:
+        rows.append(("equity", f"{fmt(pool.equity())} {pool.currency}"))
+    except ValueError as error:  # a price is missing: say which
+        return [*rows, ("equity", str(error))]
     if pool.positions:
         rows.append(("requirement", f"{fmt(pool.requirement())} {pool.currency}"))
         rows.append(("margin ratio", fmt(pool.margin_ratio())))

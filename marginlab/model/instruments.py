@@ -64,7 +64,7 @@ class Perpetual:
         return quantity * self.face * (self.level(price) - self.level(entry))
 
     def average_entry(self, quantity, entry, more, price):
-        """Entry after buying `more` at `price`: the mean by coins; by contracts, hence harmonic, if inverse."""
+        """Entry after buying `more` at `price`, by contracts: the arithmetic mean, or the harmonic one if inverse."""
         if self.inverse:
             return (quantity + more) / (quantity / entry + more / price)
         return (quantity * entry + more * price) / (quantity + more)

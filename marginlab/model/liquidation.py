@@ -75,6 +75,8 @@ class Crossings(NamedTuple):
     @property
     def breached(self):
         """Whether the pool is at or below its line at the mark already."""
+        if self.below.kind == "liquidation":  # at the contracts' own marks, as `at` sees it
+            return bool(self.below.source.slack() <= 0)
         return _state(self.below)[0] <= 0
 
     @property
@@ -215,7 +217,8 @@ def _tiers(pool, index, price):
 def _why_not(side):
     """The reason why there is no crossing on a side."""
     pool, index, (value, slope) = side.source, side.index, _state(side)
-    if value <= 0:
+    fixed_moving = _lines(pool, index, side.kind)
+    if value <= 0 and _solve(*fixed_moving, 0.0) is None and _solve(*fixed_moving, inf) is None:
         return (
             f"the pool is below its line at the mark, and no {'lower' if side.end == 0 else 'higher'} price ends that"
         )
@@ -224,6 +227,8 @@ def _why_not(side):
     if side.end == 0:
         covered = "the margin covers the whole position: the price would have to be at or below 0"
         return covered if slope > 0 else "a fall is a gain here"
-    if slope < 0:
-        return "inverse short of 1x or less: a rise costs at most the coins that it was sold for, and they are there"
-    return "a rise is a gain here"
+    if slope < 0 and any(
+        p.instrument.index == index and p.instrument.inverse and p.quantity < 0 for p in pool.positions
+    ):
+        return "a rise costs an inverse short of 1x or less at most the coins that it was sold for, and they are there"
+    return "the coins in this pool grow with the price, and cover it" if slope < 0 else "a rise is a gain here"

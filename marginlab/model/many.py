@@ -1,10 +1,14 @@
 """Liquidation prices of many positions at once, each alone in its pool: one formula over arrays."""
 
 from bisect import bisect_right
+from dataclasses import replace
+from math import inf
 
 import numpy as np
 
 from . import checks
+from .instruments import Perpetual
+from .venues import Venue
 
 
 def liquidation_price(venue, instrument, quantity, entry, margin, mark=None, leverage=None):
@@ -30,12 +34,18 @@ def liquidation_price(venue, instrument, quantity, entry, margin, mark=None, lev
     float or ndarray
         In quote currency: 0 where only a price of zero or less, and inf where no price, would liquidate.
     """
+    if not isinstance(venue, Venue):
+        raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {venue!r}")
+    if not isinstance(instrument, Perpetual):
+        raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
+    if np.asarray(quantity).dtype.kind not in "fiu":
+        raise TypeError(f"quantity must be a number or an array of numbers, not {quantity!r}")
     quantity = np.asarray(quantity, dtype=float)
     if not np.isfinite(quantity).all() or not quantity.all():
         raise ValueError(f"quantity must be finite and not 0, not {quantity!r}")
-    given = [checks.price(name, value) for name, value in (("entry", entry), ("margin", margin))]
-    given.append(given[0] if mark is None else checks.price("mark", mark))
-    given += [] if leverage is None else [checks.price("leverage", leverage)]
+    given = [checks.positive("entry", entry), checks.positive("margin", margin)]
+    given.append(given[0] if mark is None else checks.positive("mark", mark))
+    given += [] if leverage is None else [checks.positive("leverage", leverage)]
     # in blocks that fit the cache: several times faster than passes over whole arrays
     blocks = np.nditer(
         [quantity, *given, None],
@@ -44,7 +54,7 @@ def liquidation_price(venue, instrument, quantity, entry, margin, mark=None, lev
         op_dtypes=[float] * (2 + len(given)),
         buffersize=16_384,
     )
-    schedule = venue.schedule(instrument)
+    schedule = replace(instrument, tiers=venue.schedule(instrument)).tiers  # checked for this contract
     with blocks, np.errstate(divide="ignore"):
         for *parts, out in blocks:
             out[...] = _liquidation_block(venue, instrument, schedule, *parts)
@@ -66,7 +76,7 @@ def _liquidation_block(venue, instrument, schedule, quantity, entry, margin, mar
     if venue.fee_at == "entry":
         goal = goal - z * venue.fee * started
     if venue.fee_at == "bankruptcy":
-        goal = goal - z * venue.fee * (goal if leverage is None else started * (1 + z / leverage))
+        goal = goal - z * venue.fee * np.maximum(goal if leverage is None else started * (1 + z / leverage), 0.0)
     if venue.maintenance_at == "price":
         notional = _first_to_go(schedule, goal, z, n, share, fee)
     else:
@@ -93,7 +103,8 @@ def _first_to_go(schedule, goal, z, contracts, share, fee):
         rate, amount = schedule.rates[tier], schedule.amounts[tier]
         slope, right = 1 + z * (share * rate + fee), goal + z * share * amount
         if schedule.growth:
-            right = 2 * right / (slope + np.sqrt(slope**2 + 4 * z * share * schedule.growth * right))
+            square = slope**2 + 4 * z * share * schedule.growth * right  # below 0: no price keeps it alive
+            right = np.where(square < 0, inf, 2 * right / (slope + np.sqrt(np.maximum(square, 0.0))))
         else:
             right *= 1 / slope
         if best is None:

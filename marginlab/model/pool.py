@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
-from types import MappingProxyType
 
 import numpy as np
 
@@ -51,6 +50,8 @@ class Pool:
     def __post_init__(self):
         if not isinstance(self.venue, Venue):
             raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {self.venue!r}")
+        if not isinstance(self.collateral, Mapping) or not isinstance(self.marks, Mapping):
+            raise TypeError("collateral and marks must be mappings, such as {'BTC': 5}")
         bound = []
         for position in self.positions:
             if not isinstance(position, Position):
@@ -61,11 +62,11 @@ class Pool:
             bound.append(position if position.instrument.tiers is schedule else position.with_tiers(schedule))
         collateral = {c: checks.number(f"collateral {c}", a) for c, a in self.collateral.items()}
         marks = {p.instrument.index: p.entry for p in bound}
-        marks.update((name, checks.price(name, price)) for name, price in self.marks.items())
+        marks.update((name, checks.number(f"the mark of {name}", m, above=0)) for name, m in self.marks.items())
         currencies = {self.currency, *collateral, *(p.instrument.settle for p in bound)}
         object.__setattr__(self, "positions", tuple(bound))
-        object.__setattr__(self, "collateral", MappingProxyType(collateral))
-        object.__setattr__(self, "marks", MappingProxyType(marks))
+        object.__setattr__(self, "collateral", checks.Frozen(collateral))
+        object.__setattr__(self, "marks", checks.Frozen(marks))
         object.__setattr__(self, "_foreign", tuple(sorted(currencies - {self.currency})))
 
     @cached_property
@@ -141,13 +142,16 @@ class Pool:
         """Equity / requirement: 1 at liquidation, infinite without positions. Some venues print the inverse."""
         equity, requirement = self._worth(self.prices(given, **prices))
         if isinstance(requirement, np.ndarray):
+            equity, requirement = np.broadcast_arrays(equity, requirement)
             return np.divide(equity, requirement, out=np.full(requirement.shape, inf), where=requirement > 0)
         return equity / requirement if requirement > 0 else inf
 
     def available(self, given=None, /, **prices):
         """What may leave the pool: its collateral, less losses and initial margin. Unrealised profit stays."""
         at = self.prices(given, **prices)
-        return np.minimum(self._held(at), self._worth(at)[0]) - self._initial(at)
+        equity, requirement = self._worth(at)
+        free = np.minimum(self._held(at), equity) - np.maximum(self._initial(at), requirement)
+        return free if free.ndim else float(free)
 
     def _worth(self, at):
         """(equity, maintenance requirement) at prices `at`: the heart of the package."""
@@ -191,18 +195,19 @@ class Pool:
     def margin_for(self, liquidation, index=None):
         """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`.
 
-        Slack is affine in the collateral, so two valuations give it. ValueError if the price is on the wrong side:
-        no collateral would keep the pool alive at its mark and end it there.
+        Slack is affine in the collateral, so two valuations give it. Negative where profit at the mark would carry the
+        pool without any. ValueError if no collateral keeps the pool alive at its mark and ends it there.
         """
         index, price = self._index(index), checks.number("liquidation", liquidation, above=0)
         held = self.collateral.get(self.currency, 0.0)
-        here, more = (slack_along(self.adding(extra), index, price) for extra in (0.0, abs(held) or 1.0))
-        margin = held - here * (abs(held) or 1.0) / (more - here)
+        here = slack_along(self, index, price)
+        step = abs(held) + abs(here) + self.requirement({index: price}) or 1.0  # of the size of what is there
+        margin = held - here * step / (slack_along(self.adding(step), index, price) - here)
         moved = self.adding(margin - held)
         if slack_along(moved, index, self.marks[index]) <= 0:
             raise ValueError(
-                f"liquidation={price:,g} cannot be the liquidation price of {self.name!r} at a mark of "
-                f"{self.marks[index]:,g}: with {margin:,.6g} {self.currency} it would be liquidated already"
+                f"liquidation={price:,g} cannot be the liquidation price of {self.name!r} while {index} is marked at "
+                f"{self.marks[index]:,g}: with the margin for it, {margin:,.6g} {self.currency}, it is closed already"
             )
         return margin
 
@@ -221,12 +226,18 @@ class Pool:
         return replace(self, collateral={**self.collateral, self.currency: held + amount})
 
     def _index(self, index):
-        if isinstance(index, str) and index in self.names and index not in self.venue.quotes:
+        followed = {p.instrument.index for p in self.positions} | {*self.collateral, self.currency}
+        if isinstance(index, str) and index in followed - set(self.venue.quotes):
             return index
         moving = sorted({p.instrument.index for p in self.positions})
         if index is None and len(moving) == 1:
             return moving[0]
         raise ValueError(f"index must be one of {', '.join(moving) or '(no position here)'}, not {index!r}")
+
+    def __getstate__(self):
+        """What a pickle keeps: the fields, without what was worked out from them."""
+        cached = ("terms", "_rows", "names", "_own")
+        return {name: value for name, value in self.__dict__.items() if name not in cached}
 
     __repr__ = display.pool_text
     _repr_html_ = display.pool_html

@@ -22,7 +22,7 @@ def compare(before, after):
     for name in dict.fromkeys(p.name for account in (before, after) for p in account.pools):
         sides = [_figures(next((p for p in account.pools if p.name == name), None)) for account in (before, after)]
         for figure in dict.fromkeys([*sides[0], *sides[1]]):
-            a, b = (side.get(figure, "no such pool") for side in sides)
+            a, b = (side.get(figure, "none: no position" if side else "no such pool") for side in sides)
             change = b - a if not isinstance(a, str) and not isinstance(b, str) else ""
             rows.append((name, figure, a, b, change))
     frame = pd.DataFrame(rows, columns=["pool", "figure", "before", "after", "change"])
@@ -37,5 +37,5 @@ def _figures(pool):
     for index in dict.fromkeys(p.instrument.index for p in pool.positions):
         found = pool.liquidation(index)
         for side, at in (("below", found.below), ("above", found.above)):
-            figures[f"liquidation {side}, {index}"] = f"none: {at.why}" if at.price is None else at.price
+            figures[f"liquidation price {side}, {index}"] = f"none: {at.why}" if at.price is None else at.price
     return figures

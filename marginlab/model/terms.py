@@ -1,7 +1,6 @@
 """What a position requires, with the venue's rules boiled down to numbers."""
 
 from collections.abc import Callable
-from math import inf
 from typing import NamedTuple
 
 from .instruments import Position
@@ -46,7 +45,7 @@ def term(pool, p):
     fee = venue.fee if venue.fee_at == "price" else 0.0
     held = 0.0
     if venue.fee_at in ("entry", "bankruptcy"):
-        held = venue.fee * abs(p.notional(p.entry if venue.fee_at == "entry" else bust(pool, p)))
+        held = venue.fee * (abs(p.notional(p.entry)) if venue.fee_at == "entry" else bust(pool, p))
     frozen = abs(size * start) if venue.maintenance_at == "entry" else None
 
     def charge(notional):
@@ -59,13 +58,15 @@ def term(pool, p):
 
 
 def bust(pool, p):
-    """Price at which a position has lost its margin: by its leverage, or without one by the whole pool.
+    """Notional at which a position has lost its margin: by its leverage, or without one by the whole pool.
 
-    E*(1 - s/L), or E*L/(L + s) if inverse, with s = +1 or -1. Source: Bybit help, Bankruptcy Price
-    (USDT Contract); article 900000031623 (inverse); article 360039261334 has the whole balance.
+    It is 0 where no price is bankruptcy. Prices: E*(1 - s/L), or E*L/(L + s) if inverse, with s = +1 or -1.
+    Source: Bybit help, Bankruptcy Price (USDT Contract); article 900000031623 (inverse); article 360039261334
+    has the whole balance.
     """
     if p.leverage is None:
         side = pool.bankruptcy(p.instrument.index)
-        return (side.below if p.quantity > 0 else side.above).price or inf
-    step = (1 if p.quantity > 0 else -1) / p.leverage
-    return p.entry / (1 + step) if p.instrument.inverse and step > -1 else p.entry * (1 - step)
+        price = (side.below if p.quantity > 0 else side.above).price
+        return 0.0 if price is None else abs(p.notional(price))
+    z = 1 if p.instrument.inverse == (p.quantity > 0) else -1
+    return abs(p.notional(p.entry)) * max(0.0, 1 + z / p.leverage)

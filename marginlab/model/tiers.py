@@ -16,10 +16,10 @@ class Tiers:
     """A dated maintenance schedule: rows of (floor, maintenance rate, maximum leverage).
 
     A row holds from its floor upwards, the floor included. Only the slice of a position inside a
-    tier is charged that tier's rate. Exchanges write the same thing as `rate * size - amount`, with
+    tier is charged that tier's rate. Binance and others write the same thing as `rate * size - amount`, with
     the maintenance amount ("cum") that makes the schedule continuous:
     `amount_n = amount_(n-1) + floor_n * (rate_n - rate_(n-1))`
-    (Binance FAQ b3c689c1f50a44cabb3a84e663b81d93; the amounts below are those it publishes).
+    (Binance FAQ b3c689c1f50a44cabb3a84e663b81d93; so computed, they are those that it publishes).
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ class Tiers:
     def max_leverage(self, notional, contracts=None):
         """Highest leverage that the schedule allows at this size: steps down from tier to tier."""
         size = notional if self.basis == "notional" else contracts
-        leverage = np.array(self.leverages)[self.tier(size)]
+        tier = self.tier(size)
+        leverage = np.array(self.leverages)[tier] if isinstance(tier, np.ndarray) else self.leverages[tier]
         return leverage if not self.growth else 1 / (1 / leverage + self.growth * size)
 
     def initial(self, notional, leverage=None, contracts=None):

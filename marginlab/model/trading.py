@@ -29,6 +29,9 @@ class Event:
     surplus: float = 0.0
     shortfall: float = 0.0
 
+    def __post_init__(self):
+        object.__setattr__(self, "flows", checks.Frozen(dict(self.flows)))
+
 
 class Order(NamedTuple):
     """What was asked for, checked: see `Account.trade`."""
@@ -64,12 +67,14 @@ def trade(account, instrument, quantity, price, isolated, leverage):
         raise ValueError(f"instrument {instrument.symbol!r} differs from the open one of that symbol")
     if isolated is not None and not pool.isolated:
         raise ValueError(f"isolated={isolated!r}: {instrument.symbol} is open in cross margin; close it first")
+    if abs(held.quantity + quantity) <= 1e-12 * abs(held.quantity):  # 0.1 + 0.2 - 0.3 closes
+        quantity = -held.quantity
     if held.quantity * quantity > 0:
         return opened(account, order, pool, held)
     if abs(quantity) > abs(held.quantity):
         flat = reduced(account, pool, held, -held.quantity, price)
-        if pool.isolated and isolated is None:
-            order = order._replace(isolated=True, leverage=leverage or held.leverage)
+        if type(isolated) is not float:
+            order = order._replace(isolated=pool.isolated or None, leverage=leverage or held.leverage)
         return opened(flat, order._replace(quantity=quantity + held.quantity))
     if isolated is not None or leverage is not None:
         raise ValueError("isolated and leverage have no part in a trade that only reduces a position")
@@ -98,7 +103,9 @@ def opened(account, order, pool=None, held=None):
     others = tuple(p for p in pool.positions if p is not held)
     after = replace(pool, positions=(*others, position), collateral={settle: collateral})
     after = after.marked(account.marks)
-    needed = after.requirement() if pool.isolated else after.requirement(kind="initial")
+    needed = after.requirement()
+    if not pool.isolated:
+        needed = max(needed, float(after.requirement(kind="initial")))
     missing = needed - after.equity()
     if after.slack() <= 0 or missing > 1e-12 * needed:
         raise ValueError(
@@ -122,8 +129,7 @@ def _margin(account, order, held):
     else:
         margin = notional / chosen
         if account.venue.fee_at == "bankruptcy":  # the initial margin holds the closing fee there
-            price = bust(None, Position(instrument, quantity, price, chosen))
-            margin += account.venue.fee * abs(instrument.notional(quantity, price))
+            margin += account.venue.fee * bust(None, Position(instrument, quantity, price, chosen))
         if type(isolated) is float and leverage and abs(isolated - margin) > 1e-9 * margin:
             raise ValueError(
                 f"isolated={isolated:g} and leverage={leverage:g} disagree: {notional:g} {instrument.settle} "
@@ -139,7 +145,8 @@ def _check_size(position, notional):
     schedule, n = position.instrument.tiers, abs(position.quantity)
     size = notional if schedule.basis == "notional" else n
     if size > schedule.cap:
-        raise ValueError(f"quantity {n:g} is beyond the schedule, which ends at {schedule.cap:,g} ({schedule.basis})")
+        unit = position.instrument.settle if schedule.basis == "notional" else "contracts"
+        raise ValueError(f"quantity {n:g} makes {size:,g} {unit}: the schedule ends at {schedule.cap:,g} {unit}")
     most = float(schedule.max_leverage(notional, n))
     if position.leverage and position.leverage > most * (1 + 1e-9):
         raise ValueError(
@@ -168,7 +175,7 @@ def reduced(account, pool, held, quantity, price):
             f"{settle}; at() says what the venue does there"
         )
     text = f"{quantity:+,g} at {price:,g}"
-    flows = {TRADER: realised, COUNTERPARTIES: -realised}
+    flows = {TRADER: realised, COUNTERPARTIES: 0.0 - realised}
     event = Event("trade", pool.name, settle, flows, price, text)
     if pool.isolated:
         account = account.credit(settle, out)
@@ -181,4 +188,5 @@ def check_free(name, amount, pool):
     """ValueError if a pool has less than `amount` to give."""
     free = max(float(pool.available()), 0.0)
     if amount > free + 1e-12 * abs(free):
-        raise ValueError(f"{name}={amount:g} {pool.currency} is more than the {free:g} free in {pool.name!r}")
+        bound = " (the rest is the margin of its position)" if pool.positions else ""
+        raise ValueError(f"{name}={amount:g} {pool.currency} is more than the {free:g} free in {pool.name!r}{bound}")

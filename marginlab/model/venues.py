@@ -1,7 +1,6 @@
 """Venues as dated data: the rules in which exchanges differ. The engine reads them; it has no branch by name."""
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from . import checks
 from .tiers import Tiers
@@ -11,7 +10,7 @@ FUND, COUNTERPARTIES, TRADER = "insurance fund", "counterparties", "trader"
 
 @dataclass(frozen=True, eq=False)
 class Venue:
-    """The rules of one venue on one date.
+    """The rules of one venue, as of a date where the source gives one.
 
     Parameters
     ----------
@@ -33,8 +32,11 @@ class Venue:
         price (OKX, Gate), at entry, or at the bankruptcy price (Bybit UTA, where initial margin holds it too).
     realised_to, freed_to : "account" or "position"
         Where a partial close of an isolated position sends the profit and the margin set free.
-    surplus_to, shortfall_to : "trader", "insurance fund" or "counterparties"
-        Who keeps what is left of a liquidated pool, and who pays what is missing.
+    surplus_to : "trader" or "insurance fund"
+        Who keeps what is left of a liquidated pool. The fund by default; the whole surplus goes there at
+        BitMEX, KuCoin and Bybit (isolated), for other venues it is our assumption.
+    shortfall_to : "insurance fund" or "counterparties"
+        Who pays what is missing.
     quotes : tuple of str
         Currencies that count as one unit of quote currency unless a price for them is marked.
     """
@@ -42,7 +44,7 @@ class Venue:
     name: str
     as_of: str = ""
     source: str = ""
-    tiers: MappingProxyType = field(default_factory=dict)
+    tiers: checks.Frozen = field(default_factory=dict)
     maintenance_at: str = "price"
     rates_of: str = "notional"
     fee: float = 0.0
@@ -62,15 +64,18 @@ class Venue:
         checks.one_of("surplus_to", self.surplus_to, (TRADER, FUND))
         checks.one_of("shortfall_to", self.shortfall_to, (FUND, COUNTERPARTIES))
         checks.number("fee", self.fee, least=0)
-        object.__setattr__(self, "tiers", MappingProxyType(dict(self.tiers)))
+        for symbol, schedule in self.tiers.items():
+            if not isinstance(schedule, Tiers):
+                raise TypeError(f"tiers must hold Tiers schedules, not {schedule!r} for {symbol!r}")
+        object.__setattr__(self, "tiers", checks.Frozen(dict(self.tiers)))
 
     def schedule(self, instrument):
         """The instrument's own schedule, or this venue's; ValueError if there is none."""
         found = instrument.tiers or self.tiers.get(instrument.symbol) or self.tiers.get("*")
         if found is None:
             raise ValueError(
-                f"{self.name} has no tier schedule for symbol {instrument.symbol!r}: "
-                f"give the contract tiers=..., or use one of {', '.join(self.tiers) or 'none'}"
+                f"{self.name} comes with no tier schedule for symbol {instrument.symbol!r}, only for "
+                f"{', '.join(self.tiers) or 'none at all'}: give the contract its own, such as tiers=Tiers.flat(0.005)"
             )
         return found
 

@@ -1,6 +1,7 @@
 """Predictions, checked exercises, quizzes. Their texts live in the notebooks, answers in the learner's record."""
 
 import math
+import re
 from html import escape
 from numbers import Real
 
@@ -20,6 +21,14 @@ def keep(key, answer):
     except (OSError, ValueError) as error:
         return f"Not recorded: {escape(str(error))}"
     return ""
+
+
+def remembered(key):
+    """What the record holds for an exercise, or None; a damaged record is told of when the next answer is kept."""
+    try:
+        return record.load().get(key)
+    except (OSError, ValueError):
+        return None
 
 
 class Shown:
@@ -69,7 +78,7 @@ class Prediction(Shown):
 
     def made(self):
         """What was committed to, as a dict, or None."""
-        return record.load().get(self.id)
+        return remembered(self.id)
 
     def commit(self):
         """Record what is filled in, or say what is missing."""
@@ -86,12 +95,12 @@ class Prediction(Shown):
 
     def _number(self):
         """(the typed number, what is wrong with it)."""
-        typed = self.number.value.replace(",", "").replace("_", "").replace(" ", "").removesuffix(self.unit)
+        typed = self.number.value.replace(" ", "").removesuffix(self.unit)
+        plain = re.fullmatch(r"[+-]?(\d{1,3}(,\d{3})+|[\d_]+)?(\.\d+)?(e\d+)?", typed)  # 45,000 but not 2,5
         try:
-            number = float(typed)
+            return float(typed.replace(",", "") if plain else "?"), ""
         except ValueError:
-            number = math.nan
-        return number, "" if math.isfinite(number) else "write a number in digits, such as 47000"
+            return math.nan, "write a number in digits, such as 47000 or 0.25"
 
     def _said(self, made):
         return f"Recorded: {escape(made['direction'])}, {fmt(made['number'])} {self.unit}, {made['confidence']}."
@@ -127,7 +136,7 @@ class Reflection(Shown):
     def __init__(self, id, prompt):
         self.id = id
         self.text = widgets.Textarea(placeholder="One or two sentences", layout=widgets.Layout(width="40rem"))
-        self.text.value = record.load().get(id, {}).get("text", "")
+        self.text.value = (remembered(id) or {}).get("text", "")
         self.button = widgets.Button(description="Keep", tooltip="Write the sentence into your record")
         self.note = widgets.HTML()
         self.button.on_click(lambda _: self.commit())
@@ -198,6 +207,10 @@ class Exercise:
                 return f"With {given} your function stops: {type(error).__name__}: {error}", False
             if not isinstance(got, Real) or isinstance(got, bool):
                 return f"With {given} your function returns {got!r}; it should return a number.", False
+            try:
+                got = float(got)
+            except OverflowError:
+                got = math.inf
             if not self.near(got, self.truth(**case)):
                 for slip, word in self.slips:
                     if self.near(got, slip(**case)):

@@ -18,9 +18,9 @@ STYLES = {
     "equity": {"color": "#0072B2", "linestyle": "-", "linewidth": 2.2},
     "equity, cross": {"color": "#0072B2", "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
     "requirement": {"color": "#D55E00", "linestyle": (0, (5, 2)), "linewidth": 1.8},
-    "liquidation": {"color": "#C2477F", "linestyle": "-", "linewidth": 1.6},
+    "liquidation": {"color": "#C2477F", "linestyle": (0, (8, 1.5, 1, 1.5, 1, 1.5)), "linewidth": 1.6},
     "bankruptcy": {"color": "#8C6BB1", "linestyle": (0, (4, 2, 1, 2)), "linewidth": 1.6},
-    "entry": {"color": "#808080", "linestyle": ":", "linewidth": 1.6},
+    "entry": {"color": "#808080", "linestyle": (0, (1, 4)), "linewidth": 1.6},
     "price": {"color": "#009E73", "linestyle": "none", "marker": "o", "markersize": 8},
 }
 # Sentinel colours, exchanged for the page's own when a figure becomes SVG.
@@ -88,7 +88,7 @@ def svg(figure):
         figure.canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor").replace(RULE, "var(--marginlab-rule)")
-    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 sans-serif", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: inherit", text)
     return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r'\1style="width:100%;height:auto"', text, count=1)
 
 

@@ -128,6 +128,8 @@ class Account:
     def _liquidate(self, pool):
         """Close a pool at its marks: counterparties gain what its positions lost at that price."""
         held, equity, venue = pool.collateral[pool.currency], pool.equity(), self.venue
+        if abs(equity) <= 1e-12 * held:  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
+            equity = 0.0
         surplus, shortfall = max(equity, 0.0), max(-equity, 0.0)
         returned = surplus if venue.surplus_to == TRADER else 0.0
         fund = surplus - returned - (shortfall if venue.shortfall_to == FUND else 0.0)

@@ -1,5 +1,6 @@
 """What an explorer is: controls -> inputs -> account -> reading (figures and a sentence) -> picture."""
 
+import math
 from html import escape
 
 import ipywidgets as widgets
@@ -16,6 +17,11 @@ STYLE = """<style>
 .marginlab-limits{max-width:46rem;font-size:90%;color:var(--jp-content-font-color2,inherit)}
 </style>"""
 LABELS = {"description_width": "13rem"}
+
+
+def clean(value, step):
+    """A slider's value without rounding noise: 4.999999999 is 5; a typed value between two steps stays."""
+    return round(value, 6 - math.floor(math.log10(step)))
 
 
 class Explorer:
@@ -88,7 +94,7 @@ class Explorer:
         def tie(source, target):
             def follow(change):  # 4.999999999 on the slider is 5 in the box, which does not send it back
                 if abs(target.value - change["new"]) > step * 1e-6:
-                    target.value = round(change["new"], 9)
+                    target.value = clean(change["new"], step)
 
             source.observe(follow, "value")
 
@@ -106,7 +112,7 @@ class Explorer:
     def state(self):
         """The value of every control, by name."""
         values = {name: control.value for name, control in self.controls.items()}
-        return {name: round(value, 9) if isinstance(value, float) else value for name, value in values.items()}
+        return {n: clean(v, self.controls[n].step) if isinstance(v, float) else v for n, v in values.items()}
 
     def set(self, **state):
         """Move controls, all at once; ValueError if there is no such control."""
@@ -117,9 +123,9 @@ class Explorer:
         try:
             for name, value in state.items():
                 self.controls[name].value = value
-        finally:
+        finally:  # also after a value that a control refused: what is shown is what the controls say
             self._quiet = False
-        self.update()
+            self.update()
 
     def preset(self, name):
         """Set every control to a named case; ValueError if there is none of that name."""

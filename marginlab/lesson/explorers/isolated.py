@@ -122,7 +122,7 @@ class IsolatedMargin(Explorer):
             return f"{line} {now} and is open, with {fmt(isolated['equity'])} {unit} of equity."
         rest = f"{fmt(self.balance - isolated['behind'])} {unit}"
         missing = f", {fmt(isolated['shortfall'])} more than stood behind it" if isolated["shortfall"] else ""
-        gone = f"The {behind} behind it: lost. The other {rest}: out of its reach."
+        gone = f"That took {fmt(isolated['lost'])} {unit}; the other {rest} were out of its reach."
         return f"{line} {now}{missing}, and has been closed. {gone}"
 
     def table(self, price, *columns):
@@ -177,7 +177,8 @@ class IsolatedMargin(Explorer):
                 drawn[name].set_data(x, np.where(pool.slack({index: x}) > 0, pool.equity({index: x}), 0.0))
         pool = isolated.get("pool")
         drawn["requirement"].set_data(grid, pool.requirement({index: grid}) if pool else np.full(63, np.nan))
-        drawn["price"].set_data([reading["price"]], [isolated.get("equity", np.nan)])
+        top = layers.axes.get_ylim()[1]  # the mark stays in the picture
+        drawn["price"].set_data([reading["price"]], [min(isolated.get("equity", np.nan), top)])
         for name in LINES:
             side = nearest(isolated[name]) if pool else None
             price = side.price if side and side.price else np.nan

@@ -1,0 +1,376 @@
+"""What all explorers share: controls and their number boxes, presets, errors, two layers, the still twin."""
+
+import io
+import re
+
+import ipywidgets
+import pytest
+from PIL import Image
+from traitlets import TraitError
+
+from marginlab import Perpetual, venues
+from marginlab.lesson import explorers
+from marginlab.lesson.explorers.base import Explorer
+
+KINDS = [getattr(explorers, name) for name in explorers.__all__]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def explorer(request):
+    return request.param()
+
+
+def box(explorer, name):
+    """The typed number beside a slider."""
+    slide = explorer.controls[name]
+    (row,) = [row for row in explorer.rows if slide in row.children]
+    (typed,) = [child for child in row.children if child is not slide]
+    return typed
+
+
+def sliders(explorer):
+    return {n: c for n, c in explorer.controls.items() if isinstance(c, ipywidgets.FloatSlider)}
+
+
+def picture(explorer):
+    return re.search("<svg.*</svg>", explorer.view.value, re.S)[0]
+
+
+def everything(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything(child)
+
+
+# ------------------------------------------------------------------ controls
+
+
+def test_at_most_five_controls_each_with_a_name_and_a_hint(explorer):
+    assert 1 <= len(explorer.controls) <= 5
+    assert len(explorer.rows) == len(explorer.controls)
+    for name, slide in sliders(explorer).items():
+        typed = box(explorer, name)
+        assert slide.description.strip() and re.search(r"\(.+\)$", slide.description), "unit in the label"
+        assert len(slide.tooltip.split()) >= 3 and len(typed.tooltip.split()) >= 3
+        assert slide.description in typed.tooltip
+        assert slide.continuous_update
+        assert (typed.min, typed.max, typed.step) == (slide.min, slide.max, slide.step)
+    for control in set(explorer.controls.values()) - set(sliders(explorer).values()):
+        assert len(control.tooltips) == len(control.options) and all(control.tooltips)
+    assert explorer.picker.tooltip and explorer.picker.description
+    buttons = [w for w in everything(explorer.widget) if isinstance(w, ipywidgets.Button)]
+    assert [b.description for b in buttons] == ["Reset"] and buttons[0].tooltip
+
+
+def test_no_output_widget_and_a_height_that_stays(explorer):
+    parts = list(everything(explorer.widget))
+    assert not any(isinstance(part, ipywidgets.Output) for part in parts)
+    (stage,) = [part for part in parts if isinstance(part, ipywidgets.GridBox)]
+    assert stage.children == (explorer.still, explorer.view) and stage.layout.height == explorer.height
+    assert stage.layout.overflow == "hidden"
+    assert explorer.still.layout.grid_area == explorer.view.layout.grid_area
+
+
+def test_limits_are_stated_with_the_way_the_error_goes(explorer):
+    assert explorer.limits.startswith("Left out:") and len(explorer.limits.split()) >= 15
+    assert re.search(r"nearer|further|less|more|earlier|later", explorer.limits)
+    texts = [part.value for part in everything(explorer.widget) if isinstance(part, ipywidgets.HTML)]
+    assert any("marginlab-limits" in text and "Left out:" in text for text in texts)
+    assert any(explorer.title.split(":")[0] in text for text in texts)
+
+
+def test_typed_numbers_and_sliders_agree(explorer):
+    for name, slide in sliders(explorer).items():
+        typed = box(explorer, name)
+        assert typed.value == pytest.approx(slide.value)
+        middle = round((slide.min + slide.max) / 2 + slide.step / 4, 9)  # between two steps: typed, it stays
+        for source, target in ((typed, slide), (slide, typed)):
+            for value in (slide.max, slide.min, middle):
+                source.value = value
+                assert target.value == source.value == value == explorer.state()[name]
+                assert explorer.error is None
+        explorer.set(**{name: slide.max})
+        assert typed.value == slide.max
+
+
+@pytest.mark.parametrize("beyond", [1e-3, 1.0, 1e9])
+def test_typed_numbers_out_of_range_stop_at_the_end(explorer, beyond):
+    for name, slide in sliders(explorer).items():
+        typed = box(explorer, name)
+        for end, value in ((slide.max, slide.max + beyond), (slide.min, slide.min - beyond)):
+            typed.value = value
+            assert typed.value == slide.value == explorer.state()[name] == end
+            explorer.set(**{name: value})
+            assert typed.value == slide.value == end
+    assert explorer.error is None
+
+
+@pytest.mark.parametrize("noise", [4.999999999, 5.000000001, 4.999999999999, 5.000000000000001])
+@pytest.mark.parametrize("before", [5.0, 6.0])
+def test_rounding_noise_of_a_slider_is_never_shown(noise, before):
+    explorer = explorers.IsolatedMargin()
+    for name in ("margin", "move", "size"):
+        explorer.set(**{name: before})
+        explorer.controls[name].value = noise
+        assert explorer.state()[name] == 5.0
+        assert box(explorer, name).value == 5.0
+        assert not re.search(r"4\.99|5\.0000", explorer.view.value.split("</svg>")[1] + explorer.reading["sentence"])
+
+
+def test_a_burst_ends_on_the_last_value(explorer):
+    name, slide = next(iter(sliders(explorer).items()))
+    for i in range(20):
+        slide.value = slide.min + i * slide.step
+    last = explorer.view.value
+    fresh = type(explorer)()
+    fresh.set(**explorer.state())
+    assert explorer.state()[name] == pytest.approx(slide.min + 19 * slide.step)
+    assert last == fresh.view.value
+
+
+# --------------------------------------------------- presets, reset, state, set
+
+
+def test_it_opens_on_its_first_preset(explorer):
+    first = next(iter(explorer.presets))
+    assert explorer.picker.value == first and explorer.picker.options == tuple(explorer.presets)
+    assert explorer.state() == explorer.presets[first]
+    assert explorer.error is None and explorer.reading["sentence"]
+
+
+def test_presets_by_picker_and_by_name(explorer):
+    views = set()
+    for name in explorer.presets:
+        explorer.picker.value = name
+        assert explorer.state() == explorer.presets[name]
+        picked = explorer.view.value
+        explorer.preset(next(iter(explorer.presets)))
+        explorer.preset(name)
+        assert explorer.picker.value == name and explorer.view.value == picked
+        views.add(picked)
+    assert len(views) == len(explorer.presets) >= 3
+
+
+def test_reset_returns_to_the_preset_that_is_named(explorer):
+    (reset,) = [w for w in everything(explorer.widget) if isinstance(w, ipywidgets.Button)]
+    for name in list(explorer.presets)[:2]:
+        explorer.preset(name)
+        before = explorer.view.value
+        for slide in sliders(explorer).values():
+            slide.value = slide.max
+        assert explorer.view.value != before
+        reset.click()
+        assert explorer.state() == explorer.presets[name] and explorer.view.value == before
+        assert explorer.picker.value == name
+
+
+def test_state_can_be_written_down_and_set_again(explorer):
+    explorer.set(**{name: slide.min + 3 * slide.step for name, slide in sliders(explorer).items()})
+    written, shown = explorer.state(), explorer.view.value
+    assert eval(repr(written)) == written
+    explorer.preset(list(explorer.presets)[-1])
+    assert explorer.state() != written
+    explorer.set(**written)
+    assert explorer.state() == written and explorer.view.value == shown
+
+
+def test_set_draws_once(explorer, monkeypatch):
+    drawn = []
+    draw = explorer.draw
+    monkeypatch.setattr(explorer, "draw", lambda *given: drawn.append(1) or draw(*given))
+    explorer.set(**explorer.presets[list(explorer.presets)[1]])
+    assert len(drawn) == 1
+
+
+def test_an_unknown_control_is_refused_and_nothing_moves(explorer):
+    before, shown, known = explorer.state(), explorer.view.value, next(iter(explorer.controls))
+    with pytest.raises(ValueError, match=f"'leverage' is not a control: use {known}, "):
+        explorer.set(**{known: explorer.controls[known].max, "leverage": 10})
+    assert explorer.state() == before and explorer.view.value == shown
+
+
+def test_an_unknown_preset_is_refused(explorer):
+    before, first = explorer.state(), next(iter(explorer.presets))
+    for action in (explorer.preset, explorer.twin):
+        with pytest.raises(ValueError, match=f"'squeeze' is not a preset: use one of {first!r}"):
+            action("squeeze")
+    assert explorer.state() == before and explorer.error is None
+
+
+def test_what_is_shown_is_what_the_controls_say_even_after_a_refused_value():
+    explorer = explorers.IsolatedMargin()
+    with pytest.raises(TraitError):
+        explorer.set(size=20, side=2)
+    fresh = explorers.IsolatedMargin()
+    fresh.set(**explorer.state())
+    assert explorer.view.value == fresh.view.value
+    explorer.set(size=30)
+    assert "30" in str(explorer.state()["size"]) and explorer.error is None
+
+
+# -------------------------------------------------------------------- errors
+
+
+def test_an_error_is_shown_and_kept_and_then_forgotten(explorer, monkeypatch):
+    def broken(**state):
+        raise RuntimeError("no <price> here")
+
+    slide = next(iter(sliders(explorer).values()))
+    shown, reading = explorer.view.value, explorer.reading
+    with monkeypatch.context() as patch:
+        patch.setattr(explorer, "read", broken)
+        before = slide.value
+        slide.value = slide.max
+    assert isinstance(explorer.error, RuntimeError) and explorer.reading is reading
+    assert explorer.view.value == (
+        '<div role="alert">This setting could not be worked out: no &lt;price&gt; here</div>'
+    )
+    slide.value = before
+    assert explorer.error is None and explorer.view.value == shown
+
+
+def test_an_error_while_drawing_is_shown_too(explorer, monkeypatch):
+    def broken(layers, reading):
+        raise ZeroDivisionError("division by zero")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(explorer, "draw", broken)
+        explorer.set(**explorer.presets[list(explorer.presets)[1]])
+    assert isinstance(explorer.error, ZeroDivisionError) and 'role="alert"' in explorer.view.value
+
+
+def test_an_explorer_must_say_what_it_is():
+    with pytest.raises(NotImplementedError):
+        Explorer()
+
+
+# ------------------------------------------------------------------- picture
+
+
+def test_the_picture_says_its_reading(explorer):
+    from html import escape
+
+    for name in explorer.presets:
+        explorer.preset(name)
+        label = escape(explorer.reading["sentence"], quote=True)
+        assert explorer.view.value.startswith(f'<div role="img" aria-label="{label}"')
+        assert f'<p aria-live="polite">{escape(explorer.reading["sentence"])}</p>' in explorer.view.value
+        assert 'aria-hidden="true"' in explorer.still.value and "role=" not in explorer.still.value
+
+
+def test_every_control_changes_the_picture(explorer):
+    explorer.preset(next(iter(explorer.presets)))
+    for name, control in explorer.controls.items():
+        before, start = picture(explorer), control.value
+        if name in sliders(explorer):
+            control.value = start + control.step if start < control.max else start - control.step
+        else:
+            control.value = next(value for _, value in control._options_full if value != start)
+        assert picture(explorer) != before, name
+        control.value = start
+        assert picture(explorer) == before, name
+
+
+def test_the_axes_are_drawn_once(explorer, monkeypatch):
+    drawn = []
+    frame, still = explorer.still.value, explorer.layers.still
+    monkeypatch.setattr(explorer.layers, "still", lambda: drawn.append(1) or still())
+    for name in explorer.presets:
+        explorer.preset(name)
+    for slide in sliders(explorer).values():
+        slide.value = slide.max
+    assert not drawn and explorer.still.value == frame
+    draw = explorer.draw
+    monkeypatch.setattr(explorer, "draw", lambda *given: (draw(*given), "other axes")[1])
+    explorer.preset(next(iter(explorer.presets)))
+    explorer.set(**explorer.presets[list(explorer.presets)[1]])
+    assert len(drawn) == 1
+
+
+def test_equal_states_give_equal_pictures_by_whatever_way(explorer):
+    for slide in sliders(explorer).values():  # through refusals, liquidations and 1x
+        for value in (slide.min, slide.max):
+            slide.value = value
+    for name in explorer.presets:
+        explorer.preset(name)
+        fresh = type(explorer)()
+        fresh.preset(name)
+        assert explorer.view.value == fresh.view.value and explorer.still.value == fresh.still.value
+
+
+def test_the_picture_holds_no_black_no_date_and_no_place(explorer):
+    for text in (explorer.still.value, explorer.view.value):
+        assert not re.search(r"#0{3}\b|#0{6}\b|\bblack\b|rgb\(0", text)
+        assert all("fill: currentColor" in style for style in re.findall(r"<text ([^>]*)>", text))
+        assert "var(--jp-content-font-color1,currentColor)" in text
+        assert not re.search(r"dc:date|\b20\d\d-\d\d-\d\d|file:|/(?:home|usr|root|Users)/", text)
+    assert "var(--marginlab-rule)" in explorer.still.value
+
+
+def test_the_text_follows_the_theme(explorer):
+    style = next(part.value for part in everything(explorer.widget) if "<style>" in getattr(part, "value", ""))
+    assert set(re.findall(r"[{;]color:([^;}]*)", style)) <= {
+        "inherit",
+        "var(--jp-content-font-color1,inherit)",
+        "var(--jp-content-font-color2,inherit)",
+    }
+    assert "background" not in style
+
+
+# ---------------------------------------------------------------------- twin
+
+
+def test_the_twin_is_a_png_and_its_reading(explorer, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("marginlab.lesson.explorers.base.display", shown.append)
+    live = explorer.view.value, explorer.state()
+    sizes = set()
+    for name in explorer.presets:
+        assert explorer.twin(name) is None
+        sentence = capsys.readouterr().out
+        fresh = type(explorer)()
+        fresh.preset(name)
+        assert sentence == fresh.reading["sentence"] + "\n"
+        data = shown[-1].data
+        assert data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) < 100_000
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.getpixel((2, 2))[:3] == (255, 255, 255)
+            assert len(image.convert("RGB").getcolors(1 << 20)) > 50  # something is drawn
+            sizes.add(image.size)
+            assert image.info.keys() <= {"Software", "dpi"}
+    assert len(sizes) == 1 and len({image.data for image in shown}) == len(shown)
+    assert (explorer.view.value, explorer.state()) == live
+
+
+def test_a_twin_may_be_asked_for_without_being_shown(explorer, capsys):
+    image = explorer.twin(next(iter(explorer.presets)), show=False)
+    assert image.data.startswith(b"\x89PNG") and capsys.readouterr().out == ""
+
+
+def test_saved_output_is_text_and_a_view(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer) == f"{type(explorer).__name__}: {explorer.title}"
+    assert set(bundle) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+
+
+def test_a_readers_own_position():
+    mine = explorers.IsolatedMargin(
+        instrument=Perpetual("ETH-USDT", index="ETH", settle="USDT", face=0.01),
+        venue=venues.TEACHING_TIERS,
+        entry=3_000,
+        balance=2_500,
+    )
+    assert next(iter(mine.presets)) == "1,250 of 2,500 USDT"
+    assert mine.error is None and "ETH" in mine.still.value and "entry 3,000" in mine.still.value
+    with pytest.raises((TypeError, ValueError)):
+        explorers.IsolatedMargin(entry="soon")
+
+
+@pytest.mark.parametrize("wrong", [{"balance": -1}, {"entry": -50_000.0}, {"venue": None}, {"instrument": "BTC"}])
+def test_a_position_that_cannot_be_is_not_shown_as_if_it_could(wrong):
+    try:
+        made = explorers.IsolatedMargin(**wrong)
+    except Exception as error:
+        assert str(error)
+    else:
+        assert made.error is not None and 'role="alert"' in made.view.value

@@ -1,0 +1,195 @@
+"""Exercises and quizzes of the lessons: each check can be passed, and tells each slip from the others."""
+
+import ast
+import re
+from itertools import pairwise
+
+import pytest
+
+from marginlab.lesson.exercises import Exercise, Prediction, Quiz
+
+MISCONCEPTIONS = {"01": {"m1", "m2", "m8", "m9", "m12"}}  # those that a lesson promises to treat
+UNANSWERED = "Not answered yet"
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def function(cell):
+    """(lines of the one function that a cell defines, its name, the exercise and the way in which it is judged)."""
+    defined, judged = ast.parse(source(cell)).body
+    assert isinstance(defined, ast.FunctionDef) and isinstance(judged, ast.Expr), cell["id"]
+    ways = rf"(\w+)\.check\({defined.name}\)|print\((\w+)\.verdict\({defined.name}\)\[0\]\)"
+    call = re.fullmatch(ways, ast.unparse(judged))
+    assert call, f"{cell['id']} does not judge {defined.name}: {ast.unparse(judged)}"
+    lines = source(cell).splitlines()[defined.lineno - 1 : defined.end_lineno]
+    return lines, defined.name, call[1] or call[2], "check" if call[1] else "verdict"
+
+
+def made(cell, runs, lesson):
+    """The function of a cell, defined afresh in the lesson's names."""
+    names = dict(runs(lesson).names)
+    node = ast.parse(source(cell)).body[0]
+    exec(compile(ast.Module([node], []), cell["id"], "exec"), names)
+    return names[node.name]
+
+
+def test_each_exercise_has_one_solution_after_it(lesson):
+    assert len(lesson.exercises) >= 2
+    for name, (exercise, solution) in lesson.exercises.items():
+        assert exercise and solution, name
+        assert lesson.cells.index(exercise) < lesson.cells.index(solution)
+    cells = lesson.tagged("exercise") + lesson.tagged("solution")
+    assert len(cells) == 2 * len(lesson.exercises), "an exercise id is used twice"
+
+
+def test_a_stub_is_its_solution_minus_lines(lesson):
+    for name, (exercise, solution) in lesson.exercises.items():
+        (stub, stub_name, _, judged), (whole, whole_name, _, _) = function(exercise), function(solution)
+        assert [line.strip() for line in stub].count("raise NotImplementedError") == 1, name
+        kept = [line for line in stub if line.strip() != "raise NotImplementedError"]
+        rest = iter(whole)
+        assert all(line in rest for line in kept), f"{name}: a line of the stub is not in the solution, in order"
+        assert "NotImplementedError" not in source(solution)
+        assert stub_name == whole_name and judged == "check", "only the learner's own answer is recorded"
+        gone = [line for line in whole if line not in kept]
+        assert 1 <= len(gone) <= 4, f"{name}: a blank of {len(gone)} lines"
+
+
+def test_solutions_leave_the_record_alone(lesson):
+    """Run All must not mark a learner's exercises as solved."""
+    for _, solution in lesson.exercises.values():
+        assert function(solution)[3] == "verdict", solution["id"]
+
+
+def test_the_first_exercise_is_worked_out_but_for_its_last_step(lesson):
+    (exercise, solution), *_ = lesson.exercises.values()
+    stub, whole = function(exercise)[0], function(solution)[0]
+    assert len(stub) == len(whole) >= 4 and stub[-1].strip() == "raise NotImplementedError"
+
+
+def test_stub_and_solution_are_told_so(lesson, runs):
+    printed = runs(lesson).printed
+    for name, (exercise, solution) in lesson.exercises.items():
+        assert printed[exercise["id"]].startswith(UNANSWERED), name
+        assert printed[solution["id"]].startswith("Right, on "), name
+        for cell in (exercise, solution):
+            saved = "".join("".join(output["text"]) for output in cell["outputs"])
+            assert saved == printed[cell["id"]]
+
+
+def test_ids_carry_the_lesson_and_are_unique(lesson, runs):
+    run = runs(lesson)
+    checks = run.held(Exercise)
+    assert set(checks) == set(lesson.exercises)
+    quizzes = [quiz.id for quiz in all_quizzes(lesson, run)]
+    names = [*checks, *run.held(Prediction), *quizzes]
+    assert len(set(names)) == len(names) and quizzes
+    assert all(re.fullmatch(rf"{lesson.number}-[a-z0-9-]+", name) for name in names), names
+
+
+def test_ids_are_unique_in_the_course(tools, runs):
+    names = []
+    for path in tools.LESSONS:
+        notebook = tools.Notebook(path)
+        names += [*notebook.exercises, *runs(notebook).held(Prediction)]
+    assert len(set(names)) == len(names)
+
+
+def test_the_check_is_the_one_of_its_exercise(lesson, runs):
+    for name, pair in lesson.exercises.items():
+        for cell in pair:
+            assert runs(lesson).names[function(cell)[2]].id == name
+
+
+def test_a_constant_and_nothing_are_no_answer(lesson, runs):
+    for name, check in runs(lesson).held(Exercise).items():
+        for value in (0, 1.0, -1, 50_000.0, float("nan"), check.truth(**check.cases[0])):
+            said, right = check.verdict(lambda value=value, **given: value)
+            assert not right, f"{name} takes {value}"
+        for nothing in (None, "5", True):
+            said, right = check.verdict(lambda nothing=nothing, **given: nothing)
+            assert not right and "should return a number" in said
+
+
+def test_cases_are_fresh_and_differ(lesson, runs):
+    for name, check in runs(lesson).held(Exercise).items():
+        assert len(check.cases) >= 2, name
+        for one, other in pairwise(check.cases):
+            assert one.keys() == other.keys()
+            assert all(one[key] != other[key] for key in one), f"{name}: an input is the same in two cases"
+        answers = [check.truth(**case) for case in check.cases]
+        assert all(abs(a / b - 1) > 0.01 for a, b in pairwise(answers))
+        assert all(abs(answer) > 100 * check.tolerance for answer in answers)
+
+
+def test_each_slip_gets_its_own_word_on_the_first_case(lesson, runs):
+    for name, check in runs(lesson).held(Exercise).items():
+        assert check.slips, f"{name} explains no slip"
+        for slip, word in check.slips:
+            said, right = check.verdict(slip)
+            assert not right and said.endswith(word), f"{name}: {said}"
+            first = check.cases[0]
+            assert all(f"{key}={value:,g}" in said for key, value in first.items())
+            others = [w for s, w in check.slips if s is not slip and check.near(s(**first), slip(**first))]
+            assert not others, f"{name}: {word} cannot be told from {others}"
+        words = [word for _, word in check.slips]
+        assert len(set(words)) == len(words) and all(len(word.split()) >= 5 for word in words)
+
+
+def test_solutions_agree_with_the_check_far_from_its_cases(lesson, runs):
+    """A solution is right in general, not at two points."""
+    for name, (_, solution) in lesson.exercises.items():
+        check, answer = runs(lesson).held(Exercise)[name], made(solution, runs, lesson)
+        for case in check.cases:
+            for key in case:
+                other = case | {key: case[key] * 1.07}
+                assert answer(**other) == pytest.approx(check.truth(**other), rel=1e-6), (name, other)
+
+
+# ------------------------------------------------------------------ quizzes
+
+
+def all_quizzes(lesson, run):
+    """The quizzes of a lesson, made once more from their cells."""
+    found = []
+    for cell in lesson.tagged("quiz"):
+        (node,) = ast.parse(source(cell)).body
+        found.append(eval(ast.unparse(node), dict(run.names)))
+        assert isinstance(found[-1], Quiz)
+    return found
+
+
+def test_every_answer_of_a_quiz_is_explained(lesson, runs):
+    for quiz in all_quizzes(lesson, runs(lesson)):
+        assert len(quiz.options) >= 3 and quiz.right in quiz.options
+        words = list(quiz.options.values())
+        assert all(len(word.split()) >= 8 for word in words), quiz.id
+        assert len(set(words)) == len(words)
+        longest = max(map(len, quiz.options))
+        others = [len(answer) for answer in quiz.options if answer != quiz.right]
+        assert len(quiz.right) < longest or max(others) > 0.4 * longest, f"{quiz.id}: its length gives it away"
+
+
+def test_right_answers_are_not_all_in_one_place(lesson, runs):
+    places = [list(quiz.options).index(quiz.right) for quiz in all_quizzes(lesson, runs(lesson))]
+    assert len(set(places)) >= 2
+
+
+def test_misconceptions_are_tagged(lesson, runs):
+    tags = [cell["metadata"].get("misconception", "") for cell in lesson.tagged("quiz")]
+    assert all(re.fullmatch(r"m([1-9]|1[0-3])", tag) for tag in tags)
+    assert MISCONCEPTIONS.get(lesson.number, set()) <= set(tags)
+    for tag, quiz in zip(tags, all_quizzes(lesson, runs(lesson)), strict=True):
+        assert quiz.id == f"{lesson.number}-quiz-{tag}"
+
+
+def test_each_option_can_be_chosen_and_is_recorded(lesson, runs, record_file):
+    from marginlab.lesson import record
+
+    for quiz in all_quizzes(lesson, runs(lesson)):
+        for answer, word in quiz.options.items():
+            quiz.choice.value = answer
+            assert word.split()[0] in quiz.feedback.value
+            assert record.load()[quiz.id]["right"] == (answer == quiz.right)

@@ -98,9 +98,10 @@ class Prediction(Shown):
         typed = self.number.value.replace(" ", "").removesuffix(self.unit)
         plain = re.fullmatch(r"[+-]?(\d{1,3}(,\d{3})+|[\d_]+)?(\.\d+)?(e\d+)?", typed)  # 45,000 but not 2,5
         try:
-            return float(typed.replace(",", "") if plain else "?"), ""
+            number = float(typed.replace(",", "") if plain else "nan")
         except ValueError:
-            return math.nan, "write a number in digits, such as 47000 or 0.25"
+            number = math.nan
+        return number, "" if math.isfinite(number) else "write a number in digits, such as 47000 or 0.25"
 
     def _said(self, made):
         return f"Recorded: {escape(made['direction'])}, {fmt(made['number'])} {self.unit}, {made['confidence']}."

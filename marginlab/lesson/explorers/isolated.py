@@ -180,15 +180,13 @@ class IsolatedMargin(Explorer):
         top = layers.axes.get_ylim()[1]  # the mark stays in the picture
         drawn["price"].set_data([reading["price"]], [min(isolated.get("equity", np.nan), top)])
         for name in LINES:
-            side = nearest(isolated[name]) if pool else None
-            price = side.price if side and side.price else np.nan
+            price = (nearest(isolated[name]).price if pool else None) or np.nan
+            falling = price < self.entry  # labels stand on the far side of the lines, where nothing is drawn
             drawn[name].set_xdata([price, price])
-            outer = (name == "bankruptcy") == (price < self.entry)  # the outer line has its label outside
-            label = drawn[f"{name} label"]
-            label.set(
-                x=price + (-0.006 if outer else 0.006) * self.entry,
-                text=f"{name} {fmt(price)}" if price == price else "",
-                ha="right" if outer else "left",
+            drawn[f"{name} label"].set(
+                x=price + (-0.012 if falling else 0.012) * self.entry,
+                text="" if np.isnan(price) else f"{name} {fmt(price)}",
+                ha="right" if falling else "left",
             )
         return "fixed"
 

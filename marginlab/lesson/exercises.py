@@ -11,6 +11,7 @@ from ..model.display import fmt
 from . import record
 
 WIDE = {"description_width": "initial"}
+WHOLE = {"continuous_update": False}  # sent when left: a fast Commit would overtake single letters
 
 
 def keep(key, answer):
@@ -62,7 +63,7 @@ class Prediction(Shown):
         self.direction = widgets.ToggleButtons(
             options=list(directions), value=None, description="Direction", style=WIDE
         )
-        self.number = widgets.Text(placeholder="a number", description=f"Number ({unit})", style=WIDE)
+        self.number = widgets.Text(placeholder="a number", **WHOLE, description=f"Number ({unit})", style=WIDE)
         self.confidence = widgets.ToggleButtons(options=self.sure, value=None, description="How sure?", style=WIDE)
         self.button = widgets.Button(description="Commit", tooltip="Write the prediction into your record")
         self.button.on_click(lambda _: self.commit())
@@ -136,7 +137,7 @@ class Reflection(Shown):
 
     def __init__(self, id, prompt):
         self.id = id
-        self.text = widgets.Textarea(placeholder="One or two sentences", layout=widgets.Layout(width="40rem"))
+        self.text = widgets.Textarea(placeholder="One or two sentences", **WHOLE, layout=widgets.Layout(width="40rem"))
         self.text.value = (remembered(id) or {}).get("text", "")
         self.button = widgets.Button(description="Keep", tooltip="Write the sentence into your record")
         self.note = widgets.HTML()

@@ -26,7 +26,8 @@ STYLES = {
 # Sentinel colours, exchanged for the page's own when a figure becomes SVG.
 INK, RULE = "#010203", "#040506"
 PAGE = (
-    "max-width:46rem;contain:content;color:var(--jp-content-font-color1,currentColor);"
+    "max-width:46rem;contain:content;stroke-linejoin:round;stroke-linecap:butt;"
+    "color:var(--jp-content-font-color1,currentColor);"
     "--marginlab-rule:var(--jp-border-color1,#999)"
 )
 LOOK = {
@@ -89,6 +90,8 @@ def svg(figure):
         text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor").replace(RULE, "var(--marginlab-rule)")
     text = re.sub(r"font-family: [^;\"]*", "font-family: inherit", text)
+    # matplotlib's <style> would hold for the whole page, and the browser would restyle all of it at every move
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.S)
     return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r'\1style="width:100%;height:auto"', text, count=1)
 
 

@@ -22,14 +22,13 @@ def explorer(request):
 
 def box(explorer, name):
     """The typed number beside a slider."""
-    slide = explorer.controls[name]
-    (row,) = [row for row in explorer.rows if slide in row.children]
-    (typed,) = [child for child in row.children if child is not slide]
-    return typed
+    return explorer.controls[name]
 
 
 def sliders(explorer):
-    return {n: c for n, c in explorer.controls.items() if isinstance(c, ipywidgets.FloatSlider)}
+    """The sliders, by the name of their control."""
+    rows = {name: row.children[0] for name, row in zip(explorer.controls, explorer.rows, strict=True)}
+    return {name: first for name, first in rows.items() if isinstance(first, ipywidgets.FloatSlider)}
 
 
 def picture(explorer):
@@ -55,7 +54,7 @@ def test_at_most_five_controls_each_with_a_name_and_a_hint(explorer):
         assert slide.description in typed.tooltip
         assert slide.continuous_update
         assert (typed.min, typed.max, typed.step) == (slide.min, slide.max, slide.step)
-    for control in set(explorer.controls.values()) - set(sliders(explorer).values()):
+    for control in (c for n, c in explorer.controls.items() if n not in sliders(explorer)):
         assert len(control.tooltips) == len(control.options) and all(control.tooltips)
     assert explorer.picker.tooltip and explorer.picker.description
     buttons = [w for w in everything(explorer.widget) if isinstance(w, ipywidgets.Button)]
@@ -83,12 +82,16 @@ def test_typed_numbers_and_sliders_agree(explorer):
     for name, slide in sliders(explorer).items():
         typed = box(explorer, name)
         assert typed.value == pytest.approx(slide.value)
-        middle = round((slide.min + slide.max) / 2 + slide.step / 4, 9)  # between two steps: typed, it stays
         for source, target in ((typed, slide), (slide, typed)):
-            for value in (slide.max, slide.min, middle):
+            for value in (slide.max, slide.min):
                 source.value = value
                 assert target.value == source.value == value == explorer.state()[name]
                 assert explorer.error is None
+        typed.value = between = round((slide.min + slide.max) / 2 + slide.step / 4, 9)  # it stays as typed
+        assert typed.value == between == explorer.state()[name]
+        assert abs(slide.value - between) <= slide.step / 2  # the handle is on the nearest step
+        slide.value = slide.value + slide.step * 1e-9  # and its coming to rest there is no move
+        assert explorer.state()[name] == between
         explorer.set(**{name: slide.max})
         assert typed.value == slide.max
 
@@ -111,7 +114,7 @@ def test_rounding_noise_of_a_slider_is_never_shown(noise, before):
     explorer = explorers.IsolatedMargin()
     for name in ("margin", "move", "size"):
         explorer.set(**{name: before})
-        explorer.controls[name].value = noise
+        sliders(explorer)[name].value = noise
         assert explorer.state()[name] == 5.0
         assert box(explorer, name).value == 5.0
         assert not re.search(r"4\.99|5\.0000", explorer.view.value.split("</svg>")[1] + explorer.reading["sentence"])

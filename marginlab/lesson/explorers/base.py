@@ -91,16 +91,21 @@ class Explorer:
         )
         box = widgets.BoundedFloatText(**about, tooltip=f"{label}: type a number", layout=widgets.Layout(width="7rem"))
 
-        def tie(source, target):
-            def follow(change):  # 4.999999999 on the slider is 5 in the box, which does not send it back
-                if abs(target.value - change["new"]) > step * 1e-6:
-                    target.value = clean(change["new"], step)
+        def handle(value):  # where the slider's handle can stand: on a step
+            return min(high, low + math.floor((value - low) / step + 0.5) * step)
 
-            source.observe(follow, "value")
+        def slid(change):  # that the handle came to rest on its step, or on 4.999999999, is no move
+            if abs(change["new"] - handle(box.value)) > step * 1e-6:
+                with box.hold_sync():  # the picture goes first
+                    box.value = clean(change["new"], step)
 
-        tie(slide, box)
-        tie(box, slide)
-        self.controls[name] = slide
+        def typed(change):
+            if abs(slide.value - handle(change["new"])) > step * 1e-6:
+                slide.value = handle(change["new"])
+
+        slide.observe(slid, "value")
+        box.observe(typed, "value")
+        self.controls[name] = box  # which can hold any number; a slider holds its steps
         return widgets.HBox([slide, box])
 
     def choice(self, name, label, options, tips):

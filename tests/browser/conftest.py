@@ -1,0 +1,50 @@
+"""One JupyterLab over a copy of the notebooks, and one Chromium, for the whole session."""
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser import lab
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A folder with a copy of the notebooks, and the learner's record beside them."""
+    home = tmp_path_factory.mktemp("lab")
+    shutil.copytree(lab.ROOT / "notebooks", home / "notebooks", ignore=shutil.ignore_patterns(".*", "my_answers.json"))
+    return home
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not lab.chromium():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(lab.HOW_TO)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=lab.chromium(), args=lab.FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(browser, home):
+    with lab.server(home) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, address):
+    page = lab.enter(browser, address)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def lesson(request, browser, address, home):
+    """A lesson after Run All in a fresh kernel; its tests share it."""
+    page = lab.enter(browser, address)
+    notebook = lab.Notebook(page, home / "notebooks" / request.param)
+    notebook.run_all()
+    yield notebook
+    page.close()

@@ -1,0 +1,255 @@
+"""Each lesson in JupyterLab and Chromium: every control, both themes, with and without a kernel."""
+
+import ast
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.browser import lab
+
+pytestmark = pytest.mark.browser
+
+LESSONS = sorted(path.name for path in (lab.ROOT / "notebooks").glob("0[1-9]*.ipynb"))
+in_each_lesson = pytest.mark.parametrize("lesson", LESSONS, indirect=True)
+
+# What an explorer shows: its controls from the top, and its reading in words.
+SHOWN = """cell => {
+  const number = row => row.querySelector('input[type=number]');
+  const down = row => row.querySelector('.widget-toggle-button.mod-active');
+  const rows = [...cell.querySelectorAll('.widget-hbox')].filter(row => number(row) || down(row));
+  return {
+    controls: rows.map(row => number(row) ? number(row).valueAsNumber : down(row).textContent),
+    picture: cell.querySelector('[role=img]')?.getAttribute('aria-label'),
+    sentence: cell.querySelector('.marginlab-reading p')?.textContent,
+    table: [...cell.querySelectorAll('.marginlab-reading tr')].map(row => [...row.cells].map(one => one.textContent)),
+  };
+}"""
+# Is all of the reading inside the box of fixed height?
+FITS = """cell => {
+  const reading = cell.querySelector('.marginlab-reading').getBoundingClientRect();
+  const stage = cell.querySelector('.widget-gridbox').getBoundingClientRect();
+  return reading.bottom <= stage.bottom && reading.right <= stage.right;
+}"""
+# [text or line, its colour, the background] of all that an explorer shows.
+COLOURS = """cell => {
+  const opaque = colour => !/, 0\\)$|transparent/.test(colour);
+  const behind = element => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return opaque(colour) ? colour : behind(element.parentElement);
+  };
+  const has_text = element => [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+  const texts = [...cell.querySelectorAll('.jupyter-widgets *')].filter(has_text);
+  const lines = [...cell.querySelectorAll('[role=img] path')];
+  return [
+    ...texts.filter(text => !text.closest('style, option')).map(text => {
+      const style = getComputedStyle(text);
+      return [text.textContent.trim(), text.closest('svg') ? style.fill : style.color, behind(text)];
+    }),
+    ...lines.map(line => ['line', getComputedStyle(line).stroke, behind(line)]).filter(line => line[1] !== 'none'),
+  ];
+}"""
+
+
+def made(notebook, id):
+    """What a cell ends with, made in this process after the lesson's set-up cell."""
+    scope = {}
+    exec(notebook.source("setup"), scope)
+    *body, last = ast.parse(notebook.source(id)).body
+    exec(compile(ast.Module(body, []), id, "exec"), scope)
+    return eval(compile(ast.Expression(last.value), id, "eval"), scope)
+
+
+def expect(cell, explorer, **moved):
+    """Wait until the page shows `moved`, and the reading that the model has for the state on the page."""
+    for _ in range(100):
+        shown = cell.evaluate(SHOWN)
+        state = dict(zip(explorer.controls, shown.pop("controls"), strict=True))
+        for name, control in explorer.controls.items():
+            if isinstance(state[name], str):
+                state[name] = dict(control.options)[state[name]]
+        explorer.set(**state)
+        sentence, (head, rows) = explorer.reading["sentence"], explorer.reading["table"]
+        if state | moved == state and shown["table"] == [head, *rows]:
+            break
+        cell.page.wait_for_timeout(50)
+    assert state | moved == state
+    assert shown == {"picture": sentence, "sentence": sentence, "table": [head, *rows]}
+    assert explorer.error is None
+    assert cell.evaluate(FITS), f"the reading is cut off at {state}"
+
+
+@in_each_lesson
+def test_run_all_leaves_no_error(lesson):
+    assert not lesson.troubles()
+    assert not lesson.page.errors
+    prompts = lesson.page.locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()  # "" where the code is folded
+    assert all(re.fullmatch(r"(\[\d+\]:)?", prompt.strip()) for prompt in prompts), prompts
+
+
+@in_each_lesson
+def test_every_control_of_every_explorer(lesson):
+    for id in lesson.tagged("explorer"):
+        explorer, cell = made(lesson, id), lesson.cell(id)
+        cell.scroll_into_view_if_needed()
+        expect(cell, explorer)
+        lesson.watch(id)
+        handles, boxes = iter(cell.get_by_role("slider").all()), iter(cell.get_by_role("spinbutton").all())
+        for name, control in explorer.controls.items():
+            if hasattr(control, "options"):
+                for label, value in (*control.options.items(), *control.options.items()):
+                    cell.get_by_role("button", name=label, exact=True).click()
+                    expect(cell, explorer, **{name: value})
+                continue
+            handle, box, before = next(handles), next(boxes), explorer.state()[name]
+            low, high = control.min, control.max
+            moves = {"End": high, "Home": low, "ArrowRight": low + control.step}
+            for key, value in moves.items():
+                handle.press(key)
+                expect(cell, explorer, **{name: round(value, 9)})
+            inside = round(low + 0.37 * (high - low), 3)
+            for typed, value in ((inside, inside), (10 * high, high), (before, before)):
+                box.press("ControlOrMeta+A")
+                box.press_sequentially(f"{typed:g}" if typed == int(typed) else str(typed))
+                box.press("Enter")
+                expect(cell, explorer, **{name: value})
+                assert float(handle.get_attribute("aria-valuetext")) == pytest.approx(value, abs=control.step)
+        for preset, state in reversed(explorer.presets.items()):
+            cell.get_by_role("combobox").select_option(preset)
+            expect(cell, explorer, **state)
+        cell.get_by_role("slider").last.press("End")
+        expect(cell, explorer, **{name: high})
+        cell.get_by_role("button", name="Reset").click()
+        expect(cell, explorer, **state)
+        seen = lesson.watched()
+        assert seen["frames"] > 50 and seen["blank"] == 0
+        assert len(seen["heights"]) == 1, f"the page jumps: heights of {id} are {seen['heights']}"
+    assert not lesson.troubles()
+    assert not lesson.page.errors
+
+
+@in_each_lesson
+def test_an_explorer_lives_when_its_cell_alone_is_run_again(lesson):
+    for id in lesson.tagged("explorer"):
+        lesson.run(id)
+        explorer, cell = made(lesson, id), lesson.cell(id)
+        expect(cell, explorer, **explorer.state())
+        name, control = list(explorer.controls.items())[-1]
+        cell.get_by_role("slider").last.press("End")
+        expect(cell, explorer, **{name: control.max})
+    assert not lesson.troubles()
+
+
+@in_each_lesson
+def test_both_themes_can_be_read(lesson):
+    shots = os.environ.get("MARGINLAB_SHOTS")
+    try:
+        for theme in ("Dark", "Light"):
+            lesson.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+            lesson.page.wait_for_function(
+                "dark => document.body.dataset.jpThemeLight !== String(dark)", arg=theme == "Dark"
+            )
+            lesson.page.wait_for_timeout(500)
+            for id in lesson.tagged("explorer"):
+                cell = lesson.cell(id)
+                cell.scroll_into_view_if_needed()
+                colours = cell.evaluate(COLOURS)
+                assert len(colours) > 30
+                weak = [one for one in colours if contrast(*one[1:]) < (3 if one[0] == "line" else 4.5)]
+                assert not weak, f"{theme}: {weak}"
+                if shots:
+                    cell.screenshot(path=Path(shots) / f"{lesson.path.stem}-{id}-{theme.lower()}.png")
+    finally:
+        lesson.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+def contrast(front, back):
+    """The contrast of two CSS colours, as WCAG defines it; `front` may be see-through."""
+    *front, alpha = ([float(part) for part in re.findall(r"[\d.]+", front)] + [1.0])[:4]
+    back = [float(part) for part in re.findall(r"[\d.]+", back)][:3]
+    mixed = [alpha * f + (1 - alpha) * b for f, b in zip(front, back, strict=True)]
+    dark, light = sorted((luminance(mixed), luminance(back)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(rgb):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in rgb)]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@in_each_lesson
+def test_a_prediction_is_committed_with_the_keyboard(lesson, home):
+    for id in lesson.tagged("prediction"):
+        prediction, cell, keys = made(lesson, id), lesson.cell(id), lesson.page.keyboard
+        name = lesson.source(id).strip().splitlines()[-1]
+        compared = [one["id"] for one in lesson.cells if f"{name}.compare(" in "".join(one["source"])]
+        direction, sure = prediction.direction.options[0], prediction.sure[1]
+        cell.get_by_role("button").first.focus()
+        order = [*prediction.direction.options, "", *prediction.sure, "Commit"]
+        for place, label in enumerate(order):
+            assert lesson.page.evaluate("document.activeElement.textContent") == label
+            if label in (direction, sure, "Commit"):
+                keys.press("Space")
+            elif not label:
+                keys.type("46,123")
+            if place < len(order) - 1:
+                keys.press("Tab")
+        cell.get_by_text("46,123").wait_for()
+        kept = {"direction": direction, "number": 46_123, "confidence": sure}
+        assert record(home)[prediction.id].items() >= kept.items()
+        for at in compared:
+            lesson.run(at)
+            lesson.cell(at).get_by_text("46,123").wait_for()
+        assert compared
+
+
+@in_each_lesson
+def test_a_sentence_of_the_learner_is_kept(lesson, home):
+    for id in lesson.tagged("reflection"):
+        reflection, cell = made(lesson, id), lesson.cell(id)
+        cell.get_by_role("textbox").last.press_sequentially("The coins fall, too.")
+        lesson.page.keyboard.press("Tab")
+        lesson.page.keyboard.press("Space")
+        cell.get_by_text("Kept").wait_for()
+        assert record(home)[reflection.id]["text"] == "The coins fall, too."
+
+
+@in_each_lesson
+def test_every_answer_of_a_quiz_has_its_feedback(lesson, home):
+    for id in lesson.tagged("quiz"):
+        quiz, cell = made(lesson, id), lesson.cell(id)
+        for answer, feedback in quiz.options.items():
+            cell.locator("label", has_text=answer).click()
+            cell.get_by_text(feedback).wait_for()
+            kept = {"answer": answer, "right": answer == quiz.right}
+            assert record(home)[quiz.id].items() >= kept.items()
+
+
+def record(home):
+    return json.loads((home / "record.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_without_a_kernel_the_twin_is_there(page, home, name):
+    page.route("**/api/sessions*", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    notebook = lab.Notebook(page, home / "notebooks" / name)
+    page.keyboard.press("Escape")  # that no kernel could be started
+    for id in notebook.tagged("twin"):
+        output = notebook.cell(id).locator(".jp-OutputArea")
+        output.scroll_into_view_if_needed()
+        output.locator("img").wait_for()
+        assert output.locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") > 300
+        assert len(output.locator("[data-mime-type$=stdout]").inner_text()) > 50
+
+
+def test_the_start_page_leads_to_a_lesson(page, home):
+    start = lab.Notebook(page, home / "notebooks/00_start_here.ipynb")
+    start.run_all()
+    assert not start.troubles()
+    for name in LESSONS:
+        page.locator(f".jp-Notebook a[href*='{name}']:visible").first.click()
+        page.wait_for_function("name => jupyterapp.shell.currentWidget?.context?.path === name", arg=name)
+        start.command("docmanager:open", path="00_start_here.ipynb")
+    assert not page.errors

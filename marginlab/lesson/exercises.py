@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from ..model.display import fmt
 from . import record
 
+BLANK = "Not answered yet: fill in the blank and run the cell again."
 WIDE = {"description_width": "initial"}
 WHOLE = {"continuous_update": False}  # sent when left: a fast Commit would overtake single letters
 
@@ -191,9 +192,11 @@ class Exercise:
         self.id, self.truth, self.cases, self.slips, self.tolerance = id, truth, list(cases), list(slips), tolerance
 
     def check(self, answer):
-        """Print what is right or wrong about a function, and record it. Nothing is raised."""
+        """Print what is right or wrong about a function, and record it unless it is still blank. Nothing is raised."""
         verdict, right = self.verdict(answer)
         print(verdict)
+        if verdict == BLANK:
+            return
         if trouble := keep(self.id, {"right": right, "said": verdict}):
             print(trouble)
 
@@ -204,7 +207,7 @@ class Exercise:
             try:
                 got = answer(**case)
             except NotImplementedError:
-                return "Not answered yet: fill in the blank and run the cell again.", False
+                return BLANK, False
             except Exception as error:
                 return f"With {given} your function stops: {type(error).__name__}: {error}", False
             if not isinstance(got, Real) or isinstance(got, bool):

@@ -188,15 +188,16 @@ KUCOIN = Venue("KuCoin isolated", maintenance_at="entry", source="kucoin.com/sup
 MCS = Venue("MCS", maintenance_at="entry", source="help.mcs.io 360041008371")
 DERIBIT = Venue(
     "Deribit",
-    source="Deribit linear perpetuals: rates that grow with the number of coins",
+    source="support.deribit.com/hc/en-us/articles/25944738177565-Linear-Perpetual",
     tiers={
         "BTC-USDC": Tiers(((0, 0.01, 50),), basis="contracts", growth=5e-5),
         "SOL-USDC": Tiers(((0, 0.02, 25),), basis="contracts", growth=5e-6),
     },
 )
+# Kraken's rows include their upper end; here a size just on a boundary has the next row's rate and leverage.
 KRAKEN = Venue(
     "Kraken",
-    source="Kraken inverse BTC margin schedule (contracts of 1 USD)",
+    source="Kraken inverse BTC margin schedule, contracts of 1 USD; its address was not recorded",
     tiers={
         "PI_XBTUSD": Tiers(
             (

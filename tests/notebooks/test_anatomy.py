@@ -176,7 +176,7 @@ def test_the_start_page_leads_to_every_lesson(tools):
 
 def test_the_prose_has_its_length(lesson):
     words = re.findall(r"[A-Za-z][\w'’-]*", " ".join(plain(source(cell)) for cell in lesson.prose))
-    assert 900 <= len(words) <= 1_700
+    assert 900 <= len(words) <= 1_500
 
 
 def test_code_fits_its_page(page):

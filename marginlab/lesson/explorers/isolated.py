@@ -31,9 +31,10 @@ class IsolatedMargin(Explorer):
 
     title = "Isolated margin: what stands behind the trade?"
     limits = (
-        "Left out: trading fees, funding, partial liquidation, and the price at which the venue really gets out. "
+        "Left out: trading fees, funding, partial liquidation, market impact. "
         "Fees bring the real liquidation price a little nearer; funding moves it either way; "
-        "a partial liquidation may save part of the position."
+        "a partial liquidation may save part of the position. Where the venue really gets out changes what its fund "
+        "gains or pays, not what you lose here."
     )
 
     def __init__(self, instrument=None, venue=venues.TEACHING, entry=50_000.0, balance=10.0):

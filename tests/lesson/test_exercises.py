@@ -244,8 +244,9 @@ def test_a_wrong_answer_is_told_why(answer, said, capsys):
     given.check(answer)
     shown = capsys.readouterr().out
     assert shown.startswith(said) and shown.count("\n") == 1
-    assert list(record.load()) == ([] if answer is stub else ["01-sum"])
-    assert record.load()["01-sum"].items() >= {"right": False, "said": shown.strip()}.items()
+    kept = record.load()
+    assert list(kept) == ([] if answer is stub else ["01-sum"])
+    assert answer is stub or kept["01-sum"].items() >= {"right": False, "said": shown.strip()}.items()
     assert given.verdict(answer) == (shown.strip(), False)
 
 

@@ -225,18 +225,23 @@ class Pool:
         held = self.collateral.get(self.currency, 0.0)
         return replace(self, collateral={**self.collateral, self.currency: held + amount})
 
-    def _index(self, index):
-        followed = {p.instrument.index for p in self.positions} | {*self.collateral, self.currency}
-        if isinstance(index, str) and index in followed - set(self.venue.quotes):
-            return index
+    @cached_property
+    def _indices(self):
+        """The indices of the positions, and everything along which there can be a crossing."""
         moving = sorted({p.instrument.index for p in self.positions})
+        return moving, {*moving, *self.collateral, self.currency} - set(self.venue.quotes)
+
+    def _index(self, index):
+        moving, followed = self._indices
         if index is None and len(moving) == 1:
             return moving[0]
+        if isinstance(index, str) and index in followed:
+            return index
         raise ValueError(f"index must be one of {', '.join(moving) or '(no position here)'}, not {index!r}")
 
     def __getstate__(self):
         """What a pickle keeps: the fields, without what was worked out from them."""
-        cached = ("terms", "_rows", "names", "_own")
+        cached = ("terms", "_rows", "names", "_own", "_indices")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 
     __repr__ = display.pool_text

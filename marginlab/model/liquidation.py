@@ -82,10 +82,12 @@ class Crossings(NamedTuple):
     @property
     def price(self):
         """The crossing nearest to the mark; ValueError with the reasons if there is none."""
-        prices = [side.price for side in self if side.price is not None]
-        if not prices:
+        below, above = self.below.price, self.above.price
+        if below is None and above is None:
             raise ValueError(f"no {self.below.kind} price: {self.below.why}; {self.above.why}")
-        return min(prices, key=lambda price: abs(price - self.mark))
+        if below is None or above is None:
+            return above if below is None else below
+        return min(below, above, key=lambda price: abs(price - self.mark))
 
     __repr__ = display.crossings_text
     _repr_html_ = display.crossings_html
@@ -100,10 +102,6 @@ def crossings(pool, index, kind):
     )
 
 
-def _lines(pool, index, kind):
-    return _slack(pool, index) if kind == "liquidation" else (_equity(pool, index), ())
-
-
 def _state(side):
     """Slack (or equity) at the mark, in quote currency, and its slope in the pool's own currency."""
     mark = side.source.quote(side.index, side.source.marks)
@@ -114,44 +112,42 @@ def _state(side):
 
 def slack_along(pool, index, price):
     """Slack, in the pool's currency, at one price of an index, with the requirement as the liquidation price has it."""
-    a, b, c, _ = _segment(*_slack(pool, index), price)
+    a, b, c, _ = _segment(*_lines(pool, index, "liquidation"), price)
     return (a + b * price + c / price) / pool.quote(pool.currency, {**pool.marks, index: price})
 
 
-def _equity(pool, index):
-    """Equity along an index is a + b*P in quote currency: (a, b)."""
-    at, a, b = pool.marks, 0.0, 0.0
+def _lines(pool, index, kind):
+    """What a pool is worth along one index, in quote currency: ((a, b), moving).
+
+    a + b*P is equity, less (for a liquidation) the requirements that are affine in P. `moving` holds the positions
+    whose tier changes with P, as (size, schedule, share, fee, unit), unit None if they settle in the index's coin.
+    """
+    marks, a, b, moving = pool.marks, 0.0, 0.0, []
     for currency, amount in pool.collateral.items():
         if currency == index:
             b += amount
         else:
-            a += amount * pool.quote(currency, at)
-    for p in pool.positions:
+            a += amount * pool.quote(currency, marks)
+    for i, p in enumerate(pool.positions):
         instrument, size = p.instrument, p.quantity * p.instrument.face
-        if instrument.index != index:
-            price = at.get(instrument.symbol, at[instrument.index])
-            a += p.pnl(price) * pool.quote(instrument.settle, at)
+        here = instrument.index == index
+        unit = None if here and instrument.inverse else pool.quote(instrument.settle, marks)
+        if not here:
+            a += p.pnl(marks.get(instrument.symbol, marks[instrument.index])) * unit
         elif instrument.inverse:
             a, b = a - size, b + size / p.entry
         else:
-            unit = pool.quote(instrument.settle, at)
             a, b = a - size * p.entry * unit, b + size * unit
-    return a, b
-
-
-def _slack(pool, index):
-    """(a, b) of equity less all requirements that are affine along the index, and the rest: the positions whose tier
-    moves with the price, as (size, schedule, share, fee, unit), unit None where they settle in the index's coin."""
-    (a, b), moving = _equity(pool, index), []
-    for t in pool.terms:
-        size, schedule, held, rate = abs(t.size), t.position.instrument.tiers, t.held, 0.0
-        unit = None if t.inverse and t.index == index else pool.quote(t.settle, pool.marks)
-        if t.index != index or pool.venue.maintenance_at == "mark":
-            held = t.charge(t.notional(pool.marks))
+        if kind == "bankruptcy":
+            continue
+        t, schedule, size, rate = pool.terms[i], instrument.tiers, abs(size), 0.0
+        held = t.held
+        if not here or pool.venue.maintenance_at == "mark":
+            held = t.charge(t.notional(marks))
         elif t.frozen is not None:
             held, rate = t.charge(0.0), t.fee
         elif schedule.basis == "contracts":
-            rate = t.share * schedule.rate(abs(t.position.quantity)) + t.fee
+            rate = t.share * schedule.rate(abs(p.quantity)) + t.fee
         else:
             moving.append((size, schedule, t.share, t.fee, unit))
         if unit is None:  # `held` coins are worth held*P, and a rate on size/P coins is a constant

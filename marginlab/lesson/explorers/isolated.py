@@ -158,6 +158,7 @@ class IsolatedMargin(Explorer):
             ("price", "now"),
         ):
             (drawn[name],) = axes.plot([], [], label=label, **figures.STYLES[name])
+        drawn["price"].set_clip_on(False)
         for name in ("entry", "liquidation", "bankruptcy"):
             drawn[name] = axes.axvline(self.entry, **figures.STYLES[name])
         top = 1.2 * self.balance

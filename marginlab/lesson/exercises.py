@@ -37,7 +37,7 @@ class Shown:
     """Something shown as a widget, with a short text where there is no kernel."""
 
     def __repr__(self):
-        return f"{type(self).__name__} {self.id}"
+        return f"{type(self).__name__} {self.id}: run this cell to use it."
 
     def _repr_mimebundle_(self, **options):
         return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}

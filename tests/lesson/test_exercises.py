@@ -168,7 +168,7 @@ def test_the_question_and_the_options_are_shown():
     asked = quiz()
     assert asked.choice.options == ("5 BTC", "10 BTC", "0")
     assert "&lt;cost&gt;" in asked.widget.children[0].value
-    assert repr(asked) == asked._repr_mimebundle_()["text/plain"] == "Quiz 01-q"
+    assert repr(asked) == asked._repr_mimebundle_()["text/plain"] == "Quiz 01-q: run this cell to use it."
 
 
 def test_a_right_answer_that_is_no_option_is_refused():

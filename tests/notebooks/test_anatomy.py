@@ -228,7 +228,7 @@ def test_nothing_of_the_machine_is_saved(page):
 
 
 def test_outputs_are_of_the_kinds_that_can_be_compared(page):
-    kinds = {"text/plain", "text/html", "image/png", "application/vnd.jupyter.widget-view+json"}
+    kinds = {"text/plain", "text/html", "image/png"}  # a saved widget view is only an error until its cell is run
     for cell in page.code:
         for output in cell["outputs"]:
             assert set(output.get("data", ())) <= kinds, cell["id"]

@@ -176,7 +176,7 @@ class Explorer:
         return None if show else image
 
     def __repr__(self):
-        return f"{type(self).__name__}: {self.title}"
+        return f"{self.title} (An explorer: run this cell to move its controls.)"
 
     def _repr_mimebundle_(self, **options):
         return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}

@@ -322,6 +322,13 @@ def test_tries_are_counted_and_the_first_is_kept():
     assert (kept["tries"], kept["right"], kept["first"]["right"]) == (2, True, False)
 
 
+def test_a_solution_is_checked_but_not_recorded(capsys):
+    for answer, said in ((total, "This solution passes the check."), (difference, "This solution is wrong: Not yet.")):
+        exercise().solution(answer)
+        assert capsys.readouterr().out.startswith(said)
+    assert record.load() == {}
+
+
 # -------------------------------------------------------------- reflections
 
 

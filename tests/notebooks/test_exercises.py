@@ -20,11 +20,10 @@ def function(cell):
     """(lines of the one function that a cell defines, its name, the exercise and the way in which it is judged)."""
     defined, judged = ast.parse(source(cell)).body
     assert isinstance(defined, ast.FunctionDef) and isinstance(judged, ast.Expr), cell["id"]
-    ways = rf"(\w+)\.check\({defined.name}\)|print\((\w+)\.verdict\({defined.name}\)\[0\]\)"
-    call = re.fullmatch(ways, ast.unparse(judged))
+    call = re.fullmatch(rf"(\w+)\.(check|solution)\({defined.name}\)", ast.unparse(judged))
     assert call, f"{cell['id']} does not judge {defined.name}: {ast.unparse(judged)}"
     lines = source(cell).splitlines()[defined.lineno - 1 : defined.end_lineno]
-    return lines, defined.name, call[1] or call[2], "check" if call[1] else "verdict"
+    return lines, defined.name, call[1], call[2]
 
 
 def made(cell, runs, lesson):
@@ -60,7 +59,7 @@ def test_a_stub_is_its_solution_minus_lines(lesson):
 def test_solutions_leave_the_record_alone(lesson):
     """Run All must not mark a learner's exercises as solved."""
     for _, solution in lesson.exercises.values():
-        assert function(solution)[3] == "verdict", solution["id"]
+        assert function(solution)[3] == "solution", solution["id"]
 
 
 def test_the_first_exercise_is_worked_out_but_for_its_last_step(lesson):
@@ -73,7 +72,7 @@ def test_stub_and_solution_are_told_so(lesson, runs):
     printed = runs(lesson).printed
     for name, (exercise, solution) in lesson.exercises.items():
         assert printed[exercise["id"]].startswith(UNANSWERED), name
-        assert printed[solution["id"]].startswith("Right, on "), name
+        assert printed[solution["id"]] == "This solution passes the check.\n", name
         for cell in (exercise, solution):
             saved = "".join("".join(output["text"]) for output in cell["outputs"])
             assert saved == printed[cell["id"]]

@@ -117,11 +117,16 @@ def run(*words, **env):
     return child.wait()
 
 
+def for_root():
+    """Return what JupyterLab wants to hear before it starts for root, the only user of many a container."""
+    return ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+
+
 def lab(args):
     """Open JupyterLab on the first notebook."""
     set_up_alone(LAB)
     start = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
-    return run("jupyterlab", f"--ServerApp.root_dir={ROOT}", start, *args)
+    return run("jupyterlab", f"--ServerApp.root_dir={ROOT}", start, *for_root(), *args)
 
 
 def test(args):

@@ -68,7 +68,7 @@ class Prediction(Shown):
         self.confidence = widgets.ToggleButtons(options=self.sure, value=None, description="How sure?", style=WIDE)
         self.button = widgets.Button(description="Commit", tooltip="Write the prediction into your record")
         self.button.on_click(lambda _: self.commit())
-        self.note, self.verdict = widgets.HTML(), widgets.HTML()
+        self.note = widgets.HTML()
         self.widget = widgets.VBox(
             [
                 widgets.HTML(f"<b>Predict.</b> {escape(question)}"),
@@ -146,7 +146,10 @@ class Reflection(Shown):
         self.widget = widgets.VBox([widgets.HTML(f"<b>{escape(prompt)}</b>"), self.text, self.button, self.note])
 
     def commit(self):
-        """Record the sentence."""
+        """Record the sentence, if there is one."""
+        if not self.text.value.strip():
+            self.note.value = "Not recorded yet: write a sentence."
+            return
         self.note.value = keep(self.id, {"text": self.text.value}) or "Kept."
 
 

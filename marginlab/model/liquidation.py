@@ -200,12 +200,13 @@ def _root(a, b, c, end):
 
 
 def _tiers(pool, index, price):
-    """Tier, from 1, of each contract on an index at a price."""
+    """Tier, from 1, of each contract on an index, on the notional that the venue charges when P is `price`."""
     on = {}
     for t in pool.terms:
         if t.index == index:
             schedule = t.position.instrument.tiers
-            notional = t.notional({index: price}) if t.frozen is None else t.frozen
+            at = pool.marks if pool.venue.maintenance_at == "mark" else {index: price}
+            notional = t.notional(at) if t.frozen is None else t.frozen
             on[t.symbol] = schedule.tier(notional if schedule.basis == "notional" else abs(t.position.quantity)) + 1
     return on
 

@@ -70,7 +70,16 @@ class Venue:
         object.__setattr__(self, "tiers", checks.Frozen(dict(self.tiers)))
 
     def schedule(self, instrument):
-        """The instrument's own schedule, or this venue's; ValueError if there is none."""
+        """The instrument's own schedule, or this venue's.
+
+        ValueError if there is none, or if the contract is neither inverse nor settled in quote currency: its prices
+        would be in one currency and its margin in another.
+        """
+        if not instrument.inverse and instrument.settle not in self.quotes:
+            raise ValueError(
+                f"settle must be the contract's own index {instrument.index!r} (inverse) or one of "
+                f"{', '.join(self.quotes)} (linear), not {instrument.settle!r} for {instrument.symbol!r}"
+            )
         found = instrument.tiers or self.tiers.get(instrument.symbol) or self.tiers.get("*")
         if found is None:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Liquidation and bankruptcy prices against figures worked out by hand."""
 
+from dataclasses import replace
 from math import inf, isfinite
 
 import pytest
@@ -234,3 +235,13 @@ def test_other_indices_are_held_at_their_marks_and_can_be_asked_for():
     assert sides(pool.liquidation("BTC")) == (pytest.approx(46_084 / 0.996, rel=1e-13), None)
     # along ETH: 5,000 + 20,000 - 10 P = 200 + 0.04 P
     assert sides(pool.liquidation("ETH")) == (None, pytest.approx(24_800 / 10.04, rel=1e-13))
+
+
+def test_a_requirement_frozen_at_the_mark_is_on_the_tier_of_the_mark():
+    # 2 at 50,000 are 100,000, tier 2 (from 50,000 on); at the answer they are 48,950, in tier 1
+    frozen = replace(venues.BITGET, fee=0.0)
+    contract = Perpetual("BTC-USDT", "BTC", "USDT", tiers=Tiers(((0, 0.004), (50_000, 0.005))))
+    side = Pool("USDT", {"USDT": 51_500}, (Position(contract, 2, 50_000),), frozen).liquidation().below
+    # 51,500 + 2 * (P - 50,000) = 0.005 * 100,000 - 50
+    assert side.price == pytest.approx((450 - 51_500) / 2 + 50_000) and side.price * 2 < 50_000
+    assert side.tiers == {"BTC-USDT": 2}

@@ -237,3 +237,16 @@ def test_liquidation_prices_of_arrays(name, bad):
 def test_a_liquidation_price_needs_a_contract_and_a_venue():
     refused(TypeError, ["instrument"], lambda: liquidation_price(venues.TEACHING, "BTC-USDT", 1, 50_000, 5_000))
     refused(TypeError, ["venue"], lambda: liquidation_price("teaching", LINEAR, 1, 50_000, 5_000))
+
+
+def test_a_contract_with_prices_in_one_currency_and_margin_in_another():
+    # follows ETH in quote currency, pays in BTC: q * (P - E) dollars would be booked as bitcoin
+    quanto = Perpetual("ETH-BTC", index="ETH", settle="BTC", tiers=Tiers.flat(0.004))
+    account = Account(venues.TEACHING, BTC=10)
+    for action in (
+        lambda: account.trade(quanto, 1, 3_000.0),
+        lambda: Pool("BTC", {"BTC": 10}, (Position(quanto, 1, 3_000.0),), venues.TEACHING),
+        lambda: liquidation_price(venues.TEACHING, quanto, 1, 3_000.0, 10.0),
+    ):
+        with pytest.raises(ValueError, match=r"settle must be .* 'ETH' .* not 'BTC' for 'ETH-BTC'"):
+            action()

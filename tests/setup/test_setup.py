@@ -358,3 +358,12 @@ def test_that_search_finds_what_it_looks_for(tmp_path, monkeypatch):
         monkeypatch.setitem(globals(), "ROOT", tmp_path)
         with pytest.raises(AssertionError):
             test_no_file_names_a_machine_or_a_registry()
+
+
+def test_root_may_open_the_course(monkeypatch):
+    # in most containers root is the only user, and JupyterLab refuses root unless it is told
+    for user, words in ((0, ["--allow-root"]), (1000, [])):
+        monkeypatch.setattr(run.os, "geteuid", lambda user=user: user, raising=False)
+        assert run.for_root() == words
+    monkeypatch.delattr(run.os, "geteuid", raising=False)  # Windows has no root
+    assert run.for_root() == []

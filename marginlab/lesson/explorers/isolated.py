@@ -81,23 +81,16 @@ class IsolatedMargin(Explorer):
         """The figures of the trade with so much behind it: a dict, whose "refused" says why it could not be opened."""
         index, unit = self.instrument.index, self.instrument.settle
         leverage = abs(self.instrument.notional(contracts, self.entry)) / behind
-        figures_ = {
-            "behind": behind,
-            "leverage": leverage,
-            "refused": "",
-            "closed": False,
-            "lost": 0.0,
-            "shortfall": 0.0,
-        }
+        found = {"behind": behind, "leverage": leverage, "refused": "", "closed": False, "lost": 0.0, "shortfall": 0.0}
         try:
             account = start.trade(self.instrument, contracts, self.entry, **mode)
         except ValueError as error:
-            return figures_ | {"refused": str(error)}
+            return found | {"refused": str(error)}
         pool, after = account[self.instrument], account.at(**{index: price})
         if after.liquidations:
             event = after.liquidations[0]
-            figures_ |= {"closed": True, "lost": event.lost, "shortfall": event.shortfall}
-        return figures_ | {
+            found |= {"closed": True, "lost": event.lost, "shortfall": event.shortfall}
+        return found | {
             "pool": pool,
             "liquidation": pool.liquidation(),
             "bankruptcy": pool.bankruptcy(),

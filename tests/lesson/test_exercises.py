@@ -344,3 +344,11 @@ def test_a_sentence_of_ones_own_is_kept_and_shown_again(record_file):
     record_file.write_bytes(DAMAGE)
     asked.button.click()
     assert "Not recorded" in asked.note.value and record_file.read_bytes() == DAMAGE
+
+
+def test_an_empty_sentence_is_not_kept():
+    asked = Reflection("01-why", "Which step makes it?")
+    for text in ("", "  \n"):
+        asked.text.value = text
+        asked.button.click()
+        assert asked.note.value.startswith("Not recorded yet") and record.load() == {}

@@ -2,26 +2,31 @@
 
 from .model import venues
 from .model.account import Account, Event
-from .model.instruments import Perpetual, Position
+from .model.assets import Asset, Interest
+from .model.instruments import Perpetual, Position, Spot
 from .model.liquidation import Crossing, Crossings
 from .model.many import liquidation_price
 from .model.pool import Pool
-from .model.tables import compare
+from .model.tables import compare, surface
 from .model.tiers import Tiers
-from .model.venues import Venue
+from .model.venue import Venue
 
 __version__ = "0.1.0"
 __all__ = [
     "Account",
+    "Asset",
     "Crossing",
     "Crossings",
     "Event",
+    "Interest",
     "Perpetual",
     "Pool",
     "Position",
+    "Spot",
     "Tiers",
     "Venue",
     "compare",
     "liquidation_price",
+    "surface",
     "venues",
 ]

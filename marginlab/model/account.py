@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from . import checks, display, tables, trading
-from .instruments import Perpetual
+from . import checks, display, spot, tables, trading, waterfall
+from .instruments import Spot
 from .pool import Pool
 from .trading import Event
-from .venues import COUNTERPARTIES, FUND, TRADER, Venue
+from .venue import TRADER, Venue
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -17,7 +17,9 @@ class Account:
 
         Account(venues.TEACHING, BTC=10).mark(BTC=50_000)
 
-    Nothing changes an account: `trade`, `transfer`, `mark` and `at` return another one. What they refuse
+    In a multi-currency account, such as at venues.TEACHING_MULTI, there is one cross pool with all currencies in it.
+
+    Nothing changes an account: `trade`, `transfer`, `accrue`, `mark` and `at` return another one. What they refuse
     (TypeError, ValueError) leaves it as it was. `pools` is a tuple of `Pool`, `events` the ledger so far.
     """
 
@@ -32,8 +34,12 @@ class Account:
         if not balances:
             raise ValueError("an account must hold something: give balances such as BTC=10")
         amounts = {c: checks.number(f"the balance {c}", a, least=0) for c, a in balances.items()}
-        pools = tuple(Pool(c, {c: a}, (), venue, {}, f"cross {c}") for c, a in amounts.items())
-        events = tuple(Event("deposit", f"cross {c}", c, {TRADER: a, "outside": -a}) for c, a in amounts.items())
+        if venue.account_mode == "multi-currency":
+            pools = (Pool("USD", amounts, (), venue, {}, "cross"),)
+        else:
+            pools = tuple(Pool(c, {c: a}, (), venue, {}, f"cross {c}") for c, a in amounts.items())
+        name = {c: pool.name for pool in pools for c in pool.collateral}
+        events = tuple(Event("deposit", name[c], c, {TRADER: a, "outside": -a}) for c, a in amounts.items())
         self._set(venue=venue, pools=pools, marks=checks.Frozen({}), events=events)
 
     def _set(self, **fields):
@@ -63,21 +69,46 @@ class Account:
         return shared[0]
 
     def cross_in(self, currency):
-        """The shared pool of one settlement currency; ValueError if the account has none."""
-        for pool in self.pools:
-            if pool.name == f"cross {currency}":
-                return pool
-        have = ", ".join(p.currency for p in self.pools if not p.isolated)
-        raise ValueError(f"unknown currency {currency!r}: this account holds {have}")
+        """The shared pool that holds a settlement currency; ValueError if the account has none."""
+        shared = {p.currency: p for p in self.pools if not p.isolated}
+        if self.venue.account_mode == "multi-currency":
+            self.venue.asset(currency)  # refuses what it does not take
+            return shared["USD"]
+        if currency not in shared:
+            raise ValueError(f"unknown currency {currency!r}: this account holds {', '.join(shared)}")
+        return shared[currency]
+
+    def find(self, symbol, leg=None):
+        """All (pool, position) in which a contract is open, of one leg ("long" or "short") or of both."""
+        return [
+            (pool, p)
+            for pool in self.pools
+            for p in pool.positions
+            if p.instrument.symbol == symbol and leg in (None, "long" if p.quantity > 0 else "short")
+        ]
 
     def __getitem__(self, key):
-        """The pool that a position sits in, by instrument or symbol; KeyError if it is not open."""
-        symbol = key.symbol if isinstance(key, Perpetual) else key
-        for pool in self.pools:
-            if any(p.instrument.symbol == symbol for p in pool.positions):
-                return pool
-        known = [p.instrument.symbol for pool in self.pools for p in pool.positions]
-        raise KeyError(f"no open position in {symbol!r}; open: {', '.join(known) or 'none'}")
+        """The pool that a position sits in, by instrument or symbol: `account[btc]`.
+
+        Where one contract is open more than once, words say which: `account[btc, "isolated"]`, `account[btc, "short"]`,
+        or both. For a `Spot` it is its isolated pool, else the cross pool that owes one of its coins. KeyError if it
+        is not open, or open more than once.
+        """
+        symbol, *words = key if isinstance(key, tuple) else (key,)
+        name = getattr(symbol, "symbol", symbol)
+        for word in words:
+            checks.one_of("key", word, ("isolated", "cross", "long", "short"))
+        leg = next((word for word in words if word in ("long", "short")), None)
+        found = [pool for pool, _ in self.find(name, leg)] or spot.pools(self, symbol)
+        if "isolated" in words or "cross" in words:
+            found = [pool for pool in found if pool.isolated == ("isolated" in words)]
+        found = list({pool.name: pool for pool in found}.values())
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise KeyError(f"{name!r} is open in {', '.join(p.name for p in found)}: add 'isolated', 'cross' or a side")
+        known = [p.label for pool in self.pools for p in pool.positions]
+        raise KeyError(f"no open position in {name!r}; open: {', '.join(known) or 'none'}")
 
     def balances(self):
         """All that the trader holds, free or set aside, by currency, without unrealised PnL."""
@@ -121,62 +152,51 @@ class Account:
                 raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
         after = self.mark(**prices) if prices else self
         for pool in after.pools:
-            if pool.positions and pool.slack() <= 1e-12 * pool.requirement():  # at the line itself, to rounding
-                after = after._liquidate(pool)
+            if pool.open and pool.slack() <= 1e-12 * pool.requirement():  # at the line itself, to rounding
+                after = waterfall.liquidated(after, pool)
         return after
-
-    def _liquidate(self, pool):
-        """Close a pool at its marks: counterparties gain what its positions lost at that price."""
-        held, equity, venue = pool.collateral[pool.currency], pool.equity(), self.venue
-        if abs(equity) <= 1e-12 * held:  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
-            equity = 0.0
-        surplus, shortfall = max(equity, 0.0), max(-equity, 0.0)
-        returned = surplus if venue.surplus_to == TRADER else 0.0
-        fund = surplus - returned - (shortfall if venue.shortfall_to == FUND else 0.0)
-        flows = {TRADER: returned - held, FUND: fund, COUNTERPARTIES: held - returned - fund}
-        outcome = (
-            f"{display.fmt(surplus)} left over, kept by the {venue.surplus_to}"
-            if equity > 0
-            else f"{display.fmt(shortfall)} missing, paid by the {venue.shortfall_to}"
-        )
-        text = f"{pool.name}: {display.fmt(held - returned)} {pool.currency} lost; {outcome}"
-        price = pool.terms[0].price(pool.marks) if len(pool.terms) == 1 else None
-        event = Event("liquidation", pool.name, pool.currency, flows, price, text,
-                      held - returned, surplus, shortfall)  # fmt: skip
-        if pool.isolated:
-            return self.credit(pool.currency, returned).updated(drop=[pool.name], events=[event])
-        return self.updated(replace(pool, positions=(), collateral={pool.currency: returned}), events=[event])
 
     # ------------------------------------------------------ trades and transfers
 
-    def trade(self, instrument, quantity, price, isolated=None, leverage=None):
-        """Buy (+) or sell (-) contracts: opens, increases, reduces, flips or closes a position.
+    def trade(self, instrument, quantity, price, isolated=None, leverage=None, leg=None, borrow=None):
+        """Buy (+) or sell (-): opens, increases, reduces, flips or closes a position, or exchanges coins.
 
         Parameters
         ----------
-        instrument : Perpetual
+        instrument : Perpetual or Spot
         quantity : float
-            Contracts, signed.
+            Contracts, or coins of a pair's base, signed.
         price : float
             Fill price in quote currency; also the mark, if its index has none yet.
-        isolated : float or True, optional
-            Margin walled off for this trade, in the settlement currency; True takes notional / leverage.
-            Absent, a new position goes to the cross pool and an open one stays in the pool it is in.
+        isolated : float or bool, optional
+            Margin walled off for this trade, in the settlement currency (for a pair: in the coin that it
+            receives); True takes notional / leverage, False means the cross pool. Absent, a new position goes to
+            the cross pool and an open one stays in the pool it is in.
         leverage : float, optional
             Sets the initial margin, notional / leverage, of the whole position. Absent, it is that of the
             open position, or follows from the margin, or (cross) is the highest that the schedule allows.
+        leg : "long" or "short", optional
+            Where the venue has a hedge mode: which of the two sides of the contract this trade opens or reduces.
+        borrow : str, optional
+            For a pair: the coin that it pays with, to be borrowed as far as the account has none. The debt sits in
+            the pool of the coin that is received, or in the one pool of a multi-currency account.
 
         Raises TypeError or ValueError, and changes nothing, if the margin is more than is available or less
-        than notional / leverage at the highest leverage allowed, if the size is beyond the schedule, if the
-        fill would leave its pool at or below its line (in cross: short of initial margin), or if the
-        position is open in the other mode.
+        than notional / leverage at the highest leverage allowed, if the size is beyond the schedule or the debt
+        beyond its limit, if the fill would leave its pool at or below its line (in cross: short of initial margin),
+        or if the position is open in the other mode and the venue does not allow both.
         """
-        return trading.trade(self, instrument, quantity, price, isolated, leverage)
+        if isinstance(instrument, Spot):
+            checks.one_of("leg", leg, (None,))
+            return spot.trade(self, instrument, quantity, price, isolated, leverage, borrow)
+        if borrow is not None:
+            raise ValueError(f"borrow={borrow!r}: nothing is paid for a contract, so nothing is borrowed; set leverage")
+        return trading.trade(self, instrument, quantity, price, isolated, leverage, leg)
 
     def transfer(self, amount, currency, to=None, source=None):
         """Move collateral from the cross pool into an isolated one (`to=`), or back (`source=`).
 
-        Out of the cross pool goes at most what is available; out of an isolated pool at most what its
+        Out of the cross pool goes at most what is withdrawable; out of an isolated pool at most what its
         initial margin, at its position's leverage, leaves free. ValueError otherwise.
         """
         amount = checks.number("amount", amount, above=0)
@@ -188,13 +208,25 @@ class Account:
         if currency != pool.currency:
             raise ValueError(f"currency must be {pool.currency!r}, which {pool.name!r} is in, not {currency!r}")
         giver = self.cross_in(currency) if sign > 0 else pool
-        trading.check_free("amount", amount, giver)
+        trading.check_free("amount", amount, currency, giver)
         event = Event("transfer", pool.name, currency, {TRADER: 0.0}, text=f"{sign * amount:+g} {currency}")
         return self.credit(currency, -sign * amount).updated(pool.adding(sign * amount), events=[event])
 
+    def accrue(self, hours):
+        """Interest on every debt for so many hours, by the venue's rule: it is added to the debt.
+
+        Every call counts the periods that it starts, so that one call for 25 hours and 25 calls for one hour each
+        differ by the interest on the interest. ValueError unless hours is 0 or more.
+        """
+        return spot.accrue(self, checks.number("hours", hours, least=0))
+
     def credit(self, currency, amount):
-        """This account with so much more (or less) in the cross pool of a currency."""
-        return self.updated(self.cross_in(currency).adding(amount))
+        """This account with so much more (or less) of a currency in the cross pool that holds it."""
+        held = [p.currency for p in self.pools if not p.isolated]
+        if currency in held or self.venue.account_mode == "multi-currency":
+            return self.updated(self.cross_in(currency).adding(amount, currency))
+        new = Pool(currency, {currency: amount}, (), self.venue, {}, f"cross {currency}")
+        return self.updated(new.marked(self.marks))
 
     def ledger(self):
         """All events as a DataFrame: a row each, a column for each party; the parties of a row sum to zero."""

@@ -28,36 +28,47 @@ def table(rows, head=()):
 
 def crossings_rows(found):
     """(side, price or "none", reason) of a `Crossings`."""
-    sides = zip(("below", "above"), found, strict=True)
-    return [(name, "none" if side.price is None else fmt(side.price), side.why) for name, side in sides]
+    return [(name, crossing(side), side.why) for name, side in (("below", found.below), ("above", found.above))]
+
+
+def crossing(side):
+    """A crossing in short: its price, its move in per cent where several prices move, or "none"."""
+    if side.root is None:
+        return "none"
+    return fmt(side.price) if len(side.ray.paths) == 1 else f"{side.distance * 100:+.1f} %"
 
 
 def crossings_text(found):
     lines = [f"{name} {price}: {why}" for name, price, why in crossings_rows(found)]
     state = " (breached already)" if found.breached else ""
-    return f"{found.below.kind} of {found.pool} along {found.below.index}{state}\n  " + "\n  ".join(lines)
+    return f"{found.kind} of {found.pool} along {found.below.index}{state}\n  " + "\n  ".join(lines)
 
 
 def crossings_html(found):
-    head = (f"{found.below.kind} along {found.below.index}", "price", found.pool)
+    head = (f"{found.kind} along {found.below.index}", "price", found.pool)
     return table(crossings_rows(found), head)
 
 
 def pool_rows(pool):
-    """What a pool holds and where it stands, at its marks."""
-    money = " + ".join(f"{fmt(a)} {c}" for c, a in pool.collateral.items()) or "nothing"
-    rows = [("collateral", money)]
+    """What a pool holds and owes, and where it stands, at its marks."""
+    held, owed = ([h for h in pool.holdings if h.owed == debts] for debts in (False, True))
+    rows = [("collateral", " + ".join(f"{fmt(h.amount)} {h.currency}" for h in held) or "nothing")]
+    if owed:
+        rows.append(("debts", " + ".join(f"{fmt(-h.amount)} {h.currency}" for h in owed)))
     for p in pool.positions:
         side = "long" if p.quantity > 0 else "short"
         rows.append((p.instrument.symbol, f"{side} {fmt(abs(p.quantity))} contracts from {fmt(p.entry)}"))
     try:
-        rows.append(("equity", f"{fmt(pool.equity())} {pool.currency}"))
+        worth, equity = pool.worth(), pool.equity()
     except ValueError as error:  # a price is missing: say which
         return [*rows, ("equity", str(error))]
-    if pool.positions:
+    if worth != equity:
+        rows.append(("worth at full price", f"{fmt(worth)} {pool.currency}"))
+    rows.append(("equity", f"{fmt(equity)} {pool.currency}"))
+    if pool.open:
         rows.append(("requirement", f"{fmt(pool.requirement())} {pool.currency}"))
         rows.append(("margin ratio", fmt(pool.margin_ratio())))
-        for index in dict.fromkeys(p.instrument.index for p in pool.positions):
+        for index in pool.indices:
             found = pool.liquidation(index)
             sides = [f"{side} {price}" for side, price, _ in crossings_rows(found)]
             rows.append((f"liquidation, {index}", ", ".join(sides)))

@@ -45,7 +45,7 @@ class Perpetual:
             raise TypeError(f"tiers must be a Tiers schedule or None, not {self.tiers!r}")
         if self.tiers and self.tiers.growth and self.tiers.basis == "notional" and not self.inverse:
             raise ValueError(
-                "tiers with growth on a linear contract must have basis='contracts': size does not grow with price"
+                "tiers with growth on a linear contract must have basis='quantity': size does not grow with price"
             )
 
     def level(self, price):
@@ -72,6 +72,28 @@ class Perpetual:
     def maintenance(self, quantity, price):
         """Maintenance margin of the position at a price, in the settlement currency (>= 0)."""
         return self.tiers.maintenance(abs(self.notional(quantity, price)), abs(quantity))
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A pair of coins to be exchanged, such as Spot("BTC/USDT"): `base` is bought or sold, `quote` pays for it.
+
+    Spot leaves balances, not a position: a purchase that is financed by a debt is a leveraged long, a sale of
+    borrowed coins a short. Quantities are coins of the base, signed; a price is quote for one of them.
+    """
+
+    symbol: str
+    base: str = field(init=False, repr=False)
+    quote: str = field(init=False, repr=False)
+
+    def __post_init__(self):
+        if not isinstance(self.symbol, str):
+            raise TypeError(f"symbol must be a name such as 'BTC/USDT', not {self.symbol!r}")
+        base, _, quote = self.symbol.partition("/")
+        if not base or not quote or base == quote or "/" in quote:
+            raise ValueError(f"symbol must name two different coins, such as 'BTC/USDT', not {self.symbol!r}")
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "quote", quote)
 
 
 @dataclass(frozen=True)
@@ -104,6 +126,11 @@ class Position:
     def notional(self, price):
         """Signed notional at a price, in the settlement currency."""
         return self.instrument.notional(self.quantity, price)
+
+    @property
+    def label(self):
+        """Side and symbol, such as "short BTC-USDT"."""
+        return f"{'long' if self.quantity > 0 else 'short'} {self.instrument.symbol}"
 
     def with_tiers(self, tiers):
         """The same position on a contract with this schedule."""

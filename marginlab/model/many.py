@@ -8,7 +8,7 @@ import numpy as np
 
 from . import checks
 from .instruments import Perpetual
-from .venues import Venue
+from .venue import Venue
 
 
 def liquidation_price(venue, instrument, quantity, entry, margin, mark=None, leverage=None):
@@ -91,7 +91,7 @@ def _liquidation_block(venue, instrument, schedule, quantity, entry, margin, mar
 
 def _first_to_go(schedule, goal, z, contracts, share, fee):
     """The notional V with V + z * (share * maintenance(V) + fee * V) = goal, by the tier that liquidates first."""
-    if schedule.basis == "contracts":
+    if schedule.basis == "quantity":
         return goal / (1 + z * (share * schedule.rate(contracts) + fee))
     used = range(len(schedule.floors))
     if np.ndim(z) == 0 and np.ndim(share) == 0:  # only the tiers that the goals can fall in

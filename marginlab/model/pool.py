@@ -7,11 +7,12 @@ from math import inf
 
 import numpy as np
 
-from . import checks, display
+from . import capital, checks, display
 from .instruments import Position
-from .liquidation import crossings, slack_along
-from .terms import term
-from .venues import Venue
+from .liquidation import crossings
+from .rays import ray
+from .terms import holdings, term
+from .venue import Venue
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class Pool:
     currency : str
         The settlement currency in which the pool is valued.
     collateral : mapping of currency to amount
-        Signed: a debt is a negative amount.
+        Signed: a debt is a negative amount. What the venue's `assets` say of a currency holds for all but the pool's
+        own, which counts in full unless the account is a multi-currency one.
     positions : sequence of Position
     venue : Venue
         Whose rules and schedules hold.
@@ -34,6 +36,8 @@ class Pool:
         contract that was never marked stands at its entry price.
     name : str
         How the pool is called in tables and messages.
+    isolated : bool
+        Whether it was walled off for one position.
 
     Methods take prices as keywords or as a mapping, `pool.slack(BTC=45_000)`, floats or ndarrays; what is not given
     stays at its mark. They return a float or an array in `currency`. TypeError or ValueError on a price that is not a
@@ -46,6 +50,7 @@ class Pool:
     venue: Venue = None
     marks: Mapping = field(default_factory=dict)
     name: str = "pool"
+    isolated: bool = False
 
     def __post_init__(self):
         if not isinstance(self.venue, Venue):
@@ -68,6 +73,14 @@ class Pool:
         object.__setattr__(self, "collateral", checks.Frozen(collateral))
         object.__setattr__(self, "marks", checks.Frozen(marks))
         object.__setattr__(self, "_foreign", tuple(sorted(currencies - {self.currency})))
+        object.__setattr__(self, "holdings", holdings(self))  # refuses what the venue does not take
+        plain = not self._foreign and not any(h.schedule for h in self.holdings)
+        object.__setattr__(self, "_plain", plain)
+
+    @property
+    def own_in_full(self):
+        """Whether the pool's own currency counts without haircut: in all but a multi-currency account's cross pool."""
+        return self.isolated or self.venue.account_mode == "single-currency"
 
     @cached_property
     def terms(self):
@@ -124,38 +137,43 @@ class Pool:
     # ------------------------------------------------- the one equation
 
     def equity(self, given=None, /, **prices):
-        """Collateral plus unrealised PnL."""
-        return self._worth(self.prices(given, **prices))[0]
+        """Collateral after haircuts, less debts, plus unrealised PnL: what the venue counts (adjusted equity)."""
+        return self._stand(self.prices(given, **prices))[0]
+
+    def worth(self, given=None, /, **prices):
+        """What the pool would bring: collateral at its full price, less debts, plus unrealised PnL."""
+        return self._stand(self.prices(given, **prices), full=True)[0]
 
     def requirement(self, given=None, /, kind="maintenance", **prices):
-        """Sum of the positions' maintenance (or, by `kind`, initial) margins, with the venue's fee rule."""
+        """Sum of the maintenance (or, by `kind`, initial) margins of positions and debts, with the venue's fee rule."""
         checks.one_of("kind", kind, ("maintenance", "initial"))
         at = self.prices(given, **prices)
-        return self._worth(at)[1] if kind == "maintenance" else self._initial(at)
+        return self._stand(at)[1] if kind == "maintenance" else capital.initial(self, at)
 
     def slack(self, given=None, /, **prices):
         """Equity minus maintenance requirement: at or below zero the pool is liquidated."""
-        equity, requirement = self._worth(self.prices(given, **prices))
+        equity, requirement = self._stand(self.prices(given, **prices))
         return equity - requirement
 
     def margin_ratio(self, given=None, /, **prices):
         """Equity / requirement: 1 at liquidation, infinite without positions. Some venues print the inverse."""
-        equity, requirement = self._worth(self.prices(given, **prices))
+        equity, requirement = self._stand(self.prices(given, **prices))
         if isinstance(requirement, np.ndarray):
             equity, requirement = np.broadcast_arrays(equity, requirement)
             return np.divide(equity, requirement, out=np.full(requirement.shape, inf), where=requirement > 0)
         return equity / requirement if requirement > 0 else inf
 
-    def available(self, given=None, /, **prices):
-        """What may leave the pool: its collateral, less losses and initial margin. Unrealised profit stays."""
-        at = self.prices(given, **prices)
-        equity, requirement = self._worth(at)
-        free = np.minimum(self._held(at), equity) - np.maximum(self._initial(at), requirement)
-        return free if free.ndim else float(free)
+    def parts(self, given=None, /, **prices):
+        """What each position, balance and debt adds to slack: a dict by name, whose values sum to `slack`."""
+        return capital.parts(self, self.prices(given, **prices))
 
-    def _worth(self, at):
+    def _stand(self, at, full=False):
         """(equity, maintenance requirement) at prices `at`: the heart of the package."""
-        equity, requirement, foreign = self._held(at), 0.0, self._foreign
+        if self._plain:  # nothing but the pool's own currency
+            equity, requirement = self.collateral.get(self.currency, 0.0), 0.0
+        else:
+            equity, requirement = capital.balances(self, at, full)
+        foreign = self._foreign
         for symbol, index, settle, inverse, size, start, charge in self._rows:
             price = at[symbol] if symbol in at else at[index]
             level = -1.0 / price if inverse else price
@@ -167,81 +185,67 @@ class Pool:
             requirement = requirement + margin
         return equity, requirement
 
-    def _initial(self, at):
-        """Initial margin requirement at prices `at`: notional / leverage, with the fee where the venue adds it."""
-        total = 0.0
-        for t in self.terms:
-            p, notional = t.position, t.notional(at) if t.frozen is None else t.frozen
-            margin = p.instrument.tiers.initial(notional, p.leverage, abs(p.quantity))
-            total = total + (margin + t.held) * self.unit(t.settle, at)
-        return total
+    def available(self, given=None, /, **prices):
+        """What a new trade may use as initial margin: equity, unrealised profit included, less margin in use."""
+        return capital.available(self, self.prices(given, **prices))
 
-    def _held(self, at):
-        """Value of the collateral at prices `at`."""
-        if not self._foreign:
-            return self.collateral.get(self.currency, 0.0)
-        return sum((a * self.unit(c, at) for c, a in self.collateral.items()), 0.0)
+    def withdrawable(self, currency=None, given=None, /, **prices):
+        """What may leave the pool, in coins of a currency (its own if None): unrealised profit has to stay.
+
+        At most what is held; each coin takes its value after haircut along. Negative if initial margin is short.
+        """
+        return capital.withdrawable(self, currency or self.currency, self.prices(given, **prices))
 
     # ------------------------------------------------------ its turning points
 
     def liquidation(self, index=None):
-        """The prices of one index at which slack is zero, others held at their marks: a `Crossings`."""
-        return crossings(self, self._index(index), "liquidation")
+        """The prices at which slack is zero, others held at their marks: a `Crossings`.
+
+        `index` is one index; or several that move by the same fraction, as a sequence, `pool.indices` for all; or a
+        mapping of each to its share in the move, {"BTC": 1, "ETH": 1.5}: when BTC moves by 10 %, ETH moves by 15 %.
+        """
+        return crossings(self, ray(self, index), "liquidation")
 
     def bankruptcy(self, index=None):
-        """The prices of one index at which equity is zero, others held at their marks: a `Crossings`."""
-        return crossings(self, self._index(index), "bankruptcy")
+        """The prices at which `worth` is zero, others held at their marks: a `Crossings`. `index` as above."""
+        return crossings(self, ray(self, index), "bankruptcy")
 
     def margin_for(self, liquidation, index=None):
-        """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`.
+        """Collateral, in the pool's currency, that puts the liquidation price of an index at `liquidation`.
 
-        Slack is affine in the collateral, so two valuations give it. Negative where profit at the mark would carry the
-        pool without any. ValueError if no collateral keeps the pool alive at its mark and ends it there.
+        Negative where profit at the mark would carry the pool without any. ValueError if no collateral keeps the pool
+        alive at its mark and ends it there.
         """
-        index, price = self._index(index), checks.number("liquidation", liquidation, above=0)
-        held = self.collateral.get(self.currency, 0.0)
-        here = slack_along(self, index, price)
-        step = abs(held) + abs(here) + self.requirement({index: price}) or 1.0  # of the size of what is there
-        margin = held - here * step / (slack_along(self.adding(step), index, price) - here)
-        moved = self.adding(margin - held)
-        if slack_along(moved, index, self.marks[index]) <= 0:
-            raise ValueError(
-                f"liquidation={price:,g} cannot be the liquidation price of {self.name!r} while {index} is marked at "
-                f"{self.marks[index]:,g}: with the margin for it, {margin:,.6g} {self.currency}, it is closed already"
-            )
-        return margin
+        return capital.margin_for(self, checks.number("liquidation", liquidation, above=0), ray(self, index))
 
     @property
-    def isolated(self):
-        """Whether the pool was walled off for one position."""
-        return self.name.startswith("isolated ")
+    def open(self):
+        """Whether there is anything that could be liquidated: a position or a debt."""
+        return bool(self.positions) or any(h.owed for h in self.holdings)
+
+    @cached_property
+    def followed(self):
+        """The names along which there can be a crossing: indices, coins held or owed, the pool's own currency."""
+        return {self.currency, *self.collateral, *(p.instrument.index for p in self.positions)} - set(self.venue.quotes)
+
+    @property
+    def indices(self):
+        """All of `followed`, sorted, if there is anything that can be liquidated; else nothing."""
+        return tuple(sorted(self.followed)) if self.open else ()
 
     def marked(self, marks):
         """The pool at these marks, as far as it follows them."""
         return replace(self, marks={name: price for name, price in marks.items() if name in self.names})
 
-    def adding(self, amount):
-        """The pool with so much more (or less) of its own currency as collateral."""
-        held = self.collateral.get(self.currency, 0.0)
-        return replace(self, collateral={**self.collateral, self.currency: held + amount})
-
-    @cached_property
-    def _indices(self):
-        """The indices of the positions, and everything along which there can be a crossing."""
-        moving = sorted({p.instrument.index for p in self.positions})
-        return moving, {*moving, *self.collateral, self.currency} - set(self.venue.quotes)
-
-    def _index(self, index):
-        moving, followed = self._indices
-        if index is None and len(moving) == 1:
-            return moving[0]
-        if isinstance(index, str) and index in followed:
-            return index
-        raise ValueError(f"index must be one of {', '.join(moving) or '(no position here)'}, not {index!r}")
+    def adding(self, amount, currency=None):
+        """The pool with so much more (or less) of a currency, its own if none is given, as collateral."""
+        currency = currency or self.currency
+        held = self.collateral.get(currency, 0.0)
+        return replace(self, collateral={**self.collateral, currency: held + amount})
 
     def __getstate__(self):
         """What a pickle keeps: the fields, without what was worked out from them."""
-        cached = ("terms", "_rows", "names", "_own", "_indices")
+        cached = ("terms", "_rows", "names", "_own", "followed")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 
     __repr__ = display.pool_text

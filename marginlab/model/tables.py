@@ -1,5 +1,7 @@
 """Tables of accounts: the ledger, and two accounts side by side. pandas is imported when one is asked for."""
 
+from . import checks
+
 
 def ledger(account):
     """All events as a DataFrame: a row each, a column for each party; the parties of a row sum to zero."""
@@ -9,6 +11,9 @@ def ledger(account):
     frame = pd.DataFrame([{name: getattr(e, name) for name in named} | dict(e.flows) for e in account.events])
     parties = [column for column in frame.columns if column not in named]
     return frame.assign(**frame[parties].fillna(0.0))
+
+
+NONE, NOTHING = {"balance": 0.0, "withdrawable": 0.0}, "none: no position or debt"
 
 
 def compare(before, after):
@@ -22,7 +27,9 @@ def compare(before, after):
     for name in dict.fromkeys(p.name for account in (before, after) for p in account.pools):
         sides = [_figures(next((p for p in account.pools if p.name == name), None)) for account in (before, after)]
         for figure in dict.fromkeys([*sides[0], *sides[1]]):
-            a, b = (side.get(figure, "none: no position" if side else "no such pool") for side in sides)
+            a, b = (
+                side.get(figure, NONE.get(figure.split(",")[0], NOTHING) if side else "no such pool") for side in sides
+            )
             change = b - a if not isinstance(a, str) and not isinstance(b, str) else ""
             rows.append((name, figure, a, b, change))
     frame = pd.DataFrame(rows, columns=["pool", "figure", "before", "after", "change"])
@@ -32,10 +39,30 @@ def compare(before, after):
 def _figures(pool):
     if pool is None:
         return {}
-    figures = {f"collateral, {c}": a for c, a in pool.collateral.items()}
+    figures = {f"balance, {c}": a for c, a in pool.collateral.items()}
     figures |= {"equity": pool.equity(), "requirement": pool.requirement(), "slack": pool.slack()}
-    for index in dict.fromkeys(p.instrument.index for p in pool.positions):
+    figures |= {"initial margin": pool.requirement(kind="initial"), "available": pool.available()}
+    figures |= {f"withdrawable, {c}": pool.withdrawable(c) for c, a in pool.collateral.items() if a > 0}
+    for index in pool.indices:
         found = pool.liquidation(index)
         for side, at in (("below", found.below), ("above", found.above)):
             figures[f"liquidation price {side}, {index}"] = f"none: {at.why}" if at.price is None else at.price
     return figures
+
+
+def surface(pool, **prices):
+    """Slack of a pool over the prices of two indices, as a DataFrame: a row for each price of the first, a column for
+    each of the second. Below zero the pool is liquidated.
+
+        surface(pool, BTC=np.linspace(30_000, 60_000, 200), ETH=np.linspace(1_000, 4_000, 200))
+
+    ValueError if there are not two, or one is not a row of positive numbers.
+    """
+    import pandas as pd
+
+    if len(prices) != 2:
+        raise ValueError(f"prices must name two indices, such as BTC=..., ETH=..., not {', '.join(prices) or 'none'}")
+    rows, columns = (pd.Index(checks.price(name, values), name=name) for name, values in prices.items())
+    first, second = prices
+    slack = pool.slack({first: rows.to_numpy()[:, None], second: columns.to_numpy()})
+    return pd.DataFrame(slack, rows, columns)

@@ -1,9 +1,10 @@
-"""What a position requires, with the venue's rules boiled down to numbers."""
+"""What a pool's positions and balances require, with the venue's rules boiled down to numbers."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from .instruments import Position
+from .tiers import Tiers
 
 
 class Term(NamedTuple):
@@ -70,3 +71,51 @@ def bust(pool, p):
         return 0.0 if price is None else abs(p.notional(price))
     z = 1 if p.instrument.inverse == (p.quantity > 0) else -1
     return abs(p.notional(p.entry)) * max(0.0, 1 + z / p.leverage)
+
+
+class Holding(NamedTuple):
+    """A balance, or a debt (amount < 0), with what is charged for it: a haircut, or the maintenance of a loan.
+
+    It counts for `weighted` coins; share * schedule + fee, of `size` coins, comes off the equity if it is held and is
+    added to the requirement if it is owed. `schedule` is None where nothing is charged.
+    """
+
+    currency: str
+    amount: float
+    weighted: float
+    size: float
+    schedule: Tiers | None
+    share: float
+    fee: float
+
+    @property
+    def owed(self):
+        return self.amount < 0
+
+    def charge(self, price):
+        """Haircut or maintenance in quote currency, at the price of the currency."""
+        value = self.size * price
+        return self.share * self.schedule.maintenance(value, self.size) + self.fee * value
+
+
+def holdings(pool):
+    """A `Holding` for each balance of a pool that is not 0.
+
+    Where the closing fee is in the requirement, it is charged on a debt and its maintenance margin alike: so much has
+    to be bought back. Source: OKX, spot margin: liability * (1 + mmr) * (1 + taker); Drift for the weight of a debt.
+    """
+    found, venue = [], pool.venue
+    fee = venue.fee if venue.fee_at == "price" else 0.0
+    for currency, amount in pool.collateral.items():
+        asset = None if currency == pool.currency and pool.own_in_full else venue.asset(currency)
+        if not amount:
+            continue
+        if asset is None:
+            found.append(Holding(currency, amount, amount, abs(amount), None, 1.0, 0.0))
+        elif amount > 0:
+            schedule = asset.haircut if asset.haircut.rates[-1] else None
+            found.append(Holding(currency, amount, amount, amount, schedule, 1.0, 0.0))
+        else:
+            owed = asset.loan and (asset.loan, 1.0 + fee, fee)
+            found.append(Holding(currency, amount, amount * asset.debt_weight, -amount, *(owed or (None, 1.0, 0.0))))
+    return tuple(found)

@@ -28,15 +28,17 @@ class Tiers:
         leverage is known it is 1 / rate: margin may not start below maintenance.
     cap : float
         Largest size that the schedule covers; a trade beyond it is refused.
-    basis : "notional" or "contracts"
+    basis : "notional" or "quantity"
         What a floor counts: the notional in the settlement currency (most venues), or the number
-        of contracts, which does not change with the price (Kraken, Deribit's linear contracts).
+        of contracts, which does not change with the price (Kraken, Deribit's linear contracts). For coins
+        held or owed (see `Asset`): their value in quote currency, or their number.
     growth : float
         Added to both rates for each unit of size (Deribit: 0.005 % for each BTC, in place of tiers).
     source, as_of : str
         Where and when the schedule was published.
 
-    Raises ValueError or TypeError if floors do not start at 0 and rise, or rates fall or leave [0, 1).
+    Raises ValueError or TypeError if floors do not start at 0 and rise, or rates fall or leave [0, 1]. A rate of 1
+    is for haircuts: a contract's must be below.
     """
 
     rows: tuple
@@ -51,7 +53,7 @@ class Tiers:
     amounts: tuple = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        checks.one_of("basis", self.basis, ("notional", "contracts"))
+        checks.one_of("basis", self.basis, ("notional", "quantity"))
         checks.number("growth", self.growth, least=0)
         rows = tuple(tuple(row) for row in self.rows)
         if not rows or any(len(row) not in (2, 3) for row in rows):
@@ -60,8 +62,8 @@ class Tiers:
         rates = tuple(checks.number("rate", row[1], least=0) for row in rows)
         if floors[0] != 0 or any(a >= b for a, b in pairwise(floors)):
             raise ValueError(f"floors must start at 0 and rise, not {floors}")
-        if rates[-1] >= 1 or any(a > b for a, b in pairwise(rates)):
-            raise ValueError(f"rates must not fall and stay below 1, not {rates}")
+        if rates[-1] > 1 or any(a > b for a, b in pairwise(rates)):
+            raise ValueError(f"rates must not fall and not be above 1, not {rates}")
         if not self.cap > floors[-1]:
             raise ValueError(f"cap must be above the last floor {floors[-1]:,g}, not {self.cap!r}")
         highest = tuple(1 / rate if rate else inf for rate in rates)
@@ -106,35 +108,35 @@ class Tiers:
             return np.searchsorted(self._arrays[0], size, side="right") - 1
         return bisect_right(self.floors, size) - 1
 
-    def maintenance(self, notional, contracts=None):
+    def maintenance(self, notional, quantity=None):
         """Maintenance margin of a notional >= 0, in the notional's currency; float or array.
 
-        `contracts` is the number of contracts (>= 0): needed, and used, where that is the basis.
+        `quantity` is the number of contracts or coins (>= 0): needed, and used, where that is the basis.
         """
-        if self.basis == "contracts":
-            return self.rate(contracts) * notional
+        if self.basis == "quantity":
+            return self.rate(quantity) * notional
         if type(notional) is float:  # by far the most frequent case, and numpy is slow on single numbers
             tier = bisect_right(self.floors, notional) - 1
             return (self.rates[tier] + self.growth * notional) * notional - self.amounts[tier]
         tier = np.searchsorted(self._arrays[0], notional, side="right") - 1
         return (self._arrays[1][tier] + self.growth * notional) * notional - self._arrays[2][tier]
 
-    def rate(self, contracts):
-        """Effective maintenance rate of so many contracts (> 0): for basis "contracts"; float or array."""
-        if contracts is None:
-            raise ValueError("contracts must be given: the floors of this schedule count contracts")
-        tier = self.tier(contracts)
-        if isinstance(contracts, np.ndarray):
-            return self._arrays[1][tier] + self.growth * contracts - self._arrays[2][tier] / contracts
-        return self.rates[tier] + self.growth * contracts - self.amounts[tier] / contracts
+    def rate(self, quantity):
+        """Effective maintenance rate of so many contracts (> 0): for basis "quantity"; float or array."""
+        if quantity is None:
+            raise ValueError("quantity must be given: the floors of this schedule count contracts or coins")
+        tier = self.tier(quantity)
+        if isinstance(quantity, np.ndarray):
+            return self._arrays[1][tier] + self.growth * quantity - self._arrays[2][tier] / quantity
+        return self.rates[tier] + self.growth * quantity - self.amounts[tier] / quantity
 
-    def max_leverage(self, notional, contracts=None):
+    def max_leverage(self, notional, quantity=None):
         """Highest leverage that the schedule allows at this size: steps down from tier to tier."""
-        size = notional if self.basis == "notional" else contracts
+        size = notional if self.basis == "notional" else quantity
         tier = self.tier(size)
         leverage = np.array(self.leverages)[tier] if isinstance(tier, np.ndarray) else self.leverages[tier]
         return leverage if not self.growth else 1 / (1 / leverage + self.growth * size)
 
-    def initial(self, notional, leverage=None, contracts=None):
+    def initial(self, notional, leverage=None, quantity=None):
         """Initial margin notional / leverage; without a leverage, at the highest that is allowed."""
-        return notional / (leverage or self.max_leverage(notional, contracts))
+        return notional / (leverage or self.max_leverage(notional, quantity))

@@ -8,15 +8,15 @@ from . import checks
 from .instruments import Perpetual, Position
 from .pool import Pool
 from .terms import bust
-from .venues import COUNTERPARTIES, TRADER
+from .venue import COUNTERPARTIES, TRADER
 
 
 @dataclass(frozen=True)
 class Event:
     """One entry of the ledger. `flows` says who gained (+) or lost (-) how much; it sums to zero.
 
-    A liquidation carries what was `lost` by the trader, and the `surplus` or `shortfall` that arose at
-    that price; `flows` says who took it.
+    A liquidation carries what was `lost` by the trader of the pool's balances, at that price and less its debts, and
+    the `surplus` or `shortfall` that arose; `flows` says who took it.
     """
 
     kind: str
@@ -41,52 +41,80 @@ class Order(NamedTuple):
     price: float
     isolated: float | bool | None
     leverage: float | None
+    leg: str | None
 
 
-def trade(account, instrument, quantity, price, isolated, leverage):
-    """See `Account.trade`."""
-    if not isinstance(instrument, Perpetual):
-        raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
+def checked(quantity, price, isolated, leverage):
+    """(quantity, price, isolated, leverage) of an order as floats; TypeError or ValueError if they cannot be meant."""
     quantity = checks.number("quantity", quantity)
     if quantity == 0:
         raise ValueError("quantity must be positive (buy) or negative (sell), not 0")
     price = checks.number("price", price, above=0)
     leverage = None if leverage is None else checks.number("leverage", leverage, above=0)
-    if isolated is not None and isolated is not True:
+    if isolated is not None and not isinstance(isolated, bool):
         isolated = checks.number("isolated", isolated, above=0)
+    return quantity, price, isolated, leverage
+
+
+def trade(account, instrument, quantity, price, isolated=None, leverage=None, leg=None):
+    """See `Account.trade`."""
+    if not isinstance(instrument, Perpetual):
+        raise TypeError(f"instrument must be a Perpetual or a Spot, not {instrument!r}")
+    quantity, price, isolated, leverage = checked(quantity, price, isolated, leverage)
+    if leg is not None and not account.venue.hedge_mode:
+        raise ValueError(f"leg={leg!r}: {account.venue.name} has no hedge mode, a contract is either long or short")
+    checks.one_of("leg", leg, (None, "long", "short"))
     account.cross_in(instrument.settle)  # refuses a currency that the account does not hold
     instrument = replace(instrument, tiers=account.venue.schedule(instrument))
     if instrument.index not in account.marks:
         account = account.mark(**{instrument.index: price})
-    order = Order(instrument, quantity, price, isolated, leverage)
-    pool = next((p for p in account.pools if any(q.instrument.symbol == instrument.symbol for q in p.positions)), None)
-    if pool is None:
+    order = Order(instrument, quantity, price, isolated, leverage, leg)
+    pool, held = which(account, order)
+    if held is None:
+        if leg and (quantity > 0) != (leg == "long"):
+            raise ValueError(f"leg={leg!r}: there is no {leg} of {instrument.symbol} to reduce")
         return opened(account, order)
-    held = next(p for p in pool.positions if p.instrument.symbol == instrument.symbol)
     if held.instrument != instrument:
         raise ValueError(f"instrument {instrument.symbol!r} differs from the open one of that symbol")
-    if isolated is not None and not pool.isolated:
-        raise ValueError(f"isolated={isolated!r}: {instrument.symbol} is open in cross margin; close it first")
     if abs(held.quantity + quantity) <= 1e-12 * abs(held.quantity):  # 0.1 + 0.2 - 0.3 closes
         quantity = -held.quantity
     if held.quantity * quantity > 0:
         return opened(account, order, pool, held)
     if abs(quantity) > abs(held.quantity):
+        if leg:
+            raise ValueError(f"quantity {quantity:g} is more than the {leg} of {abs(held.quantity):g} that is open")
         flat = reduced(account, pool, held, -held.quantity, price)
         if type(isolated) is not float:
             order = order._replace(isolated=pool.isolated or None, leverage=leverage or held.leverage)
         return opened(flat, order._replace(quantity=quantity + held.quantity))
-    if isolated is not None or leverage is not None:
+    if type(isolated) is float or leverage is not None:
         raise ValueError("isolated and leverage have no part in a trade that only reduces a position")
     return reduced(account, pool, held, quantity, price)
 
 
+def which(account, order):
+    """The (pool, position) that an order acts on, (None, None) if it opens one; ValueError where it does not say."""
+    symbol, walled = order.instrument.symbol, order.isolated not in (None, False)
+    found = account.find(symbol, leg=order.leg)
+    chosen = found if order.isolated is None else [(pool, p) for pool, p in found if pool.isolated == walled]
+    if found and not chosen and not account.venue.both_modes:
+        mode, other = ("cross", "isolated") if walled else ("isolated", "cross")
+        raise ValueError(
+            f"isolated={order.isolated!r}: {symbol} is open in {mode} margin; close it first, or stay out of {other}"
+        )
+    if len(chosen) > 1:
+        where = ", ".join(f"{p.label} in {pool.name!r}" for pool, p in chosen)
+        raise ValueError(f"{symbol} is open more than once ({where}): say which with isolated= or leg=")
+    return chosen[0] if chosen else (None, None)
+
+
 def opened(account, order, pool=None, held=None):
     """The account after opening a position, or after increasing `held` in `pool`."""
-    instrument, quantity, price, isolated, leverage = order
+    instrument, quantity, price, isolated, leverage, leg = order
     settle = instrument.settle
-    if pool is None and isolated is not None:
-        pool = Pool(settle, {settle: 0.0}, (), account.venue, {}, f"isolated {instrument.symbol}")
+    if pool is None and isolated not in (None, False):
+        name = f"isolated {instrument.symbol}" + (f" {leg}" if leg else "")
+        pool = Pool(settle, {settle: 0.0}, (), account.venue, {}, name, isolated=True)
     pool = pool or account.cross_in(settle)
     margin = _margin(account, order, held) if pool.isolated else 0.0
     size, entry = quantity, price
@@ -95,31 +123,36 @@ def opened(account, order, pool=None, held=None):
         entry = instrument.average_entry(held.quantity, held.entry, quantity, price)
         leverage = leverage or held.leverage
     notional = abs(instrument.notional(size, entry))
-    collateral = pool.collateral[settle] + margin
+    collateral = pool.collateral.get(settle, 0.0) + margin
     if type(isolated) is float:
         leverage = notional / collateral
     position = Position(instrument, size, entry, leverage)
     _check_size(position, notional)
     others = tuple(p for p in pool.positions if p is not held)
-    after = replace(pool, positions=(*others, position), collateral={settle: collateral})
+    after = replace(pool, positions=(*others, position), collateral={**pool.collateral, settle: collateral})
     after = after.marked(account.marks)
-    needed = after.requirement()
-    if not pool.isolated:
-        needed = max(needed, float(after.requirement(kind="initial")))
-    missing = needed - after.equity()
-    if after.slack() <= 0 or missing > 1e-12 * needed:
-        raise ValueError(
-            f"{instrument.symbol} would leave {after.name!r} short of its margin: {needed:,.6g} {settle} "
-            f"needed, {after.equity():,.6g} there, {missing:,.6g} missing"
-        )
+    check_margin(instrument.symbol, after)
     text = f"{quantity:+,g} at {price:,g}"
     event = Event("trade", after.name, settle, {TRADER: 0.0, COUNTERPARTIES: 0.0}, price, text)
     return (account.credit(settle, -margin) if margin else account).updated(after, events=[event])
 
 
+def check_margin(name, after):
+    """ValueError with the amount that is missing if a pool would be at its line, or (cross) short of initial margin."""
+    needed = after.requirement()
+    if not after.isolated:
+        needed = max(needed, float(after.requirement(kind="initial")))
+    missing = needed - after.equity()
+    if after.slack() <= 0 or missing > 1e-12 * needed:
+        raise ValueError(
+            f"{name} would leave {after.name!r} short of its margin: {needed:,.6g} {after.currency} "
+            f"needed, {after.equity():,.6g} there, {missing:,.6g} missing"
+        )
+
+
 def _margin(account, order, held):
     """The margin that an isolated trade sets aside."""
-    instrument, quantity, price, isolated, leverage = order
+    instrument, quantity, price, isolated, leverage, _ = order
     notional = abs(instrument.notional(quantity, price))
     chosen = leverage or (held.leverage if held else None)
     if chosen is None:
@@ -136,7 +169,7 @@ def _margin(account, order, held):
                 f"at that leverage needs {margin:g}"
             )
         margin = isolated if type(isolated) is float else margin
-    check_free("isolated", margin, account.cross_in(instrument.settle))
+    check_free("isolated", margin, instrument.settle, account.cross_in(instrument.settle))
     return margin
 
 
@@ -158,7 +191,7 @@ def _check_size(position, notional):
 def reduced(account, pool, held, quantity, price):
     """The account after closing part or all of `held`; the venue says where profit and freed margin go."""
     settle, venue = held.instrument.settle, account.venue
-    share, margin = -quantity / held.quantity, pool.collateral[settle]
+    share, margin = -quantity / held.quantity, pool.collateral.get(settle, 0.0)
     realised = held.instrument.pnl(-quantity, held.entry, price)
     left = (replace(held, quantity=held.quantity + quantity),) if share < 1 else ()
     positions = tuple(q for p in pool.positions for q in (left if p is held else (p,)))
@@ -168,7 +201,7 @@ def reduced(account, pool, held, quantity, price):
     elif pool.isolated:  # a loss is paid out of this position's own margin, never by the account
         freed = margin * share if venue.freed_to == "account" else 0.0
         out = max(0.0, freed + (realised if venue.realised_to == "account" or realised < 0 else 0.0))
-    after = replace(pool, positions=positions, collateral={settle: margin + realised - out})
+    after = replace(pool, positions=positions, collateral={**pool.collateral, settle: margin + realised - out})
     if out < 0 or after.equity() < 0 or (left and pool.isolated and after.slack() <= 0):
         raise ValueError(
             f"price={price:g}: this fill would leave {pool.name!r} with {after.equity() + min(out, 0.0):,.6g} "
@@ -184,9 +217,9 @@ def reduced(account, pool, held, quantity, price):
     return account.updated(after, events=[event])
 
 
-def check_free(name, amount, pool):
-    """ValueError if a pool has less than `amount` to give."""
-    free = max(float(pool.available()), 0.0)
+def check_free(name, amount, currency, pool):
+    """ValueError if a pool has less than `amount` of a currency to give."""
+    free = max(float(pool.withdrawable(currency)), 0.0)
     if amount > free + 1e-12 * abs(free):
-        bound = " (the rest is the margin of its position)" if pool.positions else ""
-        raise ValueError(f"{name}={amount:g} {pool.currency} is more than the {free:g} free in {pool.name!r}{bound}")
+        bound = " (the rest is margin in use, or unrealised profit)" if pool.open else ""
+        raise ValueError(f"{name}={amount:g} {currency} is more than the {free:g} free in {pool.name!r}{bound}")

@@ -1,93 +1,10 @@
-"""Venues as dated data: the rules in which exchanges differ. The engine reads them; it has no branch by name."""
+"""Venues as dated data: schedules and rules that exchanges published, and teaching ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from . import checks
+from .assets import Asset, Interest
 from .tiers import Tiers
-
-FUND, COUNTERPARTIES, TRADER = "insurance fund", "counterparties", "trader"
-
-
-@dataclass(frozen=True, eq=False)
-class Venue:
-    """The rules of one venue, as of a date where the source gives one.
-
-    Parameters
-    ----------
-    name, as_of, source : str
-        Which venue, on which date, and where the rules were published.
-    tiers : mapping of symbol to Tiers
-        Maintenance schedules; "*" stands for every contract that is not named.
-    maintenance_at : "price", "entry" or "mark"
-        The notional on which maintenance is charged: at each price (convention A: Binance, OKX,
-        Gate ...), at the entry price (B: KuCoin isolated, MCS, Bybit classic ...), or, in the
-        liquidation price that is displayed, frozen at the current mark (C: Bitget cross).
-    rates_of : "notional" or "initial margin"
-        What the rates multiply. On HTX, and nowhere else that we know, it is the initial margin, so
-        that maintenance falls with leverage.
-    fee : float
-        Taker fee rate, as far as it counts in the requirement.
-    fee_at : "none", "price", "entry" or "bankruptcy"
-        Whether the closing fee is inside the requirement: not at all (Binance), on the notional at the
-        price (OKX, Gate), at entry, or at the bankruptcy price (Bybit UTA, where initial margin holds it too).
-    realised_to, freed_to : "account" or "position"
-        Where a partial close of an isolated position sends the profit and the margin set free.
-    surplus_to : "trader" or "insurance fund"
-        Who keeps what is left of a liquidated pool. The fund by default; the whole surplus goes there at
-        BitMEX, KuCoin and Bybit (isolated), for other venues it is our assumption.
-    shortfall_to : "insurance fund" or "counterparties"
-        Who pays what is missing.
-    quotes : tuple of str
-        Currencies that count as one unit of quote currency unless a price for them is marked.
-    """
-
-    name: str
-    as_of: str = ""
-    source: str = ""
-    tiers: checks.Frozen = field(default_factory=dict)
-    maintenance_at: str = "price"
-    rates_of: str = "notional"
-    fee: float = 0.0
-    fee_at: str = "none"
-    realised_to: str = "account"
-    freed_to: str = "account"
-    surplus_to: str = FUND
-    shortfall_to: str = FUND
-    quotes: tuple = ("USD", "USDT", "USDC")
-
-    def __post_init__(self):
-        checks.one_of("maintenance_at", self.maintenance_at, ("price", "entry", "mark"))
-        checks.one_of("rates_of", self.rates_of, ("notional", "initial margin"))
-        checks.one_of("fee_at", self.fee_at, ("none", "price", "entry", "bankruptcy"))
-        checks.one_of("realised_to", self.realised_to, ("account", "position"))
-        checks.one_of("freed_to", self.freed_to, ("account", "position"))
-        checks.one_of("surplus_to", self.surplus_to, (TRADER, FUND))
-        checks.one_of("shortfall_to", self.shortfall_to, (FUND, COUNTERPARTIES))
-        checks.number("fee", self.fee, least=0)
-        for symbol, schedule in self.tiers.items():
-            if not isinstance(schedule, Tiers):
-                raise TypeError(f"tiers must hold Tiers schedules, not {schedule!r} for {symbol!r}")
-        object.__setattr__(self, "tiers", checks.Frozen(dict(self.tiers)))
-
-    def schedule(self, instrument):
-        """The instrument's own schedule, or this venue's.
-
-        ValueError if there is none, or if the contract is neither inverse nor settled in quote currency: its prices
-        would be in one currency and its margin in another.
-        """
-        if not instrument.inverse and instrument.settle not in self.quotes:
-            raise ValueError(
-                f"settle must be the contract's own index {instrument.index!r} (inverse) or one of "
-                f"{', '.join(self.quotes)} (linear), not {instrument.settle!r} for {instrument.symbol!r}"
-            )
-        found = instrument.tiers or self.tiers.get(instrument.symbol) or self.tiers.get("*")
-        if found is None:
-            raise ValueError(
-                f"{self.name} comes with no tier schedule for symbol {instrument.symbol!r}, only for "
-                f"{', '.join(self.tiers) or 'none at all'}: give the contract its own, such as tiers=Tiers.flat(0.005)"
-            )
-        return found
-
+from .venue import Venue
 
 # ------------------------------------------------------------------ schedules
 
@@ -132,7 +49,27 @@ BTCUSD_COIN_2020_06 = Tiers(
 
 # --------------------------------------------------------------------- venues
 
-TEACHING = Venue("teaching", tiers={"*": Tiers.flat(0.004, leverage=125)}, source="made for this course")
+# Loans at 5 % maintenance and at most 10x, as in Binance's portfolio margin table; the cap counts USD. 0.024 % a day is
+# 0.001 % an hour.
+LOAN = Tiers.flat(0.05, leverage=10, cap=10_000_000)
+TEACHING = Venue(
+    "teaching",
+    tiers={"*": Tiers.flat(0.004, leverage=125)},
+    assets={"*": Asset(loan=LOAN, rate=0.00024)},
+    source="made for this course",
+)
+TEACHING_MULTI = replace(
+    TEACHING,
+    name="teaching, multi-currency",
+    account_mode="multi-currency",
+    assets={
+        "BTC": Asset(haircut=0.1, loan=LOAN, rate=0.00024),
+        "ETH": Asset(haircut=0.1, loan=LOAN, rate=0.00024),
+        **dict.fromkeys(("USDT", "USDC", "USD"), Asset(loan=LOAN, rate=0.00024)),
+    },
+    hedge_mode=True,
+    both_modes=True,
+)
 TEACHING_TIERS = Venue(
     "teaching, two tiers",
     tiers={"*": Tiers(((0, 0.005, 100), (1_000_000, 0.01, 50)))},
@@ -142,28 +79,59 @@ BINANCE_2024_10 = Venue(
     "Binance USD-M",
     as_of="2024-10-24",
     source="Binance FAQ b3c689c1f50a44cabb3a84e663b81d93",
+    hedge_mode=True,
     tiers={"BTC-USDT": BTCUSDT_2024_10},
 )
 BINANCE_2026_09 = Venue(
     "Binance USD-M",
     as_of="2026-09",
     source="Binance FAQ b3c689c1f50a44cabb3a84e663b81d93",
+    hedge_mode=True,
     tiers={"BTC-USDT": BTCUSDT_2026_09},
 )
 BINANCE_COIN_2020_06 = Venue(
     "Binance COIN-M",
     as_of="2020-06-11",
     source="Binance FAQ ceccfcfb4e3a45e3b48b0b1bb1a8ae46",
+    hedge_mode=True,
     tiers={"BTC-USD": BTCUSD_COIN_2020_06},
 )
 # The venues below carry rules, not schedules: their full tables were not found, so a contract brings its own.
-OKX = Venue(
+OKX = Venue(  # the mode is chosen with each order, and kept by the position: both at once is implied by the API
     "OKX",
     fee=0.0005,
     fee_at="price",
+    interest=Interest(per=8_760),
+    hedge_mode=True,
+    both_modes=True,
     as_of="2024",
     source="position samples in ccxt 4.5.90 okx.py: the ratio and the price hold 0.05 %",
 )
+# Haircuts as they can be read off the balance of a demo account; that USDT has none is our assumption. The schedules of
+# its loans were not found.
+OKX_MULTI = replace(
+    OKX,
+    name="OKX multi-currency",
+    account_mode="multi-currency",
+    assets={
+        "OKB": Asset(haircut=0.1),
+        "UNI": Asset(haircut=0.15),
+        "TRX": Asset(haircut=0.15),
+        "USDC": Asset(haircut=0.02),
+        "PAX": Asset(haircut=1.0),
+        "USDK": Asset(haircut=1.0),
+        "USDT": Asset(),
+    },
+    as_of="2024-11",
+    source="ccxt ts/src/test/static/response/okx.json@02140ad047b4047caf72b2e8a98f99e3297a5398",
+)
+BINANCE_PORTFOLIO = Venue(  # despite its name a cross-collateral sum; debts are charged by the leverage of the account
+    "Binance portfolio margin, loans at 3x",
+    account_mode="multi-currency",  # its collateral rates are not in here: every coin counts in full
+    assets={"*": Asset(loan=Tiers.flat(0.10, leverage=3))},
+    source="Binance portfolio margin FAQ",
+)
+KRAKEN_SPOT = Venue("Kraken spot margin", interest=Interest(per=4, every=4, opening=1), source="Kraken rollover rule")
 GATE = Venue("Gate", fee=0.00075, fee_at="price", as_of="2022", source="position sample in ccxt 4.5.90 gate.py")
 BITGET = Venue(
     "Bitget cross",
@@ -199,8 +167,8 @@ DERIBIT = Venue(
     "Deribit",
     source="support.deribit.com/hc/en-us/articles/25944738177565-Linear-Perpetual",
     tiers={
-        "BTC-USDC": Tiers(((0, 0.01, 50),), basis="contracts", growth=5e-5),
-        "SOL-USDC": Tiers(((0, 0.02, 25),), basis="contracts", growth=5e-6),
+        "BTC-USDC": Tiers(((0, 0.01, 50),), basis="quantity", growth=5e-5),
+        "SOL-USDC": Tiers(((0, 0.02, 25),), basis="quantity", growth=5e-6),
     },
 )
 # Kraken's rows include their upper end; here a size just on a boundary has the next row's rate and leverage.
@@ -219,7 +187,7 @@ KRAKEN = Venue(
                 (20_000_000, 0.15, 1 / 0.3),
                 (50_000_000, 0.2, 2.5),
             ),
-            basis="contracts",
+            basis="quantity",
         )
     },
 )

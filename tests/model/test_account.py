@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from marginlab import Account, Perpetual, Tiers, compare, venues
-from marginlab.model.venues import COUNTERPARTIES, FUND, TRADER
+from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
 
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
@@ -123,10 +123,10 @@ def test_out_of_the_cross_pool_goes_what_its_positions_leave_free():
     # 20,000 less 10x on 50,000 = 15,000; a loss of 2,000 leaves 18,000 - 4,800; a profit adds nothing
     account = Account(venues.TEACHING, USDT=20_000).trade(LINEAR, 1, 50_000, leverage=10)
     account = account.trade(ETHER, 1, 2_000, isolated=100)
-    assert account.cross.available() == near(14_900)
-    assert account.mark(BTC=48_000).cross.available() == near(13_100)
-    assert account.mark(BTC=60_000).cross.available() == near(13_900)
-    assert account.transfer(14_900, "USDT", to=ETHER).cross.available() == pytest.approx(0, abs=1e-9)
+    assert account.cross.withdrawable() == near(14_900)
+    assert account.mark(BTC=48_000).cross.withdrawable() == near(13_100)
+    assert account.mark(BTC=60_000).cross.withdrawable() == near(13_900)
+    assert account.transfer(14_900, "USDT", to=ETHER).cross.withdrawable() == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="more than the 14900 free"):
         account.transfer(14_901, "USDT", to=ETHER)
 
@@ -163,8 +163,8 @@ def test_accounts_show_their_figures_and_no_address():
 
 def test_compare_puts_before_after_and_change_side_by_side():
     table = compare(SAFE, SAFE.transfer(2, "BTC", to=INVERSE))
-    assert table.loc[("isolated BTC-USD", "collateral, BTC")].tolist() == [5, 7, 2]
-    assert table.loc[("cross BTC", "collateral, BTC")].tolist() == [5, 3, -2]
+    assert table.loc[("isolated BTC-USD", "balance, BTC")].tolist() == [5, 7, 2]
+    assert table.loc[("cross BTC", "balance, BTC")].tolist() == [5, 3, -2]
     row = table.loc[("isolated BTC-USD", "liquidation price below, BTC")]
     assert row.tolist() == [near(2_510_000 / 55), near(2_510_000 / 57), pytest.approx(2_510_000 * (1 / 57 - 1 / 55))]
     above = table.loc[("isolated BTC-USD", "liquidation price above, BTC")]

@@ -14,11 +14,11 @@ CONTRACTS = (
     Perpetual("L1", "BTC", "USDT", tiers=Tiers.flat(0.004)),
     Perpetual("L2", "BTC", "USDT", 0.1, venues.BTCUSDT_2024_10),
     Perpetual("L3", "BTC", "USDT", tiers=Tiers(((0, 0.005), (1e5, 0.01), (1e6, 0.2)))),
-    Perpetual("L4", "BTC", "USDT", tiers=Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="contracts", growth=1e-5)),
+    Perpetual("L4", "BTC", "USDT", tiers=Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="quantity", growth=1e-5)),
     Perpetual("I1", "BTC", "BTC", 50_000, Tiers.flat(0.004)),
     Perpetual("I2", "BTC", "BTC", 50_000, venues.BTCUSD_COIN_2020_06),
     Perpetual("I3", "BTC", "BTC", 50_000, Tiers(((0, 0.01), (5, 0.03)), growth=2e-4)),
-    Perpetual("I4", "BTC", "BTC", 50_000, Tiers(((0, 0.01), (5, 0.03)), basis="contracts")),
+    Perpetual("I4", "BTC", "BTC", 50_000, Tiers(((0, 0.01), (5, 0.03)), basis="quantity")),
 )
 RULES = (
     Venue("A"),

@@ -43,13 +43,13 @@ def test_initial_requirement_is_at_the_chosen_leverage_or_the_highest_allowed():
     assert chosen.requirement() == pytest.approx(0.2, rel=1e-14)  # maintenance does not ask for it
 
 
-def test_available_leaves_out_unrealised_profit_and_takes_off_losses():
+def test_withdrawable_leaves_out_unrealised_profit_and_takes_off_losses():
     # 20,000 less 50,000/125 and 20,000/125 = 19,440 at entry
-    assert two_markets().available() == pytest.approx(20_000 - 400 - 160, rel=1e-14)
+    assert two_markets().withdrawable() == pytest.approx(20_000 - 400 - 160, rel=1e-14)
     # BTC at 60,000: profit 10,000 stays in, initial margin 480
-    assert two_markets().available(BTC=60_000) == pytest.approx(20_000 - 480 - 160, rel=1e-14)
+    assert two_markets().withdrawable(BTC=60_000) == pytest.approx(20_000 - 480 - 160, rel=1e-14)
     # BTC at 45,000: loss 5,000 counts, initial margin 360
-    assert two_markets().available(BTC=45_000) == pytest.approx(15_000 - 360 - 160, rel=1e-14)
+    assert two_markets().withdrawable(BTC=45_000) == pytest.approx(15_000 - 360 - 160, rel=1e-14)
 
 
 def test_positions_add_up_whatever_their_index():

@@ -14,7 +14,7 @@ settings.load_profile("model")
 
 LINEAR_TIERS = (Tiers.flat(0.004), Tiers(((0, 0.005), (1e5, 0.01), (1e6, 0.2))), venues.BTCUSDT_2024_10)
 COIN_TIERS = (Tiers.flat(0.004), venues.BTCUSD_COIN_2020_06, Tiers(((0, 0.01), (5, 0.03)), growth=2e-4))
-COUNTED = Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="contracts", growth=1e-5)
+COUNTED = Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="quantity", growth=1e-5)
 RULES = (
     Venue("A"),
     Venue("B", maintenance_at="entry"),

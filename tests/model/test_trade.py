@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from marginlab import Account, Perpetual, Tiers, venues
-from marginlab.model.venues import COUNTERPARTIES, TRADER
+from marginlab.model.venue import COUNTERPARTIES, TRADER
 
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")

@@ -148,7 +148,7 @@ def okx_from_its_ratio(d):  # equity = ratio * (maintenance + fee), both at the 
 @formula
 def deribit_linear(d):  # initial (base + slope * q) * q * index; maintenance the same with half the base
     slope = 0.01 / d.q
-    pool = linear(d, A, d.w, Tiers(((0, d.m, 1 / (2 * d.m)),), basis="contracts", growth=slope), d.M)
+    pool = linear(d, A, d.w, Tiers(((0, d.m, 1 / (2 * d.m)),), basis="quantity", growth=slope), d.M)
     yield (2 * d.m + slope * d.q) * d.q * d.M, pool.requirement(kind="initial")
     yield (d.m + slope * d.q) * d.q * d.M, pool.requirement()
     yield (d.s * d.V - d.w) / (d.q * (d.s - d.m - slope * d.q)), price(pool)
@@ -339,8 +339,8 @@ RULES = {
 SCHEDULES = {
     "flat": Tiers.flat(0.01),
     "tiers": Tiers(((0, 0.004, 125), (3_000, 0.01, 50), (40_000, 0.02, 25))),
-    "contracts": Tiers(((0, 0.01, 50), (50, 0.02, 25)), basis="contracts"),
-    "grows with contracts": Tiers(((0, 0.01, 50),), basis="contracts", growth=1e-5),
+    "contracts": Tiers(((0, 0.01, 50), (50, 0.02, 25)), basis="quantity"),
+    "grows with contracts": Tiers(((0, 0.01, 50),), basis="quantity", growth=1e-5),
     "grows with coins": Tiers(((0, 0.01, 50),), growth=1e-4),
 }
 CONTRACTS = [

@@ -40,7 +40,7 @@ def schedule_of(i):
     if "tiers" in i:
         return Tiers(i["tiers"])
     if "slope" in i:
-        return Tiers(((0, i["base"], 1 / i["base"]),), basis="contracts", growth=i["slope"])
+        return Tiers(((0, i["base"], 1 / i["base"]),), basis="quantity", growth=i["slope"])
     if "posMaint" in i:
         return Tiers.flat(i["posMaint"] / (i["q"] * i["EP"]))
     return Tiers.bracket(i["mmr"], i.get("cum", i.get("mm_deduction", 0.0))) if "mmr" in i else Tiers.flat(0.0)

@@ -57,24 +57,34 @@ def thousands(value, _=None):
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:g}"
 
 
-def blank(xlabel="", ylabel="", width=7.4, height=3.7, paper=False):
-    """(Figure, Axes) in the course's look, bound to nothing global; on `paper` dark on white, whatever the page."""
+def blank(xlabel="", ylabel="", width=7.4, height=3.7, paper=False, panels=("",)):
+    """(Figure, Axes) in the course's look, bound to nothing global; on `paper` dark on white, whatever the page.
+
+    With several titles in `panels`, as many Axes side by side, on one scale.
+    """
     with mpl.rc_context(PAPER if paper else LOOK):
         figure = Figure(figsize=(width, height), dpi=72)
         FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.12, 0.15, 0.86, 0.74))
-        axes.set_xlabel(xlabel)
-        axes.set_ylabel(ylabel)
-        axes.grid(True, alpha=0.5)
-        axes.axhline(0, color=mpl.rcParams["axes.edgecolor"], linewidth=1.2)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(thousands))
-    return figure, axes
+        left = 0.145 if len(panels) > 1 else 0.12
+        step, made = (0.98 - left) / len(panels), []
+        for i, title in enumerate(panels):
+            gap = 0.02 if title else 0.0
+            axes = figure.add_axes((left + i * step, 0.15, step - gap, 0.66 if title else 0.74))
+            axes.set_title(title, fontsize=10)
+            axes.set_xlabel(xlabel)
+            axes.grid(True, alpha=0.5)
+            axes.axhline(0, color=mpl.rcParams["axes.edgecolor"], linewidth=1.2)
+            axes.tick_params(labelleft=not i)
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(FuncFormatter(thousands))
+            made.append(axes)
+        made[0].set_ylabel(ylabel)
+    return figure, made[0] if len(made) == 1 else made
 
 
-def legend(axes):
+def legend(axes, above=1.0):
     """The legend in one row over the axes, where it can hide nothing."""
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncol": 5, "frameon": False}
+    place = {"loc": "lower left", "bbox_to_anchor": (0, above), "ncol": 5, "frameon": False}
     axes.legend(**place, fontsize=9.5, handlelength=2.4, labelcolor=axes.xaxis.label.get_color())
 
 
@@ -122,7 +132,8 @@ class Layers:
 
     def _layer(self, still):
         moving = list(self.drawn.values())
-        for artist in self.axes.get_children():
-            artist.set_visible((artist not in moving) == still)
-        self.axes.axison = still
+        for axes in self.figure.axes:
+            for artist in axes.get_children():
+                artist.set_visible((artist not in moving) == still)
+            axes.axison = still
         return svg(self.figure)

@@ -14,13 +14,12 @@ def fmt(value):
     return f"{value:.4g}"
 
 
-def table(rows, head=()):
-    """Rows of text as an HTML table; the first column is a header."""
+def table(rows, head=(), marked=None):
+    """Rows of text as an HTML table; the first column is a header, the row of the name `marked` stands out."""
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     body = "".join(
-        f'<tr><th scope="row" style="text-align:left">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
+        f'<tr{" class=marginlab-marked" if row[0] == marked else ""}><th scope="row" style="text-align:left">'
+        f"{escape(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
     )
     return f"<table>{'<thead><tr>' + top + '</tr></thead>' if top else ''}<tbody>{body}</tbody></table>"

@@ -14,6 +14,7 @@ STYLE = """<style>
 .marginlab-reading table{margin:.4rem 0;border-collapse:collapse;color:inherit}
 .marginlab-reading th,.marginlab-reading td{padding:.15rem .9rem .15rem 0;text-align:right;border:0;color:inherit}
 .marginlab-reading thead th{border-bottom:1px solid var(--jp-border-color1,#999)}
+.marginlab-reading .marginlab-marked *{font-weight:600;border-top:2px solid var(--jp-border-color1,#999)}
 .marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;color:var(--jp-content-font-color2,inherit)}
 </style>"""
 LABELS = {"description_width": "13rem"}
@@ -32,6 +33,7 @@ class Explorer:
     """
 
     title, limits, presets = "", "", {}
+    marked = None  # the row of the table that stands out
     height = "44rem"  # fixed, so that the page never jumps
 
     def __init__(self):
@@ -160,7 +162,7 @@ class Explorer:
         """The sentence and the table under the picture."""
         sentence = f'<p aria-live="polite">{escape(reading["sentence"])}</p>'
         head, rows = reading["table"]
-        return f'<div class="marginlab-reading">{sentence}{table(rows, head)}</div>'
+        return f'<div class="marginlab-reading">{sentence}{table(rows, head, self.marked)}</div>'
 
     def twin(self, name, show=True):
         """The picture of a preset as a still image, with its reading in words: for pages without a kernel."""

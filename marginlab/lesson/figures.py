@@ -120,6 +120,9 @@ class Layers:
 
     def __init__(self, figure, axes, drawn):
         self.figure, self.axes, self.drawn = figure, axes, drawn
+        moving = set(drawn.values())
+        shown = [artist for panel in figure.axes for artist in panel.get_children() if artist.get_visible()]
+        self._fixed = [artist for artist in shown if artist not in moving]
 
     def still(self):
         """The axes as HTML: decoration, hidden from screen readers."""
@@ -131,9 +134,10 @@ class Layers:
         return f'<div role="img" aria-label="{label}" style="{PAGE}">{self._layer(still=False)}</div>'
 
     def _layer(self, still):
-        moving = list(self.drawn.values())
+        for artist in self._fixed:
+            artist.set_visible(still)
+        for artist in self.drawn.values():
+            artist.set_visible(not still)
         for axes in self.figure.axes:
-            for artist in axes.get_children():
-                artist.set_visible((artist not in moving) == still)
             axes.axison = still
         return svg(self.figure)

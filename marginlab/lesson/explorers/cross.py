@@ -49,12 +49,12 @@ class CrossMargin(Explorer):
         self.spot = Spot(f"{self.coin}/{self.cash}")
         self.entry = checks.number("entry", entry, above=0)
         self.balance = checks.number("balance", balance, above=0)
-        trade = {"size": 2.5 * balance, "side": -1, "spot": 2.5 * balance, "split": balance / 2, "haircut": 10.0}
+        trade = {"perpetual": -2.5 * balance, "spot": 2.5 * balance, "split": balance / 2, "haircut": 10.0}
         self.presets = {
             "short against spot, a fall of 14 %": trade | {"move": -14.0},
             "short against spot, a rise of 25 %": trade | {"move": 25.0},
-            "both long, a fall of 10 %": trade | {"side": 1, "move": -10.0},
-            "the spot leg alone": trade | {"size": 0.0, "move": -14.0},
+            "both long, a fall of 10 %": trade | {"perpetual": 2.5 * balance, "move": -10.0},
+            "the spot leg alone": trade | {"perpetual": 0.0, "move": -14.0},
             "a haircut too deep": trade | {"haircut": 25.0, "move": 0.0},
         }
         super().__init__()
@@ -62,9 +62,8 @@ class CrossMargin(Explorer):
     def make_controls(self):
         unit, b = self.coin, self.balance
         return [
-            self.slider("size", f"Perpetual ({unit})", 0, 4 * b, b / 20, "Size of the perpetual; 0 is none"),
-            self.choice(
-                "side", "Side of the perpetual", {"Long": 1, "Short": -1}, ["gains on a rise", "gains on a fall"]
+            self.slider(
+                "perpetual", f"Perpetual: short − / + long ({unit})", -4 * b, 4 * b, b / 20, "Size at entry; 0 is none"
             ),
             self.slider(
                 "spot", f"Spot bought on loan ({unit})", b / 20, 4 * b, b / 20, f"Coins paid with borrowed {self.cash}"
@@ -83,22 +82,22 @@ class CrossMargin(Explorer):
 
     # ---------------------------------------------------------------- reading
 
-    def books(self, size, side, spot, split, haircut):
+    def books(self, perpetual, spot, split, haircut):
         """{"isolated": account, "cross": account} at the entry; in place of a book that is refused, the reason."""
         assets = {**self.venue.assets, self.coin: replace(self.venue.asset(self.coin), haircut=haircut / 100)}
         start = Account(replace(self.venue, assets=assets), **{self.coin: self.balance}).mark(**{self.coin: self.entry})
 
         def cross():
             account = start.trade(self.spot, spot, self.entry, borrow=self.cash)
-            return account.trade(self.perp, side * size, self.entry) if size else account
+            return account.trade(self.perp, perpetual, self.entry) if perpetual else account
 
         def isolated():
             account = start.trade(self.spot, spot, self.entry, borrow=self.cash, isolated=split)
-            if not size:
+            if not perpetual:
                 return account
             rest = self.balance - split
             account = account.trade(self.spot, -rest, self.entry, isolated=False)
-            return account.trade(self.perp, side * size, self.entry, isolated=rest * self.entry)
+            return account.trade(self.perp, perpetual, self.entry, isolated=rest * self.entry)
 
         made = {}
         for name, book in (("isolated", isolated), ("cross", cross)):
@@ -115,7 +114,7 @@ class CrossMargin(Explorer):
         for leg in LEGS:
             account = books["cross" if leg == "cross" else "isolated"]
             key = {"spot": self.spot, "perpetual": self.perp}.get(leg)
-            there = not isinstance(account, str) and (leg != "perpetual" or book["size"])
+            there = not isinstance(account, str) and (leg != "perpetual" or book["perpetual"])
             pool = (account.cross if leg == "cross" else account[key, "isolated"]) if there else None
             reading[leg] = self.column(pool, price)
         for name, account in books.items():

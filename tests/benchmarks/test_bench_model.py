@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from marginlab import Perpetual, Pool, Position, Tiers, liquidation_price, venues
+from marginlab import Asset, Perpetual, Pool, Position, Tiers, Venue, liquidation_price, surface, venues
 
 SCHEDULE = venues.BTCUSDT_2024_10
 FLOORS, RATES, AMOUNTS = SCHEDULE.floors, SCHEDULE.rates, SCHEDULE.amounts
@@ -86,19 +86,24 @@ def test_liquidation_price_to_an_exchange_client(ratio):
 # ------------------------------------------- valuing a cross pool of ten positions
 
 COINS = [f"COIN{n}" for n in range(10)]
+ENTRIES = [10.0 ** (n % 5) for n in range(10)]
+QUANTITIES = [(-1) ** n * 10.0 ** (4 + n / 3) / entry for n, entry in enumerate(ENTRIES)]
+TIERS = Tiers(SCHEDULE.rows)
+
+
+def ten(indices, entries=ENTRIES, quantities=QUANTITIES, wallet=1e7):
+    """A cross pool of ten linear positions on these indices."""
+    positions = [
+        Position(Perpetual(f"NO{n}-USDT", index, "USDT", tiers=TIERS), size, entry)
+        for n, (index, size, entry) in enumerate(zip(indices, quantities, entries, strict=True))
+    ]
+    return Pool("USDT", {"USDT": wallet}, positions, venues.BINANCE_2024_10)
 
 
 def test_valuing_ten_positions_to_a_bare_loop(ratio):
-    schedule = Tiers(SCHEDULE.rows)
-    entries = [10.0 ** (n % 5) for n in range(10)]
-    sizes = [(-1) ** n * 10.0 ** (4 + n / 3) / entry for n, entry in enumerate(entries)]
-    positions = [
-        Position(Perpetual(f"{coin}-USDT", coin, "USDT", tiers=schedule), size, entry)
-        for coin, size, entry in zip(COINS, sizes, entries, strict=True)
-    ]
-    pool = Pool("USDT", {"USDT": 1e7}, positions, venues.BINANCE_2024_10)
-    prices = {coin: 1.02 * entry for coin, entry in zip(COINS, entries, strict=True)}
-    rows = [(*row, FLOORS, RATES, AMOUNTS) for row in zip(COINS, sizes, entries, strict=True)]
+    pool = ten(COINS)
+    prices = {coin: 1.02 * entry for coin, entry in zip(COINS, ENTRIES, strict=True)}
+    rows = [(*row, FLOORS, RATES, AMOUNTS) for row in zip(COINS, QUANTITIES, ENTRIES, strict=True)]
 
     def bare():
         slack = 1e7
@@ -111,6 +116,91 @@ def test_valuing_ten_positions_to_a_bare_loop(ratio):
 
     assert pool.slack(prices) == pytest.approx(bare(), rel=1e-12)
     ratio("slack of ten positions at given prices / a bare loop", lambda: pool.slack(prices), bare, 3)
+
+
+ONE_INDEX = [1.0, -2.0, 30.0, -4.0, 5.0, -60.0, 700.0, -8.0, 9.0, -100.0]  # coins at about 50,000
+
+
+@pytest.mark.parametrize("what", ["ten coins", "one index", "all ten together"])
+def test_liquidation_of_ten_positions_to_one_valuation(ratio, what):
+    if what == "one index":
+        pool = ten(["BTC"] * 10, [ENTRY * (1 + n / 1_000) for n in range(10)], ONE_INDEX, 3e6)
+        moving, target = "BTC", 10
+    else:
+        pool = ten(COINS)
+        moving, target = (COINS[9], 10) if what == "ten coins" else (pool.indices, 10)
+    prices = {name: 1.01 * price for name, price in pool.marks.items()}
+
+    def ours():
+        found = pool.liquidation(moving)
+        return found.low, found.high
+
+    found = pool.liquidation(moving)
+    sides = [side for side in (found.below, found.above) if side.root is not None]
+    assert sides and all(abs(pool.slack(side.prices)) <= 1e-9 * pool.requirement(side.prices) for side in sides)
+    for side in sides:  # the nearest one: no crossing on the way to it
+        path = [
+            {n: m + (side.prices[n] - m) * k / 50 for n, m in pool.marks.items() if n in side.prices} for k in range(50)
+        ]
+        assert all(pool.slack(at) > 0 for at in path)
+    ratio(f"liquidation of ten positions, {what} / one valuation", ours, lambda: pool.slack(prices), target)
+
+
+# --------------------------------------------- a surface over the prices of two coins
+
+ASSETS = {
+    "BTC": Asset(haircut=0.05),
+    "ETH": Asset(haircut=Tiers(((0, 0.1), (1_000_000, 0.2)))),
+    "USDT": Asset(loan=Tiers(((0, 0.02), (100_000, 0.05)))),
+}
+MULTI = Venue("multi-currency", account_mode="multi-currency", assets=ASSETS)
+ROWS, COLUMNS = np.linspace(20_000.0, 80_000.0, 200), np.linspace(1_000.0, 5_000.0, 200)
+HELD = {"BTC": 20.0, "ETH": 400.0, "USDT": -1_200_000.0}
+BOOK = [  # symbol, index, settlement, size, entry
+    ("BTC-USDT", "BTC", "USDT", 30.0, 50_000.0),
+    ("BTC-USD", "BTC", "BTC", -600_000.0, 52_000.0),
+    ("ETH-USDT", "ETH", "USDT", -500.0, 3_000.0),
+    ("ETH-USD", "ETH", "ETH", 250_000.0, 2_900.0),
+]
+
+
+def book():
+    positions = [Position(Perpetual(*names, tiers=TIERS), size, entry) for *names, size, entry in BOOK]
+    return Pool("USD", HELD, positions, MULTI, {"BTC": 50_000.0, "ETH": 3_000.0})
+
+
+ARRAYS = tuple(map(np.array, (FLOORS, RATES, AMOUNTS)))
+
+
+def bare_surface(btc, eth):
+    """The same arithmetic in plain numpy, each part no larger than it has to be."""
+    at = {"BTC": btc, "ETH": eth}
+    floors, rates, amounts = ARRAYS
+    held, two = HELD["ETH"] * eth, ASSETS["ETH"].haircut
+    slack = HELD["BTC"] * btc * 0.95 + (held - np.where(held < 1_000_000, 0.1 * held, 0.2 * held - two.amounts[1]))
+    slack = slack + HELD["USDT"] - (-0.05 * HELD["USDT"] - ASSETS["USDT"].loan.amounts[1])
+    for _, index, settle, size, entry in BOOK:
+        price = at[index]
+        pnl, notional = size * (price - entry), np.abs(size * price)
+        if settle == index:
+            pnl, notional = size * (1 / entry - 1 / price), np.abs(size / price)
+        tier = np.searchsorted(floors, notional, side="right") - 1
+        left = pnl - (rates[tier] * notional - amounts[tier])
+        slack = slack + (left * price if settle == index else left)
+    return slack
+
+
+@pytest.mark.parametrize("how", ["slack", "surface"])
+def test_a_surface_to_bare_numpy(ratio, how):
+    pool, prices = book(), {"BTC": ROWS[:, None], "ETH": COLUMNS}
+    found = surface(pool, BTC=ROWS, ETH=COLUMNS).to_numpy() if how == "surface" else pool.slack(prices)
+    want = bare_surface(ROWS[:, None], COLUMNS)
+    assert found.shape == (200, 200) and (want < 0).any() and (want > 0).any()
+    np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-6)
+    for i, j in ((0, 0), (17, 150), (199, 3)):
+        assert pool.slack(BTC=float(ROWS[i]), ETH=float(COLUMNS[j])) == pytest.approx(want[i, j], rel=1e-9)
+    ours = (lambda: pool.slack(prices)) if how == "slack" else (lambda: surface(pool, BTC=ROWS, ETH=COLUMNS))
+    ratio(f"{how} of 200 x 200 prices / bare numpy", ours, lambda: bare_surface(ROWS[:, None], COLUMNS), 3)
 
 
 # --------------------------------------------------- a million liquidation prices

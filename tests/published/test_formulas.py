@@ -11,7 +11,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from marginlab import Account, Perpetual, Pool, Position, Tiers, Venue, liquidation_price, venues
+from marginlab import (
+    Account,
+    Asset,
+    Interest,
+    Perpetual,
+    Pool,
+    Position,
+    Spot,
+    Tiers,
+    Venue,
+    liquidation_price,
+    venues,
+)
 
 A = Venue("maintenance at the price")
 B = Venue("maintenance at the entry", maintenance_at="entry")
@@ -90,16 +102,35 @@ def linear_in_a_cross_pool(d):  # Binance USD-M cross: the other position with i
 
 
 @formula
-def binance_hedge_mode(d):  # long and short of one symbol share one price; each leg has its own bracket
-    long, short = 2 * d.q, d.q
-    bracket_l, bracket_s = Tiers.bracket(d.m, d.c), Tiers.bracket(1.5 * d.m, d.c / 2)
+def binance_usdm(d):  # the FAQ's whole formula: both modes of one symbol (B; L and S), and other positions
+    cum, rates = (d.c, d.c / 2, d.c / 3), (d.m, 1.5 * d.m, 0.7 * d.m)
+    (side, q_b, q_l, q_s), (ep_b, ep_l, ep_s) = (d.s, d.q, 2 * d.q, d.q / 2), (d.EP, 0.99 * d.EP, 1.01 * d.EP)
+    sizes, entries = (side * q_b, q_l, -q_s), (ep_b, ep_l, ep_s)
     legs = [
-        Position(Perpetual("ONE-USDT", "ONE", "USDT", tiers=bracket_l), long, d.EP),
-        Position(Perpetual("ONE-USDT", "ONE", "USDT", tiers=bracket_s), -short, 1.01 * d.EP),
+        Position(Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.bracket(rate, amount)), size, entry)
+        for rate, amount, size, entry in zip(rates, cum, sizes, entries, strict=True)
     ]
-    pool = Pool("USDT", {"USDT": d.w}, legs, A, {"ONE": d.EP})
-    top = d.w + d.c + d.c / 2 - long * d.EP + short * 1.01 * d.EP
-    yield top / (long * d.m + short * 1.5 * d.m - long + short), price(pool)
+    tiers = Tiers.flat(d.m)
+    second, marks = other(d, tiers)
+    upnl, tmm = d.q * (marks["TWO"] - d.EP), d.m * d.q * marks["TWO"]
+    pool = Pool("USDT", {"USDT": d.w}, (*legs, second), A, {"ONE": d.EP, **marks})
+    top = d.w - tmm + upnl + sum(cum) - side * q_b * ep_b - q_l * ep_l + q_s * ep_s
+    closed = top / (q_b * rates[0] + q_l * rates[1] + q_s * rates[2] - side * q_b - q_l + q_s)
+    if 0.6 * d.EP < closed < d.EP:  # where all three are above the brackets' floors
+        yield closed, pool.liquidation("ONE").below.price
+
+
+@formula
+def binance_hedge_mode(d):  # long and short of one symbol share one price; opened one after the other
+    bracket = Tiers.bracket(d.m, d.c)
+    contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=bracket)
+    account = Account(replace(A, hedge_mode=True), USDT=d.w + 3 * d.m * d.V)
+    account = account.trade(contract, 2 * d.q, d.EP, leg="long").trade(contract, -d.q, 1.01 * d.EP, leg="short")
+    top = d.w + 3 * d.m * d.V + 2 * d.c - 2 * d.q * d.EP + d.q * 1.01 * d.EP
+    closed = top / (2 * d.q * d.m + d.q * d.m - 2 * d.q + d.q)
+    if closed > 0.6 * d.EP:
+        yield closed, account[contract, "long"].liquidation("ONE").below.price
+        yield closed, account[contract, "short"].liquidation("ONE").below.price
 
 
 @formula
@@ -255,6 +286,251 @@ def bybit_inverse_cross(d):  # N * (1/EP - 1/P) = -(balance - N/EP * mmr - N * f
     room = d.wi - d.N / d.EP * d.m - d.N * d.f / bust
     yield bust, price(pool, "bankruptcy")
     yield 1 / (1 / d.EP + room / d.N), price(pool)
+
+
+# ---------------------------- spot margin: a debt is a negative balance, and so is a short
+
+
+def lends(d, **more):
+    """A venue that lends everything at a maintenance rate."""
+    return replace(A, assets={"*": Asset(loan=Tiers.flat(d.m))}, **more)
+
+
+PAIR = Spot("ONE/USDT")
+
+
+@formula
+def okx_isolated_spot_margin(d):  # long: liability * (1 + mmr) * (1 + taker) / asset; short: the other way round
+    venue = lends(d, fee=d.f, fee_at="price")
+    long = Account(venue, ONE=d.q).trade(PAIR, d.q, d.EP, isolated=True, leverage=d.L, borrow="USDT")[PAIR]
+    asset, liability = d.q * (1 + 1 / d.L), d.q * d.EP
+    yield liability * (1 + d.m) * (1 + d.f) / asset, long.liquidation("ONE").below.price
+    yield liability / asset, long.bankruptcy("ONE").below.price
+    account = Account(venue, USDT=d.V)
+    short = account.trade(PAIR, -d.q, d.EP, isolated=True, leverage=d.L, borrow="ONE")[PAIR]
+    asset, liability = d.q * d.EP * (1 + 1 / d.L), d.q
+    yield asset / (liability * (1 + d.m) * (1 + d.f)), short.liquidation("ONE").above.price
+    yield asset / liability, short.bankruptcy("ONE").above.price
+
+
+@formula
+def margin_level(d):  # assets / debts = 1.1 (Binance cross), 1.05 (MEXC); KuCoin: debts / counted assets = 0.97
+    owed = (1 - 1 / d.L) * d.V
+    for level in (1.1, 1.05):
+        venue = replace(A, assets={"*": Asset(loan=Tiers.flat(level - 1))})
+        yield (
+            level * owed / d.q,
+            Pool("ONE", {"ONE": d.q, "USDT": -owed}, (), venue, {"ONE": d.EP}).liquidation("ONE").below.price,
+        )
+        short = Pool("USDT", {"USDT": d.V + d.w, "ONE": -d.q}, (), venue, {"ONE": d.EP})
+        yield (d.V + d.w) / (level * d.q), short.liquidation("ONE").above.price
+        yield (d.V + d.w) / d.V, 1 + short.margin_ratio() * (level - 1)
+    weighted = Asset(haircut=d.x, loan=Tiers.flat(1 / 0.97 - 1))
+    venue = replace(A, account_mode="multi-currency", assets={"*": weighted, "USDT": replace(weighted, haircut=0.0)})
+    pool = Pool("USD", {"ONE": d.q, "USDT": -owed}, (), venue, {"ONE": 2 * d.EP})
+    yield owed / (0.97 * d.q * (1 - d.x)), pool.liquidation("ONE").below.price
+
+
+@formula
+def health_factor(d):  # Aave, Compound, INIT: collateral * threshold / (debt * borrow factor); over at 1
+    one, usdt = Asset(haircut=d.x), Asset(debt_weight=1 + d.f, loan=Tiers.flat(0.0, leverage=5))
+    venue = replace(A, account_mode="multi-currency", assets={"ONE": one, "USDT": usdt})
+    debt = 0.5 * d.V
+    pool = Pool("USD", {"ONE": d.q, "USDT": -debt}, (), venue, {"ONE": d.M})
+    yield debt * (1 + d.f) / (d.q * (1 - d.x)), pool.liquidation("ONE").below.price
+    factor = d.q * d.M * (1 - d.x) / (debt * (1 + d.f))
+    yield factor, 1 + pool.slack() / (debt * (1 + d.f))
+
+
+@formula
+def loans_in_tiers(d):  # the maintenance of a debt by slices, of coins or of their value, like a position's
+    rows, owed = ((0, d.m), (0.4 * d.q, 2 * d.m)), d.q
+    by_coins = Asset(loan=Tiers(rows, basis="quantity"))
+    counted = d.m * 0.4 * d.q + 2 * d.m * 0.6 * d.q
+    pool = Pool("USDT", {"USDT": d.V + d.w, "ONE": -owed}, (), replace(A, assets={"*": by_coins}), {"ONE": d.EP})
+    yield counted * d.M, pool.requirement(ONE=d.M)
+    yield (d.V + d.w) / (owed + counted), pool.liquidation("ONE").above.price
+    by_value = Asset(loan=Tiers(((0, d.m), (0.4 * d.V, 2 * d.m))))
+    pool = replace(pool, venue=replace(A, assets={"*": by_value}))
+    yield 2 * d.m * d.q * d.M - 0.4 * d.m * d.V, pool.requirement(ONE=d.M)
+    yield (d.V + d.w + 0.4 * d.m * d.V) / (owed * (1 + 2 * d.m)), pool.liquidation("ONE").above.price
+
+
+@formula
+def interest(d):  # Binance: by the hour of a day; Kraken: opening and four hours; OKX: by the hour of a year
+    owed, hours, rate = d.V, 100 * d.x + 0.5, d.m / 10
+    yield owed * rate * math.ceil(hours) / 24, Interest().due(owed, rate, hours)
+    kraken = venues.KRAKEN_SPOT.interest
+    yield owed * rate * (1 + math.ceil(hours / 4)), kraken.at_once(owed, rate) + kraken.due(owed, rate, hours)
+    yield owed * rate * math.ceil(hours) / 8_760, venues.OKX.interest.due(owed, rate, hours)
+    asset = Asset(loan=Tiers.flat(d.m), rate=rate)
+    for rule in (Interest(), Interest(per=8_760)):
+        venue = replace(A, assets={"*": asset}, interest=rule)
+        short = Account(venue, USDT=d.V).trade(PAIR, -d.q, d.EP, isolated=True, leverage=d.L, borrow="ONE")
+        yield d.q * (1 + rate * math.ceil(hours) / rule.per), -short.accrue(hours)[PAIR].collateral["ONE"]
+        twice = short.accrue(1).accrue(1)[PAIR]  # interest is added to the debt, and the price moves towards it
+        grown = d.q * (1 + rate / rule.per) ** 2
+        yield grown, -twice.collateral["ONE"]
+        yield d.V * (1 + 1 / d.L) / (grown * (1 + d.m)), twice.liquidation("ONE").above.price
+
+
+# --------------------------- many currencies in one pool: haircuts, weights, loans
+
+USD = replace(A, name="multi-currency", account_mode="multi-currency")
+
+
+@formula
+def kraken_margin_equity(d):  # sum of balance * price * (1 - haircut), plus PnL
+    haircuts = {"ONE": d.x, "TWO": d.x / 2}
+    venue = replace(USD, assets={"USD": Asset(), **{coin: Asset(haircut=h) for coin, h in haircuts.items()}})
+    second, marks = other(d, Tiers.flat(d.m))
+    contract = Perpetual("PF_ONEUSD", "ONE", "USD", tiers=Tiers.flat(d.m))
+    second = replace(second, instrument=replace(second.instrument, settle="USD"))
+    positions = (Position(contract, d.s * d.q, d.EP), second)
+    pool = Pool("USD", {"USD": d.w, "ONE": d.q / 8, "TWO": d.q / 4}, positions, venue, {"ONE": d.M, **marks})
+    others = d.w + d.q / 4 * marks["TWO"] * (1 - d.x / 2) + d.q * (marks["TWO"] - d.EP)
+    yield others + d.q / 8 * d.M * (1 - d.x) + d.s * d.q * (d.M - d.EP), pool.equity()
+    yield (
+        d.w + d.q / 4 * marks["TWO"] + d.q * (marks["TWO"] - d.EP) + d.q / 8 * d.M + d.s * d.q * (d.M - d.EP),
+        pool.worth(),
+    )
+    free = others - d.m * d.q * marks["TWO"]
+    closed = (d.s * d.V - free) / (d.s * d.q - d.m * d.q + d.q / 8 * (1 - d.x))
+    found = pool.liquidation("ONE")
+    if closed > 0:
+        yield closed, (found.below if d.s > 0 else found.above).price
+
+
+@formula
+def binance_portfolio_margin(d):  # uniMMR: sum of min(equity * price * rate, equity * price) / sum of maintenance
+    rate, loan = 1 - d.x, 0.1
+    assets = {coin: Asset(haircut=d.x, loan=Tiers.flat(loan)) for coin in ("ONE", "TWO")}
+    venue = replace(USD, assets={"USDT": Asset(), **assets})
+    contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.bracket(d.m, d.c))
+    position = Position(contract, d.s * d.q, d.EP)
+    net = {"ONE": d.q / 3, "TWO": -d.q / 5}
+    pool = Pool("USD", {"USDT": d.w, **net}, (position,), venue, {"ONE": d.M, "TWO": d.EP})
+    prices = {"ONE": d.M, "TWO": d.EP}
+    equity = d.w + d.s * d.q * (d.M - d.EP)
+    equity += sum(min(amount * prices[coin] * rate, amount * prices[coin]) for coin, amount in net.items())
+    maintenance = d.m * d.q * d.M - d.c + d.q / 5 * d.EP * loan
+    yield maintenance, pool.requirement()
+    yield equity / maintenance, pool.margin_ratio()
+    yield d.q / 5 * d.EP * loan, pool.requirement() - replace(pool, collateral={"USDT": 0.0}).requirement()
+
+
+@formula
+def binance_multi_assets(d):  # sum of min(equity * bid, equity * ask): index less or plus a buffer
+    index, bid, ask = 1 - d.f, 1 - d.x / 10, 1 + d.x / 20
+    venue = replace(USD, assets={"USDT": Asset(haircut=1 - bid, debt_weight=ask), "USDC": Asset(debt_weight=ask)})
+    pool = Pool("USD", {"USDT": d.w, "USDC": -d.w / 3}, (), venue, {"USDT": index})
+    yield d.w * index * bid - d.w / 3 * ask, pool.equity()
+    turned = Pool("USD", {"USDT": -d.w, "USDC": d.w / 3}, (), venue, {"USDT": index})
+    yield -d.w * index * ask + d.w / 3, turned.equity()
+
+
+@formula
+def haircuts_in_tiers(d):  # Bybit, Bitget, OKX, MEXC: each slice has its ratio; the last may be 0
+    rows = ((0, 0.02), (0.3 * d.q, 0.1), (0.8 * d.q, 1.0))
+    venue = replace(USD, assets={"ONE": Asset(haircut=Tiers(rows, basis="quantity"))})
+    coins = 0.3 * 0.98 + 0.5 * 0.9  # of a unit; the rest does not count
+    yield coins * d.V, Pool("USD", {"ONE": d.q}, (), venue, {"ONE": d.EP}).equity()
+    by_value = replace(USD, assets={"ONE": Asset(haircut=Tiers(((0, 0.02), (0.3 * d.V, 0.1), (0.8 * d.V, 1.0))))})
+    pool = Pool("USD", {"ONE": d.q}, (), by_value, {"ONE": d.EP})
+    yield coins * d.V, pool.equity()
+    yield coins * d.V, pool.equity(ONE=2 * d.EP)
+    yield 0.3 * d.V * 0.98 + (0.5 * d.V - 0.3 * d.V) * 0.9, pool.equity(ONE=0.5 * d.EP)
+    loans = replace(by_value, assets={**by_value.assets, "USDT": Asset(loan=Tiers.flat(d.m))})
+    owing = replace(pool, collateral={"ONE": d.q, "USDT": -0.4 * d.V}, venue=loans)  # over in the second tier
+    closed = (0.4 * d.V * (1 + d.m) - 0.3 * d.V * (0.98 - 0.9)) / (0.9 * d.q)
+    yield closed, owing.liquidation("ONE").below.price
+
+
+@formula
+def dydx(d):  # net collateral: USDC, negative for a long, plus size * oracle; the same as spot balances
+    tiers = Tiers.flat(d.m)
+    raw = d.w - d.s * d.V
+    position = Position(Perpetual("ONE-USD", "ONE", "USDC", tiers=tiers), d.s * d.q, d.EP)
+    pool = Pool("USDC", {"USDC": raw + d.s * d.V}, (position,), A, {"ONE": d.M})
+    yield raw + d.s * d.q * d.M, pool.equity()
+    closed = -raw / (d.q * (d.s - d.m))
+    yield closed, price(pool)
+    if d.s < 0:  # a short is a debt in coins
+        spot = Pool("USDC", {"USDC": raw, "ONE": -d.q}, (), lends(d), {"ONE": d.M})
+        yield raw - d.q * d.M, spot.equity()
+        yield d.q * d.M * d.m, spot.requirement()
+        yield closed, spot.liquidation("ONE").above.price
+
+
+@formula
+def drift(d):  # weighted assets less weighted liabilities; 0 is the line
+    asset, liability = 1 - d.x, 1 + d.x / 2
+    venue = replace(USD, assets={"*": Asset(haircut=d.x, debt_weight=liability), "USDC": Asset()})
+    pool = Pool("USD", {"USDC": d.w, "ONE": -d.q / 50}, (), venue, {"ONE": d.M})
+    yield d.w - d.q / 50 * d.M * liability, pool.slack()
+    yield d.w / (d.q / 50 * liability), pool.liquidation("ONE").above.price
+    pool = Pool("USD", {"TWO": d.q, "ONE": -d.q / 2}, (), venue, {"ONE": d.M, "TWO": d.EP})
+    yield d.q * d.EP * asset - d.q / 2 * d.M * liability, pool.slack()
+    yield 2 * d.EP * asset / liability, pool.liquidation("ONE").above.price
+    yield d.M * liability / (2 * asset), pool.liquidation("TWO").below.price
+    yield d.q * d.EP - d.q / 2 * d.M, pool.worth()
+
+
+@formula
+def bybit_unified_account(d):  # accountMMR: sum of maintenance / margin balance; liquidated at 100 %
+    venue = replace(
+        USD, fee=d.f, fee_at="bankruptcy", assets={"USDT": Asset(), "TWO": Asset(haircut=d.x, loan=Tiers.flat(0.04))}
+    )
+    contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.bracket(d.m, d.c))
+    position = Position(contract, d.s * d.q, d.EP, d.L)
+    fee = d.q * d.EP * (1 - d.s / d.L) * d.f
+    for coins in (d.q / 10, -d.q / 200):
+        pool = Pool("USD", {"USDT": d.w, "TWO": coins}, (position,), venue, {"ONE": d.M, "TWO": d.EP})
+        balance = d.w + d.s * d.q * (d.M - d.EP) + coins * d.EP * (1 - d.x if coins > 0 else 1)
+        maintenance = d.m * d.q * d.M - d.c + fee + 0.04 * max(-coins * d.EP, 0.0)
+        yield maintenance / balance, 1 / pool.margin_ratio()
+        rest = balance - d.s * d.q * (d.M - d.EP) - (maintenance - d.m * d.q * d.M + d.c) + d.c
+        closed = (d.s * d.V - rest) / (d.q * (d.s - d.m))
+        if closed > 0.5 * d.EP:
+            yield closed, price(pool)
+
+
+@formula
+def coins_under_both_kinds_of_contract(d):  # all of one coin, valued in USD: linear, inverse, coins, a debt
+    linear_, inverse_ = (Perpetual(f"ONE-{c}", "ONE", c, tiers=Tiers.flat(d.m)) for c in ("USDT", "ONE"))
+    loan = Tiers.flat(0.05)
+    venue = replace(USD, assets={"ONE": Asset(haircut=d.x), "USDT": Asset(loan=loan), "TWO": Asset(loan=loan)})
+    positions = Position(linear_, d.s * d.q, d.EP), Position(inverse_, d.N / 2, 1.01 * d.EP)
+    pool = Pool(
+        "USD", {"ONE": d.q / 3, "USDT": -d.w / 4, "TWO": -d.q / 90}, positions, venue, {"ONE": d.M, "TWO": d.EP}
+    )
+    coins = d.q / 3 * (1 - d.x) + d.N / 2 / (1.01 * d.EP) + d.s * d.q - d.m * d.q  # what grows with the price
+    fixed = -d.s * d.V - d.N / 2 - d.m * d.N / 2 - 1.05 * d.w / 4 - 1.05 * d.q / 90 * d.EP
+    yield fixed + coins * d.M, pool.slack()
+    if -fixed / coins > 0:
+        found = pool.liquidation("ONE")
+        yield -fixed / coins, (found.below if coins > 0 else found.above).price
+
+
+@formula
+def several_prices_at_once(d):  # by one factor, or each by its share of the move
+    tiers = Tiers.flat(d.m)
+    second, marks = other(d, tiers)
+    pool = linear(d, A, d.w, tiers, d.M, more=[second], marks=marks)
+    values = {"ONE": (d.s, d.q * d.M), "TWO": (1, d.q * marks["TWO"])}  # (side, notional at the mark)
+    equity = d.w + d.s * d.q * (d.M - d.EP) + d.q * (marks["TWO"] - d.EP)
+    for shares in ({"ONE": 1.0, "TWO": 1.0}, {"ONE": 1.0, "TWO": 1.5}, {"ONE": -0.5, "TWO": 1.0}):
+        slope = sum((side - d.m) * value * shares[coin] for coin, (side, value) in values.items())
+        slack = equity - sum(d.m * value for _, value in values.values())
+        move, found = -slack / slope, pool.liquidation(shares)
+        moved = {coin: pool.marks[coin] * (1 + share * move) for coin, share in shares.items()}
+        if min(moved.values()) > 0:
+            side = found.below if slope > 0 else found.above
+            yield move, side.distance
+            yield moved["ONE"], side.prices["ONE"]
+            yield moved["TWO"], side.prices["TWO"]
+    if d.s > 0:
+        yield pool.liquidation(["ONE", "TWO"]).below.distance, pool.liquidation(pool.indices).nearest.distance
 
 
 # ------------------------------------------------ bankruptcy, margins, PnL, entry

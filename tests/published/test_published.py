@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marginlab import Account, Perpetual, Pool, Position, Tiers, Venue, venues
+from marginlab import Account, Asset, Interest, Perpetual, Pool, Position, Spot, Tiers, Venue, venues
 
 DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DATA["cases"]}
@@ -143,6 +143,60 @@ def insurance(case, i):
     return {"delta": lambda: sum(event.flows["insurance fund"] for event in after.liquidations)}
 
 
+# ------------------------------------------------- coins held and owed: spot margin
+
+ANY = 40_000.0  # a price on which the figure, which is in coins, does not depend
+
+
+def lending(case, **assets):
+    """The rules of a case, with these currencies for those of its record, if it names one."""
+    record = getattr(venues, case["rules"]["record"]) if "rules" in case else Venue(case["venue"])
+    return replace(record, assets=assets)
+
+
+def collateral_value(case, i):
+    """What a coin counts for in a multi-currency pool."""
+    coin = i["currency"]
+    venue = lending(case, **{coin: Asset(haircut=1 - i["discount"])})
+    pool = Pool("USD", {coin: i["eq"]}, (), venue, {coin: i["eq_usd"] / i["eq"]})
+    return {"discounted_equity_usd": lambda: pool.equity()}
+
+
+def maintenance_of_loans(case, i):
+    """Maintenance margin of each debt, in coins."""
+    loan = Tiers.flat(i["mmr"])
+    venue = lending(case, BTC=Asset(loan=loan), ETH=Asset(loan=loan))
+
+    def maintenance(coin):
+        owing = Pool("USD", {coin: -i[f"{coin.lower()}_loan"]}, (), venue, {coin: ANY})
+        return owing.requirement() / ANY
+
+    return {"btc": lambda: maintenance("BTC"), "eth": lambda: maintenance("ETH")}
+
+
+def opening(case, i):
+    """A purchase with borrowed money, its margin in the coin that is bought."""
+    venue, size = lending(case, USDT=Asset(loan=Tiers.flat(0.03))), i["size"]
+    before = Account(venue, BTC=size)
+    after = before.trade(Spot("BTC/USDT"), size, i["px"], isolated=True, leverage=i["L"], borrow="USDT")
+    pool = after["BTC/USDT"]
+    return {
+        "margin_btc": lambda: before.cross.equity() - after.cross_in("BTC").equity(),
+        "position_asset_btc": lambda: pool.collateral["BTC"],
+        "liability_usdt": lambda: -pool.collateral["USDT"],
+    }
+
+
+def borrow_interest(case, i):
+    """What the lender gets for a debt after so many hours. A fee for opening is paid from what is at hand."""
+    venue = lending(case, USDT=Asset(loan=Tiers.flat(0.03), rate=i["r"]))
+    pair, price = Spot("BTC/USDT"), i["B"]
+    account = Account(venue, BTC=1).trade(pair, 1, price, borrow="USDT")
+    fee = -account["BTC/USDT"].collateral["USDT"] - i["B"]
+    after = (account.trade(pair, -fee / price, price) if fee else account).accrue(i["h"])
+    return {"interest": lambda: sum(e.flows["lender"] for e in after.events if e.kind == "interest")}
+
+
 READERS = {
     "liquidation_price": pool_figures,
     "bankruptcy_price": pool_figures,
@@ -154,11 +208,18 @@ READERS = {
     "roe": roe,
     "insurance_fund_delta": insurance,
 }
+SPOT_READERS = {
+    "collateral_value": collateral_value,
+    "maintenance_margin": maintenance_of_loans,
+    "initial_margin": opening,
+    "borrow_interest": borrow_interest,
+}
 
 
 def answers(case, i):
     """The engine's figures for what the case expects, as the venue would display them."""
-    read = READERS[case["kind"]](case, i)
+    readers = SPOT_READERS if case["instrument"] == "spot-margin" else READERS
+    read = readers[case["kind"]](case, i)
     ways = case.get("display", {})
     return {key: shown(read[key](), i.get("tick"), ways.get(key)) for key in case["expected"]}
 
@@ -230,17 +291,20 @@ def survives(case, i):
 def test_no_case_passes_whatever_its_inputs_are(name):
     """Each input changed by 1 % makes the case fail; those that cannot are listed with the case, and checked too."""
     case = CASES[name]
-    i, idle, coarse = inputs_of(case), case.get("idle", []), case.get("coarse", [])
+    i, idle, coarse, steps = inputs_of(case), case.get("idle", []), case.get("coarse", []), case.get("steps", {})
     unmoved = [key for key, new in changed(i) if survives(case, new)]
-    assert sorted(unmoved) == sorted(idle + coarse)
-    assert [key for key, new in changed(i, 1.1) if survives(case, new)] == [key for key in unmoved if key in idle]
+    assert sorted(unmoved) == sorted([*idle, *coarse, *steps])
+    more = {key for key, new in changed(i, 1.1) if survives(case, new)}
+    assert more - set(steps) == set(idle)
+    for key, step in steps.items():
+        assert not survives(case, i | {key: i[key] + step}) and not survives(case, i | {key: i[key] - step})
 
 
 @pytest.mark.parametrize("name", REPRODUCED + EXCEPTIONS)
 def test_the_shipped_records_carry_the_fee_of_the_case(name):
     case = CASES[name]
     record = getattr(venues, case.get("rules", {}).get("record", ""), None)
-    if record is not None and record.fee_at != "none" and case["kind"] != "roe":
+    if record is not None and record.fee_at != "none" and case["kind"] != "roe" and case["instrument"] != "spot-margin":
         assert record.fee == inputs_of(case).get("taker", inputs_of(case).get("fee"))
 
 
@@ -259,6 +323,21 @@ def test_the_shipped_schedules_carry_the_published_amounts():
     assert [list(row[:2]) for row in venues.BTCUSDT_2026_09.rows] == published["inputs"]["tiers"]
     coin = CASES["binance-coinm-cum-l5"]
     assert venues.BTCUSD_COIN_2020_06.amounts[3:] == (coin["inputs"]["cum_prev"], coin["expected"]["cum"])
+
+
+def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases():
+    haircuts = [case for case in CASES.values() if case["kind"] == "collateral_value"]
+    for i in map(inputs_of, haircuts):
+        coin = i["currency"]
+        pool = Pool("USD", {coin: i["eq"]}, (), venues.OKX_MULTI, {coin: i["eq_usd"] / i["eq"]})
+        assert pool.equity() == pytest.approx(i["eq_usd"] * i["discount"], rel=1e-9), coin
+    i = CASES["binance-pm-marginmm"]["inputs"]
+    pool = Pool("USD", {"BTC": -i["btc_loan"]}, (), venues.BINANCE_PORTFOLIO, {"BTC": ANY})
+    assert pool.requirement() == pytest.approx(i["mmr"] * i["btc_loan"] * ANY, rel=1e-9)
+    for name, rule in (("ft-borrow-binance-2", Interest()), ("ft-borrow-kraken-4", venues.KRAKEN_SPOT.interest)):
+        i = CASES[name]["inputs"]
+        charged = rule.at_once(i["B"], i["r"]) + rule.due(i["B"], i["r"], i["h"])
+        assert agrees(CASES[name], {"interest": charged}), name
 
 
 # ------------------------------------------- exceptions: different, and exactly so

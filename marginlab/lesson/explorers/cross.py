@@ -38,7 +38,7 @@ class CrossMargin(Explorer):
         "A real venue may close one trade of a cross pool first, which saves some pools and breaks some hedges."
     )
     marked = "difference"
-    height = "47rem"
+    height = "41rem"
 
     def __init__(self, instrument=None, venue=venues.TEACHING_MULTI, entry=50_000.0, balance=2.0):
         self.perp = instrument or Perpetual("BTC-USDT", index="BTC", settle="USDT")
@@ -63,7 +63,7 @@ class CrossMargin(Explorer):
         unit, b = self.coin, self.balance
         return [
             self.slider(
-                "perpetual", f"Perpetual: short − / + long ({unit})", -4 * b, 4 * b, b / 20, "Size at entry; 0 is none"
+                "perpetual", f"Perpetual, short < 0 ({unit})", -4 * b, 4 * b, b / 20, "Size at entry; 0 is none"
             ),
             self.slider(
                 "spot", f"Spot bought on loan ({unit})", b / 20, 4 * b, b / 20, f"Coins paid with borrowed {self.cash}"

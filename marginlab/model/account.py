@@ -108,7 +108,7 @@ class Account:
         if found:
             raise KeyError(f"{name!r} is open in {', '.join(p.name for p in found)}: add 'isolated', 'cross' or a side")
         known = [p.label for pool in self.pools for p in pool.positions]
-        raise KeyError(f"no open position in {name!r}; open: {', '.join(known) or 'none'}")
+        raise KeyError(f"no open position in {' '.join([repr(name), *words])}; open: {', '.join(known) or 'none'}")
 
     def balances(self):
         """All that the trader holds, free or set aside, by currency, without unrealised PnL."""

@@ -96,6 +96,6 @@ def margin_for(pool, price, ray):
     if slack_along(moved, ray, ray.here) <= 0:
         raise ValueError(
             f"liquidation={price:,g} cannot be the liquidation price of {pool.name!r} while {index} is marked at "
-            f"{pool.marks[index]:,g}: with the margin for it, {margin:,.6g} {pool.currency}, it is closed already"
+            f"{pool.marks[index]:,g}: with the margin for it, {margin:,.10g} {pool.currency}, it is closed already"
         )
     return margin

@@ -68,14 +68,13 @@ class Pool:
         collateral = {c: checks.number(f"collateral {c}", a) for c, a in self.collateral.items()}
         marks = {p.instrument.index: p.entry for p in bound}
         marks.update((name, checks.number(f"the mark of {name}", m, above=0)) for name, m in self.marks.items())
-        currencies = {self.currency, *collateral, *(p.instrument.settle for p in bound)}
+        foreign = frozenset({*collateral, *(p.instrument.settle for p in bound)} - {self.currency})
         object.__setattr__(self, "positions", tuple(bound))
         object.__setattr__(self, "collateral", checks.Frozen(collateral))
         object.__setattr__(self, "marks", checks.Frozen(marks))
-        object.__setattr__(self, "_foreign", tuple(sorted(currencies - {self.currency})))
+        object.__setattr__(self, "_foreign", foreign)
         object.__setattr__(self, "holdings", holdings(self))  # refuses what the venue does not take
-        plain = not self._foreign and not any(h.schedule for h in self.holdings)
-        object.__setattr__(self, "_plain", plain)
+        object.__setattr__(self, "_plain", not foreign and not any(h.schedule for h in self.holdings))
 
     @property
     def own_in_full(self):

@@ -41,12 +41,13 @@ def tiers(side):
     """Tier, from 1, of each contract that moves, on the notional that the venue charges at the crossing."""
     pool, on = side.source, {}
     at = pool.marks if pool.venue.maintenance_at == "mark" else side.prices
-    for t in pool.terms:
-        if t.index in side.ray.paths:
-            schedule = t.position.instrument.tiers
-            notional = t.notional(at) if t.frozen is None else t.frozen
-            name = t.symbol if t.symbol not in on else t.position.label  # a long and a short of one contract
-            on[name] = schedule.tier(notional if schedule.basis == "notional" else abs(t.position.quantity)) + 1
+    moving = [t for t in pool.terms if t.index in side.ray.paths]
+    for t in moving:
+        schedule = t.position.instrument.tiers
+        notional = t.notional(at) if t.frozen is None else t.frozen
+        twice = sum(other.symbol == t.symbol for other in moving) > 1  # a long and a short of one contract
+        name = t.position.label if twice else t.symbol
+        on[name] = schedule.tier(notional if schedule.basis == "notional" else abs(t.position.quantity)) + 1
     return on
 
 
@@ -60,13 +61,19 @@ def why_not(side):
     moving = [p for p in pool.positions if p.instrument.index in paths]
     if not moving and not any(h.currency in paths for h in pool.holdings):
         return f"nothing in this pool moves with {side.index}"
+    if slope == 0:
+        return (
+            "the pool's worth does not move with the price" if side.kind == "bankruptcy" else "its slack does not move"
+        )
+    alone = len(pool.positions) + sum(h.owed for h in pool.holdings) == 1
+    gain = "is a gain here" if alone else "only adds to slack here"
     if side.side == 0:
         covered = "the margin covers the whole position: the price would have to be at or below 0"
-        return covered if slope > 0 else "a fall is a gain here"
+        return covered if slope > 0 else f"a fall {gain}"
     if (
         slope < 0
         and any(p.instrument.inverse and p.quantity < 0 for p in moving)
         and not any(h.owed for h in pool.holdings)
     ):
         return "a rise costs an inverse short of 1x or less at most the coins that it was sold for, and they are there"
-    return "the coins in this pool grow with the price, and cover it" if slope < 0 else "a rise is a gain here"
+    return "the coins in this pool grow with the price, and cover it" if slope < 0 else f"a rise {gain}"

@@ -58,8 +58,8 @@ def exchanged(account, pool, fill, borrow):
         missing = 0.0
     if missing and not borrow:
         raise ValueError(
-            f"{text} takes {cost:,.6g} {paid}, and {pool.name!r} holds {max(before, 0.0):,.6g}: "
-            f"{missing:,.6g} missing; borrow={paid!r} would borrow it"
+            f"{text} takes {cost:,.10g} {paid}, and {pool.name!r} holds {max(before, 0.0):,.10g}: "
+            f"{missing:,.10g} missing; borrow={paid!r} would borrow it"
         )
     after = moved(pool, {paid: -cost, got: amount}).marked(account.marks)
     events = [Event("trade", pool.name, paid, {TRADER: 0.0, COUNTERPARTIES: 0.0}, price, text)]
@@ -98,7 +98,9 @@ def walled_off(account, pair, pool, fill, isolated, leverage, borrow):
     opened = next(p for p in after.pools if p.name == pool.name)
     short = float(opened.requirement(kind="initial") - opened.equity())
     if short > 1e-9 * abs(opened.equity()):
-        raise ValueError(f"{text} would leave {pool.name!r} {short:,.6g} {got} short of the initial margin of its debt")
+        raise ValueError(
+            f"{text} would leave {pool.name!r} {short:,.10g} {got} short of the initial margin of its debt"
+        )
     return after
 
 
@@ -112,8 +114,8 @@ def lent(venue, pool, currency, amount):
     if size > asset.loan.cap:
         unit = "USD" if asset.loan.basis == "notional" else currency
         raise ValueError(
-            f"borrow={currency!r}: the debt would be {size:,.6g} {unit}, and {venue.name} lends at most "
-            f"{asset.loan.cap:,.6g}: {size - asset.loan.cap:,.6g} too much"
+            f"borrow={currency!r}: the debt would be {size:,.10g} {unit}, and {venue.name} lends at most "
+            f"{asset.loan.cap:,.10g}: {size - asset.loan.cap:,.10g} too much"
         )
     return venue.interest.at_once(amount, asset.rate)
 
@@ -134,7 +136,7 @@ def accrue(account, hours):
 
 def interest(pool, currency, amount):
     """The ledger's entry for interest that was added to a debt."""
-    return Event("interest", pool.name, currency, {TRADER: -amount, LENDER: amount}, text=f"{amount:,.6g} {currency}")
+    return Event("interest", pool.name, currency, {TRADER: -amount, LENDER: amount}, text=f"{amount:,.10g} {currency}")
 
 
 def moved(pool, amounts):

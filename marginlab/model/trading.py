@@ -131,7 +131,7 @@ def opened(account, order, pool=None, held=None):
     others = tuple(p for p in pool.positions if p is not held)
     after = replace(pool, positions=(*others, position), collateral={**pool.collateral, settle: collateral})
     after = after.marked(account.marks)
-    check_margin(instrument.symbol, after)
+    check_margin(f"{quantity:+,g} {instrument.symbol}", after)
     text = f"{quantity:+,g} at {price:,g}"
     event = Event("trade", after.name, settle, {TRADER: 0.0, COUNTERPARTIES: 0.0}, price, text)
     return (account.credit(settle, -margin) if margin else account).updated(after, events=[event])
@@ -145,8 +145,8 @@ def check_margin(name, after):
     missing = needed - after.equity()
     if after.slack() <= 0 or missing > 1e-12 * needed:
         raise ValueError(
-            f"{name} would leave {after.name!r} short of its margin: {needed:,.6g} {after.currency} "
-            f"needed, {after.equity():,.6g} there, {missing:,.6g} missing"
+            f"{name} would leave {after.name!r} short of its margin: {needed:,.10g} {after.currency} "
+            f"needed, {after.equity():,.10g} there, {missing:,.10g} missing"
         )
 
 
@@ -204,7 +204,7 @@ def reduced(account, pool, held, quantity, price):
     after = replace(pool, positions=positions, collateral={**pool.collateral, settle: margin + realised - out})
     if out < 0 or after.equity() < 0 or (left and pool.isolated and after.slack() <= 0):
         raise ValueError(
-            f"price={price:g}: this fill would leave {pool.name!r} with {after.equity() + min(out, 0.0):,.6g} "
+            f"price={price:g}: this fill would leave {pool.name!r} with {after.equity() + min(out, 0.0):,.10g} "
             f"{settle}; at() says what the venue does there"
         )
     text = f"{quantity:+,g} at {price:,g}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ... import Account, Perpetual, Spot, venues
+from ... import Account, Asset, Perpetual, Spot, venues
 from ...model import checks
 from ...model.display import crossing, fmt
 from .. import figures
@@ -33,9 +33,10 @@ class CrossMargin(Explorer):
 
     title = "Two trades: two pools, or one?"
     limits = (
-        "Left out: trading fees, interest, funding, partial liquidation, market impact. Interest and fees bring every "
-        "end nearer. The perpetual's price is taken to be the spot price; where they part, a hedge is worth less. "
-        "A real venue may close one trade of a cross pool first, which saves some pools and breaks some hedges."
+        "Left out: trading fees, interest, funding, market impact; costs bring every end nearer. The price moves in "
+        "one jump, and the perpetual is priced like spot: a gap between them can hurt a hedge or help it. Of a closed "
+        "pool you keep here what its haircut left out; real venues often close step by step, and return what is left "
+        "after a fee. Not every venue lends in isolated mode, or lets these two trades share a pool."
     )
     marked = "difference"
     height = "41rem"
@@ -84,7 +85,8 @@ class CrossMargin(Explorer):
 
     def books(self, perpetual, spot, split, haircut):
         """{"isolated": account, "cross": account} at the entry; in place of a book that is refused, the reason."""
-        assets = {**self.venue.assets, self.coin: replace(self.venue.asset(self.coin), haircut=haircut / 100)}
+        asset = self.venue.assets.get(self.coin) or Asset()
+        assets = {**self.venue.assets, self.coin: replace(asset, haircut=haircut / 100)}
         start = Account(replace(self.venue, assets=assets), **{self.coin: self.balance}).mark(**{self.coin: self.entry})
 
         def cross():
@@ -110,26 +112,28 @@ class CrossMargin(Explorer):
     def read(self, move, **book):
         price = self.entry * (1 + move / 100)
         books = self.books(**book)
-        reading = {"price": price, "refused": {name: made for name, made in books.items() if isinstance(made, str)}}
+        refused = {name: made for name, made in books.items() if isinstance(made, str)}
+        after = {name: made.at(**{self.coin: price}) for name, made in books.items() if name not in refused}
+        gone = {event.pool for account in after.values() for event in account.liquidations}
+        reading = {"price": price, "refused": refused}
         for leg in LEGS:
             account = books["cross" if leg == "cross" else "isolated"]
             key = {"spot": self.spot, "perpetual": self.perp}.get(leg)
-            there = not isinstance(account, str) and (leg != "perpetual" or book["perpetual"])
+            there = account not in refused.values() and (leg != "perpetual" or book["perpetual"])
             pool = (account.cross if leg == "cross" else account[key, "isolated"]) if there else None
-            reading[leg] = self.column(pool, price)
-        for name, account in books.items():
-            ended = None if isinstance(account, str) else account.at(**{self.coin: price})
-            reading[f"{name} worth"] = sum(self.in_usd(p, p.worth(), price) for p in ended.pools) if ended else 0.0
+            reading[leg] = self.column(pool, price, pool is not None and pool.name in gone)
+        for name in books:
+            pools = after[name].pools if name in after else ()
+            reading[f"{name} worth"] = sum(self.in_usd(pool, pool.worth(), price) for pool in pools)
         reading["sentence"] = self.sentence(move, reading)
         reading["table"] = self.table(reading)
         return reading
 
-    def column(self, pool, price):
+    def column(self, pool, price, closed):
         """The figures of one pool at a price, in USD: a dict, with `pool` None where there is none."""
         if pool is None:
             return {"pool": None, "closed": False, "equity": 0.0, "requirement": 0.0, "liquidation": None}
         at = {self.coin: price}
-        closed = bool(pool.slack(at) <= 0)
         return {
             "pool": pool,
             "liquidation": pool.liquidation(self.coin),
@@ -155,7 +159,8 @@ class CrossMargin(Explorer):
             walled += ", and the other leg stands alone"
         cross = reading["cross"]
         if cross["closed"]:
-            return f"{walled}. In one pool: both are closed, at {self.end(ends['cross'], move)}."
+            what = "both are" if ends["perpetual"] else "it is"
+            return f"{walled}. In one pool: {what} closed, at {self.end(ends['cross'], move)}."
         shared = f"{fmt(cross['equity'])} USD of equity against {fmt(cross['requirement'])} required"
         gain = (
             self.perp.pnl(cross["pool"].positions[0].quantity, self.entry, reading["price"]) if ends["perpetual"] else 0
@@ -175,7 +180,7 @@ class CrossMargin(Explorer):
         return " and ".join(there) or "at no price"
 
     def table(self, reading):
-        head = ["", "closed", "equity now", "required", "the account is worth"]
+        head = ["", "ends", "equity now", "required", "the account is worth"]
         rows = []
         for leg, name in zip(LEGS, ("spot, isolated", "perpetual, isolated", "both, one cross pool"), strict=True):
             column = reading[leg]
@@ -205,7 +210,7 @@ class CrossMargin(Explorer):
             axes.set_ylim(-0.3 * scale, 3 * scale)
             axes.set_xticks([0, 0.5 * self.entry, self.entry, 1.5 * self.entry])
             axes.tick_params(axis="x", labelsize=9)
-            axes.axvline(self.entry, **figures.STYLES["entry"])
+            axes.axvline(self.entry, label="entry", **figures.STYLES["entry"])
             for name, label in (("equity", "equity"), ("requirement", "requirement"), ("price", "now")):
                 (drawn[f"{leg} {name}"],) = axes.plot([], [], label=label, **figures.STYLES[name])
             for side in ("below", "above"):
@@ -233,10 +238,9 @@ class CrossMargin(Explorer):
                 requirement = self.in_usd(pool, pool.requirement(at), x) * np.ones(x.shape)
             drawn[f"{leg} equity"].set_data(x, equity)
             drawn[f"{leg} requirement"].set_data(x, requirement)
-            top = layers.axes[0].get_ylim()[1]
-            drawn[f"{leg} price"].set_data(
-                [reading["price"]] if pool else [], [min(column["equity"], top)] if pool else []
-            )
+            top = layers.axes[0].get_ylim()[1]  # a dot on the edge would read as a value
+            dot = [(reading["price"], column["equity"])] if pool and column["equity"] <= top else [(np.nan, np.nan)]
+            drawn[f"{leg} price"].set_data(*zip(*dot, strict=True))
         return "fixed"
 
 

@@ -14,12 +14,16 @@ def fmt(value):
     return f"{value:.4g}"
 
 
-def table(rows, head=(), marked=None):
-    """Rows of text as an HTML table; the first column is a header, the row of the name `marked` stands out."""
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+def table(rows, head=(), marked=None, words=True):
+    """Rows of text as an HTML table; the first column is a header, the row of the name `marked` stands out.
+
+    Cells of words begin at the left; without `words`, they stand where the page puts numbers.
+    """
+    cell = '<td style="text-align:left">' if words else "<td>"
+    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
     body = "".join(
         f'<tr{" class=marginlab-marked" if row[0] == marked else ""}><th scope="row" style="text-align:left">'
-        f"{escape(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        f"{escape(row[0])}</th>" + "".join(f"{cell}{escape(text)}</td>" for text in row[1:]) + "</tr>"
         for row in rows
     )
     return f"<table>{'<thead><tr>' + top + '</tr></thead>' if top else ''}<tbody>{body}</tbody></table>"

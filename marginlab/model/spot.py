@@ -68,13 +68,13 @@ def exchanged(account, pool, fill, borrow):
         after = moved(after, {paid: -fee})
         events += [interest(after, paid, fee)] if fee else []
     if missing or (after.open and after.slack() < pool.marked(account.marks).slack()):
-        check_margin(text, after)  # what only repays a debt is never refused
+        check_margin(text, after, initial=True)  # what only repays a debt is never refused
     return account.updated(after, events=events)
 
 
 def walled_off(account, pair, pool, fill, isolated, leverage, borrow):
     """The account after a trade in the isolated pool of a pair: opened, increased, reduced or closed."""
-    paid, _, got, amount, _, text = fill
+    paid, _, got, amount, *_ = fill
     if pool and pool.collateral.get(got, 0.0) < 0:
         if type(isolated) is float or leverage is not None:
             raise ValueError("isolated and leverage have no part in a trade that only repays a debt")
@@ -94,14 +94,7 @@ def walled_off(account, pair, pool, fill, isolated, leverage, borrow):
         raise ValueError(f"isolated={margin:g} and leverage={leverage:g} disagree: {amount:g} {got} is traded")
     check_free("isolated", margin, got, account.cross_in(got))
     pool = pool or Pool(got, {}, (), account.venue, {}, f"isolated {pair.symbol}", isolated=True)
-    after = exchanged(account.credit(got, -margin), moved(pool, {got: margin}), fill, borrow)
-    opened = next(p for p in after.pools if p.name == pool.name)
-    short = float(opened.requirement(kind="initial") - opened.equity())
-    if short > 1e-9 * abs(opened.equity()):
-        raise ValueError(
-            f"{text} would leave {pool.name!r} {short:,.10g} {got} short of the initial margin of its debt"
-        )
-    return after
+    return exchanged(account.credit(got, -margin), moved(pool, {got: margin}), fill, borrow)
 
 
 def lent(venue, pool, currency, amount):

@@ -131,22 +131,22 @@ def opened(account, order, pool=None, held=None):
     others = tuple(p for p in pool.positions if p is not held)
     after = replace(pool, positions=(*others, position), collateral={**pool.collateral, settle: collateral})
     after = after.marked(account.marks)
-    check_margin(f"{quantity:+,g} {instrument.symbol}", after)
+    check_margin(f"{quantity:+,g} {instrument.symbol}", after, initial=not after.isolated)
     text = f"{quantity:+,g} at {price:,g}"
     event = Event("trade", after.name, settle, {TRADER: 0.0, COUNTERPARTIES: 0.0}, price, text)
     return (account.credit(settle, -margin) if margin else account).updated(after, events=[event])
 
 
-def check_margin(name, after):
-    """ValueError with the amount that is missing if a pool would be at its line, or (cross) short of initial margin."""
-    needed = after.requirement()
-    if not after.isolated:
-        needed = max(needed, float(after.requirement(kind="initial")))
+def check_margin(name, after, initial):
+    """ValueError with the amount missing if a pool would be at its line or, where asked, short of initial margin."""
+    needed, kind = after.requirement(), "maintenance"
+    if initial and (more := float(after.requirement(kind="initial"))) > needed:
+        needed, kind = more, "initial"
     missing = needed - after.equity()
     if after.slack() <= 0 or missing > 1e-12 * needed:
         raise ValueError(
-            f"{name} would leave {after.name!r} short of its margin: {needed:,.10g} {after.currency} "
-            f"needed, {after.equity():,.10g} there, {missing:,.10g} missing"
+            f"{name} would leave {after.name!r} short of its margin: {needed:,.10g} {after.currency} of "
+            f"{kind} margin needed, {after.equity():,.10g} there, {missing:,.10g} missing"
         )
 
 

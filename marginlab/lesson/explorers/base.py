@@ -1,6 +1,7 @@
 """What an explorer is: controls -> inputs -> account -> reading (figures and a sentence) -> picture."""
 
 import math
+import textwrap
 from html import escape
 
 import ipywidgets as widgets
@@ -162,7 +163,7 @@ class Explorer:
         """The sentence and the table under the picture."""
         sentence = f'<p aria-live="polite">{escape(reading["sentence"])}</p>'
         head, rows = reading["table"]
-        return f'<div class="marginlab-reading">{sentence}{table(rows, head, self.marked)}</div>'
+        return f'<div class="marginlab-reading">{sentence}{table(rows, head, self.marked, words=False)}</div>'
 
     def twin(self, name, show=True):
         """The picture of a preset as a still image, with its reading in words: for pages without a kernel."""
@@ -174,7 +175,7 @@ class Explorer:
         image = Image(figures.png(layers.figure), width=680)
         if show:
             display(image)
-            print(reading["sentence"])
+            print(textwrap.fill(reading["sentence"], 76))
         return None if show else image
 
     def __repr__(self):

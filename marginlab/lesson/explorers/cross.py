@@ -6,11 +6,13 @@ import numpy as np
 
 from ... import Account, Asset, Perpetual, Spot, venues
 from ...model import checks
-from ...model.display import crossing, fmt
+from ...model.display import fmt
+from ...model.venue import FUND
 from .. import figures
 from .base import Explorer
 
 LEGS = ("spot", "perpetual", "cross")
+PANELS = ("spot, isolated", "perpetual, isolated", "one cross pool")
 
 
 class CrossMargin(Explorer):
@@ -61,21 +63,12 @@ class CrossMargin(Explorer):
         super().__init__()
 
     def make_controls(self):
-        unit, b = self.coin, self.balance
+        unit, b, step = self.coin, self.balance, self.balance / 20
         return [
+            self.slider("perpetual", f"Perpetual, short < 0 ({unit})", -4 * b, 4 * b, step, "Size at entry; 0 is none"),
+            self.slider("spot", f"Spot bought on loan ({unit})", step, 4 * b, step, "Coins paid with a debt"),
             self.slider(
-                "perpetual", f"Perpetual, short < 0 ({unit})", -4 * b, 4 * b, b / 20, "Size at entry; 0 is none"
-            ),
-            self.slider(
-                "spot", f"Spot bought on loan ({unit})", b / 20, 4 * b, b / 20, f"Coins paid with borrowed {self.cash}"
-            ),
-            self.slider(
-                "split",
-                f"Isolated: behind spot ({unit})",
-                b / 20,
-                0.95 * b,
-                b / 20,
-                "The rest is sold, for the perpetual",
+                "split", f"Isolated: behind spot ({unit})", step, 0.95 * b, step, "The rest: for the perpetual"
             ),
             self.slider("haircut", "Cross: haircut (%)", 0, 50, 1, f"Share of each {unit} that does not count"),
             self.slider("move", "Price move (%)", -90, 60, 0.5, "From the entry to now"),
@@ -84,55 +77,53 @@ class CrossMargin(Explorer):
     # ---------------------------------------------------------------- reading
 
     def books(self, perpetual, spot, split, haircut):
-        """{"isolated": account, "cross": account} at the entry; in place of a book that is refused, the reason."""
+        """(made, refused): the accounts "isolated" and "cross" at the entry, and why one was not opened."""
         asset = self.venue.assets.get(self.coin) or Asset()
         assets = {**self.venue.assets, self.coin: replace(asset, haircut=haircut / 100)}
         start = Account(replace(self.venue, assets=assets), **{self.coin: self.balance}).mark(**{self.coin: self.entry})
+        contracts, rest = perpetual / self.perp.face, self.balance - split
 
         def cross():
             account = start.trade(self.spot, spot, self.entry, borrow=self.cash)
-            return account.trade(self.perp, perpetual, self.entry) if perpetual else account
+            return account.trade(self.perp, contracts, self.entry) if perpetual else account
 
         def isolated():
             account = start.trade(self.spot, spot, self.entry, borrow=self.cash, isolated=split)
             if not perpetual:
                 return account
-            rest = self.balance - split
             account = account.trade(self.spot, -rest, self.entry, isolated=False)
-            return account.trade(self.perp, perpetual, self.entry, isolated=rest * self.entry)
+            return account.trade(self.perp, contracts, self.entry, isolated=rest * self.entry)
 
-        made = {}
+        made, refused = {}, {}
         for name, book in (("isolated", isolated), ("cross", cross)):
             try:
                 made[name] = book()
             except ValueError as error:
-                made[name] = str(error)
-        return made
+                refused[name] = str(error)
+        return made, refused
 
     def read(self, move, **book):
         price = self.entry * (1 + move / 100)
-        books = self.books(**book)
-        refused = {name: made for name, made in books.items() if isinstance(made, str)}
-        after = {name: made.at(**{self.coin: price}) for name, made in books.items() if name not in refused}
-        gone = {event.pool for account in after.values() for event in account.liquidations}
+        made, refused = self.books(**book)
+        after = {name: account.at(**{self.coin: price}) for name, account in made.items()}
+        gone = {event.pool: event for account in after.values() for event in account.liquidations}
+        pools = {pool.name: pool for account in made.values() for pool in account.pools if pool.open}
         reading = {"price": price, "refused": refused}
-        for leg in LEGS:
-            account = books["cross" if leg == "cross" else "isolated"]
-            key = {"spot": self.spot, "perpetual": self.perp}.get(leg)
-            there = account not in refused.values() and (leg != "perpetual" or book["perpetual"])
-            pool = (account.cross if leg == "cross" else account[key, "isolated"]) if there else None
-            reading[leg] = self.column(pool, price, pool is not None and pool.name in gone)
-        for name in books:
-            pools = after[name].pools if name in after else ()
-            reading[f"{name} worth"] = sum(self.in_usd(pool, pool.worth(), price) for pool in pools)
+        for leg, name in zip(
+            LEGS, (f"isolated {self.spot.symbol}", f"isolated {self.perp.symbol}", "cross"), strict=True
+        ):
+            reading[leg] = self.column(pools.get(name), price, gone.get(name))
+        for name in ("isolated", "cross"):
+            left = after[name].pools if name in after else ()
+            reading[f"{name} worth"] = sum(self.in_usd(pool, pool.worth(), price) for pool in left)
         reading["sentence"] = self.sentence(move, reading)
         reading["table"] = self.table(reading)
         return reading
 
     def column(self, pool, price, closed):
-        """The figures of one pool at a price, in USD: a dict, with `pool` None where there is none."""
+        """The figures of a pool at a price, in USD, with the event that closed it; `pool` is None if there is none."""
         if pool is None:
-            return {"pool": None, "closed": False, "equity": 0.0, "requirement": 0.0, "liquidation": None}
+            return {"pool": None, "closed": None, "equity": 0.0, "requirement": 0.0, "fund": 0.0, "liquidation": None}
         at = {self.coin: price}
         return {
             "pool": pool,
@@ -140,6 +131,7 @@ class CrossMargin(Explorer):
             "closed": closed,
             "equity": 0.0 if closed else self.in_usd(pool, pool.equity(at), price),
             "requirement": 0.0 if closed else self.in_usd(pool, pool.requirement(at), price),
+            "fund": self.in_usd(pool, closed.flows[FUND], price) if closed else 0.0,
         }
 
     def in_usd(self, pool, value, price):
@@ -150,60 +142,62 @@ class CrossMargin(Explorer):
         if reading["refused"]:
             said = "; ".join(f"{name}: {why}" for name, why in reading["refused"].items())
             return f"The venue would not open this. {said[0].upper()}{said[1:]}."
-        ends = {leg: reading[leg]["liquidation"] for leg in LEGS}
-        closed = [leg for leg in LEGS[:2] if reading[leg]["closed"]]
-        walled = f"Isolated, after {move:+.1f} %: "
-        walled += " and ".join(f"the {leg} leg is closed, at {self.end(ends[leg], move)}" for leg in closed)
-        walled += "" if closed else "nothing is closed"
-        if len(closed) == 1 and reading["perpetual"]["pool"]:
+        closed = {leg: self.end(reading[leg]["liquidation"], move) for leg in LEGS if reading[leg]["closed"]}
+        legs = sorted(
+            (leg for leg in closed if leg != "cross"), key=closed.get, reverse=move < 0
+        )  # in the order of time
+        walled = f"Isolated, after {move:+g} %: " if move else "Isolated, before any move: "
+        walled += (
+            ", then ".join(f"the {leg} leg is closed, at {quoted(closed[leg])}" for leg in legs) or "nothing is closed"
+        )
+        if len(legs) == 1 and reading["perpetual"]["pool"]:
             walled += ", and the other leg stands alone"
         cross = reading["cross"]
         if cross["closed"]:
-            what = "both are" if ends["perpetual"] else "it is"
-            return f"{walled}. In one pool: {what} closed, at {self.end(ends['cross'], move)}."
-        shared = f"{fmt(cross['equity'])} USD of equity against {fmt(cross['requirement'])} required"
-        gain = (
-            self.perp.pnl(cross["pool"].positions[0].quantity, self.entry, reading["price"]) if ends["perpetual"] else 0
-        )
-        part = f", {fmt(gain)} of it the perpetual's unrealised profit" if gain > 0 else ""
-        part = f", after an unrealised loss of {fmt(-gain)} on the perpetual" if gain < 0 else part
-        return f"{walled}. In one pool: open, with {shared}{part}. It is closed {self.ends(cross['liquidation'])}."
+            what = "both are" if reading["perpetual"]["pool"] else "it is"
+            return f"{walled}. In one pool: {what} closed, at {quoted(closed['cross'])}."
+        shared = f"{usd(cross['equity'])} USD of equity against {usd(cross['requirement'])} required"
+        gain = sum(p.pnl(reading["price"]) for p in cross["pool"].positions)
+        part = f", {usd(gain)} of it the perpetual's unrealised profit" if gain > 0 else ""
+        part = f", after an unrealised loss of {usd(-gain)} on the perpetual" if gain < 0 else part
+        ends = self.ends(cross["liquidation"])
+        ends = f"It is closed {ends}" if ends else "No price closes it"
+        return f"{walled}. In one pool: open, with {shared}{part}. {ends}."
 
     def end(self, found, move):
         """The price at which a pool was closed by a move, with the sign of the move."""
-        return crossing(found.below if move < 0 and found.low is not None else found.above)
+        return found.low if found.high is None or (move < 0 and found.low is not None) else found.high
 
     def ends(self, found):
-        """Both ends of a pool in short."""
-        sides = {"below": found.below, "above": found.above}
-        there = [f"{name} {fmt(side.price)}" for name, side in sides.items() if side.price is not None]
-        return " and ".join(there) or "at no price"
+        """Both ends of a pool in short, "" where it has none."""
+        sides = {"below": found.low, "above": found.high}
+        return " and ".join(f"{name} {quoted(end)}" for name, end in sides.items() if end is not None)
 
     def table(self, reading):
-        head = ["", "ends", "equity now", "required", "the account is worth"]
-        rows = []
-        for leg, name in zip(LEGS, ("spot, isolated", "perpetual, isolated", "both, one cross pool"), strict=True):
+        head = ["", "ends", "equity now", "required", "to the fund", "account worth"]
+        rows = {}
+        for leg, name in zip(LEGS, PANELS, strict=True):
             column = reading[leg]
-            if column["pool"] is None:
-                rows.append([name, "not open", "", "", ""])
-                continue
-            now = ["closed", ""] if column["closed"] else [usd(column["equity"]), usd(column["requirement"])]
-            rows.append([name, self.ends(column["liquidation"]), *now, ""])
-        sums = {key: reading["spot"][key] + reading["perpetual"][key] for key in ("equity", "requirement")}
+            rows[name] = [self.ends(column["liquidation"]) or "nowhere"] if column["pool"] else ["not open"]
+            if column["closed"]:
+                rows[name] += ["closed", "", usd(column["fund"])]
+            elif column["pool"]:
+                rows[name] += [usd(column["equity"]), usd(column["requirement"]), ""]
         worth = {name: reading[f"{name} worth"] for name in ("isolated", "cross")}
-        both = ["both isolated", "", usd(sums["equity"]), usd(sums["requirement"]), usd(worth["isolated"])]
-        rows[2][4] = usd(worth["cross"]) if reading["cross"]["pool"] else ""
-        rows.insert(2, both)
-        gaps = [reading["cross"][key] - sums[key] for key in sums] + [worth["cross"] - worth["isolated"]]
+        both = [usd(sum(reading[leg][key] for leg in LEGS[:2])) for key in ("equity", "requirement", "fund")]
+        rows["both isolated"] = ["", *both, usd(worth["isolated"])] if "isolated" not in reading["refused"] else []
+        rows[PANELS[2]] = rows.pop(PANELS[2])  # last
+        if "cross" not in reading["refused"]:
+            rows[PANELS[2]] += [""] * (4 - len(rows[PANELS[2]])) + [usd(worth["cross"])]
         if not reading["refused"]:
-            rows.append([self.marked, "cross less isolated", *(f"{'+' if gap > 0 else ''}{usd(gap)}" for gap in gaps)])
-        return head, rows
+            gap = worth["cross"] - worth["isolated"]
+            rows[self.marked] = ["", "", "", "cross less isolated", f"{'+' if gap >= 0.5 else ''}{usd(gap)}"]
+        return head, [[name, *cells, *[""] * (5 - len(cells))] for name, cells in rows.items()]
 
     # ---------------------------------------------------------------- picture
 
     def make_picture(self, paper=False):
-        titles = ("spot, isolated", "perpetual, isolated", "both, one cross pool")
-        figure, panels = figures.blank(f"price of {self.coin} (USD)", "USD", paper=paper, panels=titles)
+        figure, panels = figures.blank(f"price of {self.coin} (USD)", "USD", paper=paper, panels=PANELS)
         drawn, scale = {}, self.balance * self.entry
         for leg, axes in zip(LEGS, panels, strict=True):
             axes.set_xlim(0, 1.7 * self.entry)
@@ -213,8 +207,7 @@ class CrossMargin(Explorer):
             axes.axvline(self.entry, label="entry", **figures.STYLES["entry"])
             for name, label in (("equity", "equity"), ("requirement", "requirement"), ("price", "now")):
                 (drawn[f"{leg} {name}"],) = axes.plot([], [], label=label, **figures.STYLES[name])
-            for side in ("below", "above"):
-                label = "liquidation" if side == "below" else None
+            for side, label in (("below", "liquidation"), ("above", None)):
                 drawn[f"{leg} {side}"] = axes.axvline(np.nan, label=label, **figures.STYLES["liquidation"])
         figures.legend(panels[0], above=1.1)
         return figures.Layers(figure, panels, drawn)
@@ -224,13 +217,11 @@ class CrossMargin(Explorer):
         for leg in LEGS:
             column = reading[leg]
             pool, found = column["pool"], column["liquidation"]
-            ends = [] if found is None else [side.price for side in (found.below, found.above)]
-            for side, price in zip(("below", "above"), ends or (None, None), strict=True):
-                drawn[f"{leg} {side}"].set_xdata([np.nan if price is None else price] * 2)
-            x = np.union1d(
-                np.linspace(0.05 * self.entry, 1.7 * self.entry, 45),
-                [p * (1 + nudge) for p in ends if p is not None for nudge in (-1e-9, 1e-9)],
-            )
+            ends = {"below": (found and found.low) or np.nan, "above": (found and found.high) or np.nan}
+            for side, end in ends.items():
+                drawn[f"{leg} {side}"].set_xdata([end, end])
+            steps = [end * (1 + nudge) for end in ends.values() if end == end for nudge in (-1e-9, 1e-9)]
+            x = np.union1d(np.linspace(0.05 * self.entry, 1.7 * self.entry, 45), steps)
             equity = requirement = np.full(x.shape, np.nan)
             if pool:
                 at = {self.coin: x}
@@ -246,4 +237,9 @@ class CrossMargin(Explorer):
 
 def usd(value):
     """An amount in USD, without cents."""
-    return f"{value:,.0f}".replace("-0", "0") if abs(value) < 0.5 else f"{value:,.0f}"
+    return f"{value:,.0f}" if abs(value) >= 0.5 else "0"
+
+
+def quoted(value):
+    """A price for readers, without cents from 1,000 on."""
+    return fmt(value) if value < 1_000 else usd(value)

@@ -91,7 +91,7 @@ class Account:
         """The pool that a position sits in, by instrument or symbol: `account[btc]`.
 
         Where one contract is open more than once, words say which: `account[btc, "isolated"]`, `account[btc, "short"]`,
-        or both. For a `Spot` it is its isolated pool, else the cross pool that owes one of its coins. KeyError if it
+        or both. A `Spot` is open in its isolated pool, and in a cross pool that owes one of its coins. KeyError if it
         is not open, or open more than once.
         """
         symbol, *words = key if isinstance(key, tuple) else (key,)
@@ -178,8 +178,8 @@ class Account:
         leg : "long" or "short", optional
             Where the venue has a hedge mode: which of the two sides of the contract this trade opens or reduces.
         borrow : str, optional
-            For a pair: the coin that it pays with, to be borrowed as far as the account has none. The debt sits in
-            the pool of the coin that is received, or in the one pool of a multi-currency account.
+            For a pair: the coin that it pays with. All of it is borrowed, in the pool of the coin that is received;
+            in a multi-currency account as much as its one pool has none of.
 
         Raises TypeError or ValueError, and changes nothing, if the margin is more than is available or less
         than notional / leverage at the highest leverage allowed, if the size is beyond the schedule or the debt

@@ -7,17 +7,20 @@ import numpy as np
 from .liquidation import slack_along
 
 
+def charge(pool, holding, at):
+    """Haircut on what is held, or maintenance of what is owed, in the pool's currency."""
+    return holding.charge(pool.quote(holding.currency, at)) / pool.quote(pool.currency, at)
+
+
 def balances(pool, at, full=False):
     """(value of the balances, maintenance of the debts) at prices `at`; in `full`, without haircuts or weights."""
     counted, required = 0.0, 0.0
     for h in pool.holdings:
         counted = counted + (h.amount if full else h.weighted) * pool.unit(h.currency, at)
-        if h.schedule and (h.owed or not full):
-            charge = h.charge(pool.quote(h.currency, at)) / pool.quote(pool.currency, at)
-            if h.owed:
-                required = required + charge
-            else:
-                counted = counted - charge
+        if h.schedule and h.owed:
+            required = required + charge(pool, h, at)
+        elif h.schedule and not full:
+            counted = counted - charge(pool, h, at)
     return counted, required
 
 
@@ -39,8 +42,8 @@ def parts(pool, at):
     """See `Pool.parts`."""
     found = {}
     for h in pool.holdings:
-        charge = h.charge(pool.quote(h.currency, at)) / pool.quote(pool.currency, at) if h.schedule else 0.0
-        found[f"{h.currency} {'owed' if h.owed else 'held'}"] = h.weighted * pool.unit(h.currency, at) - charge
+        taken = charge(pool, h, at) if h.schedule else 0.0
+        found[f"{h.currency} {'owed' if h.owed else 'held'}"] = h.weighted * pool.unit(h.currency, at) - taken
     for t in pool.terms:
         slack = (t.position.pnl(t.price(at)) - t.charge(t.notional(at))) * pool.unit(t.settle, at)
         found[t.position.label] = found.get(t.position.label, 0.0) + slack
@@ -58,9 +61,11 @@ def withdrawable(pool, currency, at):
     equity, requirement = pool._stand(at)
     counted = balances(pool, at)[0]
     free = np.minimum(counted, equity) - np.maximum(initial(pool, at), requirement)
-    if currency == pool.currency and pool.own_in_full:
-        return plain(free)
+    if not isinstance(currency, str):
+        raise TypeError(f"currency must be a name, such as 'BTC', not {currency!r}; prices come second or by name")
     held = pool.collateral.get(currency, 0.0)
+    if currency == pool.currency and pool.own_in_full:
+        return plain(np.minimum(free, held))
     if held <= 0:
         return 0.0
     price, schedule = pool.quote(currency, at), pool.venue.asset(currency).haircut

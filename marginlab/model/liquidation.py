@@ -92,7 +92,7 @@ class Crossings(NamedTuple):
     @property
     def mark(self):
         """The price at which the one index that moves is marked."""
-        return self.source.quote(self.below.index, self.source.marks)
+        return self.ray.price(self.ray.here)
 
     @property
     def breached(self):

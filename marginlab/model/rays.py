@@ -118,8 +118,6 @@ def lines(pool, along, kind):
                     f"have the same share"
                 )
             moving.append((size, schedule, t.share, t.fee, unit, start, step))
-            if not held:
-                continue
         if unit is None:  # `held` coins are worth held*P, and a rate on size/P coins is a constant
             a, b = a - rate * size - held * start, b - held * step
         else:

@@ -19,14 +19,19 @@ def trade(account, pair, quantity, price, isolated, leverage, borrow):
     if pair.base not in account.marks and pair.quote in account.venue.quotes:
         account = account.mark(**{pair.base: price})
     fill = (paid, cost, got, amount, price, f"{quantity:+,g} {pair.base} at {price:,g} {pair.quote}")
-    walled = next((p for p in account.pools if p.name == f"isolated {pair.symbol}"), None)
-    if isolated is False and walled and not account.venue.both_modes:
-        raise ValueError(f"isolated=False: {pair.symbol} is open in isolated margin; close it first")
-    if isolated not in (None, False) or (walled and isolated is None):
-        return walled_off(account, pair, walled, fill, isolated, leverage, borrow)
-    if leverage is not None:
-        raise ValueError(f"leverage={leverage:g}: in cross, a debt has the leverage of its loan schedule; leave it out")
-    return shared(account, fill, borrow)
+    walled, owing = split(account, pair)
+    if isolated is None and walled and owing:
+        raise ValueError(f"{pair.symbol} is open in isolated margin and in cross: say isolated=True or isolated=False")
+    inside = isolated is None and walled and (borrow or walled.collateral.get(got, 0.0) < 0)
+    if not isolated and not inside:
+        if walled and borrow and not account.venue.both_modes:
+            raise ValueError(f"isolated=False: {pair.symbol} is open in isolated margin; close it first")
+        if leverage is not None:
+            raise ValueError(f"leverage={leverage:g}: in cross a debt has its loan schedule's leverage; leave it out")
+        return shared(account, fill, borrow)
+    if owing and not walled and not account.venue.both_modes:
+        raise ValueError(f"isolated={isolated!r}: {pair.symbol} is open in cross margin; close it first")
+    return walled_off(account, pair, walled, fill, isolated, leverage, borrow)
 
 
 def shared(account, fill, borrow):
@@ -76,8 +81,8 @@ def walled_off(account, pair, pool, fill, isolated, leverage, borrow):
     """The account after a trade in the isolated pool of a pair: opened, increased, reduced or closed."""
     paid, _, got, amount, *_ = fill
     if pool and pool.collateral.get(got, 0.0) < 0:
-        if type(isolated) is float or leverage is not None:
-            raise ValueError("isolated and leverage have no part in a trade that only repays a debt")
+        if type(isolated) is float or leverage is not None or borrow:
+            raise ValueError("isolated=amount, leverage and borrow have no part in a trade that repays a debt")
         account = exchanged(account, pool, fill, None)
         pool = next(p for p in account.pools if p.name == pool.name)
         if pool.open:
@@ -141,16 +146,19 @@ def moved(pool, amounts):
     return replace(pool, collateral=after)
 
 
+def split(account, pair):
+    """(isolated pool or None, cross pools that owe one of its coins) of a pair."""
+    walled = next((p for p in account.pools if p.name == f"isolated {pair.symbol}"), None)
+    coins = (pair.base, pair.quote)
+    owing = [p for p in account.pools if not p.isolated and any(h.owed and h.currency in coins for h in p.holdings)]
+    return walled, owing
+
+
 def pools(account, pair):
-    """The pools in which a pair is open: its isolated one, else the cross ones that owe one of its coins."""
-    if isinstance(pair, str) and "/" in pair:
+    """All pools in which a pair, or a symbol such as "BTC/USDT", is open."""
+    if isinstance(pair, str) and pair.count("/") == 1:
         pair = Spot(pair)
     if not isinstance(pair, Spot):
         return []
-    walled = [p for p in account.pools if p.name == f"isolated {pair.symbol}"]
-    owing = [
-        p
-        for p in account.pools
-        if not p.isolated and any(h.owed and h.currency in (pair.base, pair.quote) for h in p.holdings)
-    ]
-    return walled + owing
+    walled, owing = split(account, pair)
+    return [walled, *owing] if walled else owing

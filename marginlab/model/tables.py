@@ -1,5 +1,7 @@
 """Tables of accounts: the ledger, and two accounts side by side. pandas is imported when one is asked for."""
 
+import numpy as np
+
 from . import checks
 
 
@@ -62,7 +64,10 @@ def surface(pool, **prices):
 
     if len(prices) != 2:
         raise ValueError(f"prices must name two indices, such as BTC=..., ETH=..., not {', '.join(prices) or 'none'}")
+    for name, values in prices.items():
+        if np.ndim(values) != 1:
+            raise ValueError(f"the prices of {name} must be a row of numbers, not {values!r}")
     rows, columns = (pd.Index(checks.price(name, values), name=name) for name, values in prices.items())
     first, second = prices
     slack = pool.slack({first: rows.to_numpy()[:, None], second: columns.to_numpy()})
-    return pd.DataFrame(slack, rows, columns)
+    return pd.DataFrame(np.broadcast_to(slack, (len(rows), len(columns))), rows, columns)

@@ -116,6 +116,5 @@ def holdings(pool):
             schedule = asset.haircut if asset.haircut.rates[-1] else None
             found.append(Holding(currency, amount, amount, amount, schedule, 1.0, 0.0))
         else:
-            owed = asset.loan and (asset.loan, 1.0 + fee, fee)
-            found.append(Holding(currency, amount, amount * asset.debt_weight, -amount, *(owed or (None, 1.0, 0.0))))
+            found.append(Holding(currency, amount, amount * asset.debt_weight, -amount, asset.loan, 1.0 + fee, fee))
     return tuple(found)

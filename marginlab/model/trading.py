@@ -205,7 +205,7 @@ def reduced(account, pool, held, quantity, price):
     if out < 0 or after.equity() < 0 or (left and pool.isolated and after.slack() <= 0):
         raise ValueError(
             f"price={price:g}: this fill would leave {pool.name!r} with {after.equity() + min(out, 0.0):,.10g} "
-            f"{settle}; at() says what the venue does there"
+            f"{after.currency}; at() says what the venue does there"
         )
     text = f"{quantity:+,g} at {price:,g}"
     flows = {TRADER: realised, COUNTERPARTIES: 0.0 - realised}

@@ -45,7 +45,7 @@ class Venue:
         asset with its haircut.
     assets : mapping of currency to Asset
         Haircuts and loans; "*" stands for every currency that is not named. A multi-currency account holds nothing
-        else. A pool's own currency has no haircut in single-currency mode.
+        else, and USD, in which it is valued. A pool's own currency has no haircut in single-currency mode.
     interest : Interest
         When interest on a debt falls due.
     hedge_mode : bool
@@ -90,7 +90,10 @@ class Venue:
             if not isinstance(asset, Asset):
                 raise TypeError(f"assets must hold Asset values, not {asset!r} for {currency!r}")
         object.__setattr__(self, "tiers", checks.Frozen(dict(self.tiers)))
-        object.__setattr__(self, "assets", checks.Frozen(dict(self.assets)))
+        assets = dict(self.assets)
+        if self.account_mode == "multi-currency" and "*" not in assets:
+            assets.setdefault("USD", Asset())
+        object.__setattr__(self, "assets", checks.Frozen(assets))
 
     def asset(self, currency):
         """How a currency counts: an `Asset`, or None where a single-currency venue says nothing of it.

@@ -14,17 +14,17 @@ def liquidated(account, pool):
     What a haircut kept out of the equity is the trader's and is returned, in the pool's own currency.
     """
     held, worth, venue = capital.balances(pool, pool.marks, full=True)[0], pool.worth(), account.venue
-    if abs(worth) <= 1e-12 * abs(held):  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
+    size = sum(abs(h.amount) * pool.unit(h.currency, pool.marks) for h in pool.holdings)
+    if abs(worth) <= 1e-12 * size:  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
         worth = 0.0
-    surplus, shortfall = max(worth, 0.0), max(-worth, 0.0)
+    surplus, shortfall = max(worth, 0.0), max(0.0, -worth)
     returned = surplus if venue.surplus_to == TRADER else min(surplus, worth - pool.equity())
     fund = surplus - returned - (shortfall if venue.shortfall_to == FUND else 0.0)
     flows = {TRADER: returned - held, FUND: fund, COUNTERPARTIES: held - returned - fund}
-    outcome = (
-        f"{fmt(surplus - returned or surplus)} left over, kept by the {venue.surplus_to}"
-        if surplus
-        else f"{fmt(shortfall)} missing, paid by the {venue.shortfall_to}"
-    )
+    kept = surplus if venue.surplus_to == TRADER else surplus - returned
+    outcome = f"{fmt(shortfall)} missing, paid by the {venue.shortfall_to}"
+    if surplus:
+        outcome = f"{fmt(kept)} left over, kept by the {venue.surplus_to}" if kept else "nothing left for the fund"
     lost = max(held - returned, 0.0)
     text = f"{pool.name}: {fmt(lost)} {pool.currency} lost; {outcome}"
     if returned or any(h.owed for h in pool.holdings):

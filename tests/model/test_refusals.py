@@ -6,11 +6,26 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from marginlab import Account, Perpetual, Pool, Position, Tiers, Venue, liquidation_price, venues
+from marginlab import (
+    Account,
+    Asset,
+    Interest,
+    Perpetual,
+    Pool,
+    Position,
+    Spot,
+    Tiers,
+    Venue,
+    compare,
+    liquidation_price,
+    surface,
+    venues,
+)
 
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 ETHER = Perpetual("ETH-USDT", index="ETH", settle="USDT")
+PAIR = Spot("BTC/USDT")
 CAPPED = Perpetual("CAP-USDT", "CAP", "USDT", tiers=Tiers(((0, 0.01, 50), (5_000, 0.02, 20)), cap=60_000))
 COUNTED = Perpetual("CNT-USDT", "CNT", "USDT", tiers=Tiers(((0, 0.01, 50),), cap=3, basis="quantity"))
 ACCOUNT = (
@@ -26,15 +41,15 @@ def state(account):
     return repr(account), account.balances(), account.events, dict(account.marks), [p.positions for p in account.pools]
 
 
-def refused(error, words, action):
+def refused(error, words, action, account=ACCOUNT):
     """`action` raises just `error`, its message holds all `words`, and the account is as it was."""
-    before = state(ACCOUNT)
+    before = state(account)
     with pytest.raises((TypeError, ValueError, KeyError)) as caught:
         action()
     assert caught.type is error
     for word in words:
         assert word in str(caught.value)
-    assert state(ACCOUNT) == before
+    assert state(account) == before
 
 
 NOT_FINITE = [(nan, "nan"), (inf, "inf"), (-inf, "-inf")]
@@ -249,3 +264,244 @@ def test_a_contract_with_prices_in_one_currency_and_margin_in_another():
     ):
         with pytest.raises(ValueError, match=r"settle must be .* 'ETH' .* not 'BTC' for 'ETH-BTC'"):
             action()
+
+
+# ------------------------------------------------- spot, loans and currencies
+
+LONG = Account(venues.TEACHING, BTC=2).mark(BTC=50_000).trade(PAIR, 5, 50_000, borrow="USDT")
+WALLED = Account(venues.TEACHING, BTC=2).mark(BTC=50_000).trade(PAIR, 5, 50_000, borrow="USDT", isolated=1)
+MULTI = Account(venues.TEACHING_MULTI, BTC=2, ETH=10, USDT=5_000).mark(BTC=50_000, ETH=2_000)
+PAIRED = MULTI.trade(LINEAR, 2, 50_000, leg="long").trade(LINEAR, -1, 50_000, leg="short")
+
+
+@pytest.mark.parametrize("symbol", ["BTC", "BTC/", "/USDT", "BTC/BTC", "BTC/USDT/ETH", ""])
+def test_pairs_that_are_none(symbol):
+    refused(ValueError, ["symbol must name two different coins", repr(symbol)], lambda: Spot(symbol))
+
+
+def test_things_of_the_wrong_kind_in_spot():
+    refused(TypeError, ["symbol", "5"], lambda: Spot(5))
+    refused(TypeError, ["Perpetual or a Spot", "'BTC/USDT'"], lambda: LONG.trade("BTC/USDT", 1, 50_000), LONG)
+    refused(TypeError, ["haircut", "'0.1'"], lambda: Asset(haircut="0.1"))
+    refused(TypeError, ["haircut", "True"], lambda: Asset(haircut=True))
+    refused(TypeError, ["loan", "Tiers", "0.05"], lambda: Asset(loan=0.05))
+    refused(TypeError, ["assets must hold Asset", "0.1", "'BTC'"], lambda: Venue("x", assets={"BTC": 0.1}))
+    refused(ValueError, ["quantity", "not 0"], lambda: LONG.trade(PAIR, 0, 50_000, borrow="USDT"), LONG)
+    refused(ValueError, ["price", "above 0", "-1"], lambda: LONG.trade(PAIR, 1, -1, borrow="USDT"), LONG)
+    refused(ValueError, ["account_mode", "'portfolio'"], lambda: Venue("x", account_mode="portfolio"))
+
+
+def test_rules_of_currencies_that_make_no_sense():
+    refused(ValueError, ["haircut", "at least 0", "-0.1"], lambda: Asset(haircut=-0.1))
+    refused(ValueError, ["haircut must be from 0 to 1", "1.01"], lambda: Asset(haircut=1.01))
+    refused(ValueError, ["debt_weight", "at least 1", "0.99"], lambda: Asset(debt_weight=0.99))
+    refused(ValueError, ["rate", "at least 0", "-0.01"], lambda: Asset(rate=-0.01))
+    refused(ValueError, ["haircut and loan", "without growth"], lambda: Asset(haircut=Tiers.flat(0.1, growth=1e-5)))
+    refused(ValueError, ["haircut and loan", "without growth"], lambda: Asset(loan=Tiers.flat(0.1, growth=1e-5)))
+    refused(ValueError, ["per", "above 0"], lambda: Interest(per=0))
+    refused(ValueError, ["every", "above 0"], lambda: Interest(every=0))
+    refused(ValueError, ["opening", "at least 0"], lambda: Interest(opening=-1))
+    refused(ValueError, ["hours", "at least 0", "-1"], lambda: LONG.accrue(-1), LONG)
+    refused(ValueError, ["hours", "at least 0", "-1"], lambda: Interest().due(1, 0.1, -1))
+    refused(TypeError, ["hours", "'24'"], lambda: LONG.accrue("24"), LONG)
+    assert Asset(haircut=1) and Asset(haircut=0, debt_weight=1, rate=0) and Interest(opening=0)
+
+
+def test_a_contract_that_requires_all_of_its_worth():
+    whole = replace(ETHER, tiers=Tiers.flat(1.0))
+    refused(ValueError, ["rates of 'ETH-USDT' must stay below 1"], lambda: ACCOUNT.trade(whole, 1, 2_000))
+
+
+def test_borrowing_beyond_the_limit():
+    # 201 BTC at 50,000 are 50,000 USD more than the 10,000,000 that are lent
+    rich = Account(venues.TEACHING, BTC=100, USDT=1e7).mark(BTC=50_000)
+    refused(ValueError, ["borrow='USDT'", "teaching lends at most", "50,000 too much"],
+            lambda: rich.trade(PAIR, 201, 50_000, borrow="USDT"), rich)  # fmt: skip
+    refused(ValueError, ["borrow='BTC'", "USD", "50,000 too much"],
+            lambda: rich.trade(PAIR, -201, 50_000, borrow="BTC"), rich)  # fmt: skip
+    most = rich.trade(PAIR, 200, 50_000, borrow="USDT")
+    refused(ValueError, ["1 too much"], lambda: most.trade(PAIR, 2e-5, 50_000, borrow="USDT"), most)
+    counted = Asset(loan=Tiers.flat(0.05, leverage=10, basis="quantity", cap=3))
+    few = Account(replace(venues.TEACHING, assets={"BTC": counted}), USDT=1e6).mark(BTC=50_000)
+    refused(ValueError, ["would be 4 BTC", "at most 3", "1 too much"],
+            lambda: few.trade(PAIR, -4, 50_000, borrow="BTC"), few)  # fmt: skip
+    assert few.trade(PAIR, -3, 50_000, borrow="BTC")
+
+
+def test_borrowing_what_is_not_lent():
+    okx = Account(venues.OKX_MULTI, USDC=1e6)
+    okx = okx.mark(OKB=50)
+    refused(ValueError, ["borrow='USDT'", "OKX", "does not lend USDT"],
+            lambda: okx.trade(Spot("OKB/USDT"), 1, 50, borrow="USDT"), okx)  # fmt: skip
+    bare = Account(Venue("bare"), BTC=2).mark(BTC=50_000)
+    refused(ValueError, ["bare does not lend USDT"], lambda: bare.trade(PAIR, 1, 50_000, borrow="USDT"), bare)
+
+
+def test_collateral_that_is_not_taken():
+    words = ["unknown collateral 'DOGE'", "teaching, multi-currency takes BTC, ETH, USDT"]
+    refused(ValueError, words, lambda: Account(venues.TEACHING_MULTI, DOGE=1))
+    refused(ValueError, words, lambda: MULTI.trade(Spot("DOGE/USDT"), 1, 0.1), MULTI)
+    refused(ValueError, words, lambda: MULTI.cross.adding(1, "DOGE"), MULTI)
+    refused(ValueError, words, lambda: MULTI.cross_in("DOGE"), MULTI)
+    refused(ValueError, ["multi-currency account at none takes USD"],
+            lambda: Account(Venue("none", account_mode="multi-currency"), BTC=1))  # fmt: skip
+
+
+def test_a_spot_trade_that_its_pool_cannot_carry():
+    # 2 BTC of equity carry a debt of at most 20; 20.5 need 2.05
+    two = Account(venues.TEACHING, BTC=2).mark(BTC=50_000)
+    refused(ValueError, ["short of its margin", "2.05 BTC of initial margin needed", "2 there", "0.05 missing"],
+            lambda: two.trade(PAIR, 20.5, 50_000, borrow="USDT"), two)  # fmt: skip
+    assert two.trade(PAIR, 20, 50_000, borrow="USDT").cross.available() == pytest.approx(0, abs=1e-12)
+    # in dollars: 22 BTC count 990,000 against 1,000,000 owed
+    fat = Account(venues.TEACHING_MULTI, BTC=2).mark(BTC=50_000)
+    refused(ValueError, ["'cross'", "100,000 USD of initial margin needed", "-10,000 there", "110,000 missing"],
+            lambda: fat.trade(PAIR, 20, 50_000, borrow="USDT"), fat)  # fmt: skip
+    # an isolated 0.5 for 5.5 BTC: a tenth is 0.55
+    refused(ValueError, ["'isolated BTC/USDT'", "0.55 BTC of initial margin needed", "0.05 missing"],
+            lambda: two.trade(PAIR, 5.5, 50_000, borrow="USDT", isolated=0.5), two)  # fmt: skip
+    refused(ValueError, ["'isolated BTC/USDT' short of its margin"],
+            lambda: two.trade(PAIR, 5, 50_000, borrow="USDT", isolated=0.2), two)  # fmt: skip
+    assert two.trade(PAIR, 5, 50_000, borrow="USDT", isolated=0.5)
+    refused(ValueError, ["isolated=2.5 BTC", "2 free in 'cross BTC'"],
+            lambda: two.trade(PAIR, 5, 50_000, borrow="USDT", isolated=2.5), two)  # fmt: skip
+    # the fee for opening counts too: 0.5 for 250,000 leaves nothing for it
+    kraken = replace(venues.TEACHING, interest=venues.KRAKEN_SPOT.interest)
+    paying = Account(kraken, BTC=2).mark(BTC=50_000)
+    refused(ValueError, ["'isolated BTC/USDT'", "of initial margin needed"],
+            lambda: paying.trade(PAIR, 5, 50_000, borrow="USDT", isolated=0.5), paying)  # fmt: skip
+
+
+def test_money_that_is_not_there():
+    refused(ValueError, ["takes 10,000 USDT", "holds 5,000", "5,000 missing", "borrow='USDT' would borrow it"],
+            lambda: MULTI.trade(PAIR, 0.2, 50_000), MULTI)  # fmt: skip
+    refused(ValueError, ["takes 3 BTC", "'cross' holds 2", "1 missing", "borrow='BTC'"],
+            lambda: MULTI.trade(PAIR, -3, 50_000), MULTI)  # fmt: skip
+    refused(ValueError, ["cost=250000 USDT", "100000", "'cross USDT'"],
+            lambda: Account(venues.TEACHING, USDT=100_000).trade(PAIR, 5, 50_000))  # fmt: skip
+    refused(ValueError, ["unknown currency 'USDT'", "holds BTC"],
+            lambda: Account(venues.TEACHING, BTC=2).trade(PAIR, 1, 50_000))  # fmt: skip
+    # 7 BTC are there, 8 are sold: 5 repay the debt, 3 are more than 2
+    refused(ValueError, ["cost=3 BTC", "2 free in 'cross BTC'"], lambda: LONG.trade(PAIR, -8, 50_000), LONG)
+    refused(ValueError, ["takes 7 BTC", "holds 6", "1 missing"], lambda: WALLED.trade(PAIR, -7, 50_000), WALLED)
+    # an exchange into a coin with a haircut that would leave the contracts short of margin
+    busy = Account(venues.TEACHING_MULTI, USDT=10_000).trade(LINEAR, 1.9, 50_000, leverage=10)
+    refused(ValueError, ["short of its margin", "9,500 USD of initial margin needed", "9,000 there", "500 missing"],
+            lambda: busy.trade(PAIR, 0.2, 50_000), busy)  # fmt: skip
+
+
+def test_words_that_contradict_each_other_in_a_spot_trade():
+    two = Account(venues.TEACHING, BTC=2, USDT=1_000).mark(BTC=50_000)
+    refused(ValueError, ["borrow must be one of None, 'USDT'", "'BTC'"],
+            lambda: two.trade(PAIR, 1, 50_000, borrow="BTC"), two)  # fmt: skip
+    refused(ValueError, ["borrow must be one of None, 'BTC'", "'USDT'"],
+            lambda: two.trade(PAIR, -1, 50_000, borrow="USDT"), two)  # fmt: skip
+    refused(ValueError, ["leverage=5", "in cross", "leave it out"],
+            lambda: two.trade(PAIR, 1, 50_000, borrow="USDT", leverage=5), two)  # fmt: skip
+    refused(ValueError, ["leverage=5"],
+            lambda: two.trade(PAIR, 1, 50_000, borrow="USDT", isolated=False, leverage=5), two)  # fmt: skip
+    refused(ValueError, ["isolated=1.0", "borrow='USDT'"], lambda: two.trade(PAIR, 1, 50_000, isolated=1), two)
+    refused(ValueError, ["isolated=True with leverage=10"],
+            lambda: two.trade(PAIR, 1, 50_000, isolated=True, borrow="USDT"), two)  # fmt: skip
+    refused(ValueError, ["isolated=1 and leverage=10 disagree", "5 BTC"],
+            lambda: two.trade(PAIR, 5, 50_000, isolated=1, leverage=10, borrow="USDT"), two)  # fmt: skip
+    refused(ValueError, ["leg", "'long'"], lambda: two.trade(PAIR, 1, 50_000, leg="long"), two)
+    refused(ValueError, ["borrow='USDT'", "nothing is borrowed"],
+            lambda: two.trade(LINEAR, 1, 50_000, borrow="USDT"), two)  # fmt: skip
+    refused(ValueError, ["no part", "repays"], lambda: WALLED.trade(PAIR, -1, 50_000, isolated=1), WALLED)
+    refused(ValueError, ["no part", "repays"], lambda: WALLED.trade(PAIR, -1, 50_000, leverage=5), WALLED)
+    refused(ValueError, ["isolated=False", "BTC/USDT is open in isolated margin"],
+            lambda: WALLED.trade(PAIR, 1, 50_000, isolated=False, borrow="USDT"), WALLED)  # fmt: skip
+    unmarked = Account(venues.TEACHING, BTC=2)
+    refused(ValueError, ["price of EUR is needed"],
+            lambda: unmarked.mark(BTC=50_000).trade(Spot("BTC/EUR"), 1, 45_000, borrow="EUR"), unmarked)  # fmt: skip
+
+
+def test_loss_beyond_what_a_multi_currency_pool_has():
+    account = Account(venues.TEACHING_MULTI, BTC=0.1).trade(LINEAR, 1, 50_000)
+    refused(ValueError, ["price=45000", "'cross'", "at()"],
+            lambda: account.mark(BTC=45_000).trade(LINEAR, -1, 45_000), account)  # fmt: skip
+
+
+def test_directions_that_lead_nowhere():
+    pool = MULTI.trade(LINEAR, 1, 50_000).trade(ETHER, 1, 2_000).cross
+    for way in ([], {}, ["BTC", "SOL"], {"SOL": 1}, "SOL", "USDT", 5, ["BTC", 5], None, "BTC-USDT", {"USDT": 1}):
+        refused(ValueError, ["index must be one of BTC, ETH, a list of them or a mapping to shares", repr(way)],
+                lambda w=way: pool.liquidation(w))  # fmt: skip
+    for way in ({"BTC": -1}, {"BTC": 0}, {"BTC": -1, "ETH": 0}):
+        refused(ValueError, ["at least one coin a share above 0", repr(way)], lambda w=way: pool.bankruptcy(w))
+    refused(ValueError, ["share of ETH", "nan"], lambda: pool.liquidation({"BTC": 1, "ETH": nan}))
+    refused(TypeError, ["share of ETH", "'1'"], lambda: pool.liquidation({"BTC": 1, "ETH": "1"}))
+    refused(ValueError, ["(nothing here)"], lambda: Pool("USDT", {}, (), venues.TEACHING).liquidation("BTC"))
+    growing = replace(INVERSE, tiers=Tiers.flat(0.01, growth=1e-5))
+    book = [Position(growing, 100, 50_000), Position(ETHER, 1, 2_000)]
+    mixed = Pool("BTC", {"BTC": 1}, book, venues.TEACHING)
+    refused(ValueError, ["BTC-USD", "grows with its worth", "the same share"],
+            lambda: mixed.liquidation({"BTC": 1, "ETH": 2}))  # fmt: skip
+    assert mixed.liquidation({"BTC": 2, "ETH": 2}).below.root
+
+
+def test_margin_for_what_margin_cannot_do():
+    pool = MULTI.trade(LINEAR, 1, 50_000).cross
+    refused(ValueError, ["BTC, ETH", "not several at once"], lambda: pool.margin_for(30_000, index=["BTC", "ETH"]))
+    # 90,000 + 18,000 + 5,000 of collateral carry a long of 1 far below 45,000
+    refused(ValueError, ["liquidation=45,000 takes no USD at all in 'cross'"], lambda: pool.margin_for(45_000))
+
+
+def test_what_is_open_more_than_once_is_not_guessed():
+    refused(ValueError, ["BTC-USDT is open more than once", "long BTC-USDT in 'cross'", "short BTC-USDT in 'cross'",
+                         "isolated= or leg="], lambda: PAIRED.trade(LINEAR, 1, 50_000), PAIRED)  # fmt: skip
+    apart = PAIRED.trade(LINEAR, 1, 50_000, isolated=True, leverage=20, leg="long")
+    refused(ValueError, ["more than once", "'isolated BTC-USDT long'", "'cross'"],
+            lambda: apart.trade(LINEAR, -1, 50_000, leg="long"), apart)  # fmt: skip
+    refused(KeyError, ["'BTC-USDT' is open in cross, isolated BTC-USDT long", "add 'isolated', 'cross' or a side"],
+            lambda: apart[LINEAR], apart)  # fmt: skip
+    refused(KeyError, ["no open position", "long BTC-USDT, short BTC-USDT"], lambda: apart[ETHER], apart)
+    refused(KeyError, ["no open position"], lambda: apart[LINEAR, "isolated", "short"], apart)
+    refused(ValueError, ["key", "'isolate'", "'isolated', 'cross', 'long', 'short'"],
+            lambda: apart[LINEAR, "isolate"], apart)  # fmt: skip
+    both = MULTI.trade(PAIR, 1, 50_000, borrow="USDT").trade(PAIR, 1, 50_000, borrow="USDT", isolated=0.5)
+    refused(KeyError, ["'BTC/USDT' is open in isolated BTC/USDT, cross"], lambda: both[PAIR], both)
+    refused(KeyError, ["no open position in 'BTC/USDT'"], lambda: MULTI[PAIR], MULTI)
+    refused(KeyError, ["no open position in 'ETH/BTC'"], lambda: both["ETH/BTC", "isolated"], both)
+
+
+def test_a_size_beyond_the_schedule_has_its_unit():
+    refused(ValueError, ["61,000 USDT", "60,000 USDT"], lambda: ACCOUNT.trade(CAPPED, 61, 1_000))
+    refused(ValueError, ["4 contracts", "3 contracts"], lambda: ACCOUNT.trade(COUNTED, -4, 1_000))
+
+
+def test_legs_where_there_are_none():
+    refused(
+        ValueError, ["leg='long'", "teaching has no hedge mode"], lambda: ACCOUNT.trade(LINEAR, 1, 50_000, leg="long")
+    )
+    refused(ValueError, ["leg must be one of None, 'long', 'short'", "'both'"],
+            lambda: MULTI.trade(LINEAR, 1, 50_000, leg="both"), MULTI)  # fmt: skip
+    refused(ValueError, ["there is no long of BTC-USDT to reduce"],
+            lambda: MULTI.trade(LINEAR, -1, 50_000, leg="long"), MULTI)  # fmt: skip
+    refused(ValueError, ["there is no short of BTC-USDT to reduce"],
+            lambda: MULTI.trade(LINEAR, 1, 50_000, leg="short"), MULTI)  # fmt: skip
+    refused(ValueError, ["quantity -3", "the long of 2"],
+            lambda: PAIRED.trade(LINEAR, -3, 50_000, leg="long"), PAIRED)  # fmt: skip
+    refused(ValueError, ["quantity 1.5", "the short of 1"],
+            lambda: PAIRED.trade(LINEAR, 1.5, 50_000, leg="short"), PAIRED)  # fmt: skip
+
+
+def test_one_mode_at_a_time():
+    refused(ValueError, ["isolated=False", "BTC-USD is open in isolated margin", "stay out of cross"],
+            lambda: ACCOUNT.trade(INVERSE, 1, 50_000, isolated=False))  # fmt: skip
+    refused(ValueError, ["isolated=True", "BTC-USDT is open in cross margin", "stay out of isolated"],
+            lambda: ACCOUNT.trade(LINEAR, -1, 50_000, isolated=True, leverage=10))  # fmt: skip
+    binance = Account(venues.BINANCE_2024_10, USDT=100_000).trade(LINEAR, 1, 50_000, leg="long")
+    refused(ValueError, ["'cross USDT' is the shared pool"],
+            lambda: binance.transfer(1, "USDT", to=(LINEAR, "long")), binance)  # fmt: skip
+
+
+def test_prices_that_are_missing_say_which():
+    unmarked = Account(venues.TEACHING_MULTI, BTC=1, ETH=1).mark(BTC=50_000)
+    for action in (unmarked.cross.equity, unmarked.cross.worth, unmarked.cross.available, unmarked.cross.parts,
+                   lambda: unmarked.cross.withdrawable("BTC"), lambda: unmarked.trade(LINEAR, 1, 50_000),
+                   lambda: compare(unmarked, unmarked)):  # fmt: skip
+        refused(ValueError, ["the price of ETH is needed", "ETH=..."], action, unmarked)
+    assert "the price of ETH is needed" in repr(unmarked)
+    refused(ValueError, ["prices must name two"], lambda: surface(MULTI.cross, BTC=[1.0]), MULTI)

@@ -174,7 +174,9 @@ def test_a_trade_that_lacks_maintenance_says_what_is_missing():
     # OKX: 0.4 % and 0.05 % of fee are 225; a cross pool of 212.50 at 250x has its 200 of initial margin, and
     # would be liquidated at once: 12.50 are missing
     contract = replace(LINEAR, tiers=Tiers.flat(0.004))
-    with pytest.raises(ValueError, match=r"short of its margin: 225 USDT needed, 212\.5 there, 12\.5 missing"):
+    with pytest.raises(
+        ValueError, match=r"short of its margin: 225 USDT of maintenance margin needed, 212\.5 there, 12\.5 missing"
+    ):
         Account(venues.OKX, USDT=212.5).trade(contract, 1, 50_000)
 
 

@@ -124,6 +124,8 @@ def crossings(pool, along, kind):
     """`Crossings` of a pool along a `Ray`; `kind` is "liquidation" (slack) or "bankruptcy" (worth)."""
     fixed, moving = lines(pool, along, kind)
     low, high = solve(fixed, moving, 0.0, along.end), solve(fixed, moving, inf, along.end)
+    if low is not None and low < 1e-13 * along.here:  # rounding: a long that is paid in full ends at 0
+        low = None
     return Crossings(kind, pool, along, low, high)
 
 

@@ -1,11 +1,12 @@
 """How long an explorer takes from a key press to changed pixels, beside a slider that only echoes into a label.
 
-    python tests/benchmarks/explorer_latency.py [--presses 60] [--cell explore]
+    python tests/benchmarks/explorer_latency.py [--lesson 02] [--presses 60] [--cell explore]
 
-Opens a temporary copy of lesson 01 in JupyterLab and Chromium, with that echoing slider in a cell of its own: it is the
-floor, what browser, network and kernel cost without any work. Floor and explorer take turns in one page.
+Opens a temporary copy of each lesson in JupyterLab and Chromium, with that echoing slider in a cell of its own: it is
+the floor, what browser, network and kernel cost without any work. Floor and explorer take turns in one page.
 A press ends with the first paint after the last change of the cell's output, once nothing has changed for a while.
-Figures hold for a quiet machine: look at the ratio, and repeat.
+Figures hold for a quiet machine: look at the ratio of the medians, at most 1.5, and repeat. Ends with an error if a
+slider is beyond that.
 """
 
 import argparse
@@ -29,6 +30,8 @@ label = ipywidgets.Label("0")
 echo.observe(lambda change: setattr(label, "value", str(change["new"])), "value")
 ipywidgets.HBox([echo, label])"""
 
+LESSONS = {path.name[:2]: path for path in sorted((lab.ROOT / "notebooks").glob("0[1-9]*.ipynb"))}
+BOUND = 1.5  # of the median to that of the floor
 BLOCK = 10  # presses of one slider before it is the next one's turn
 # Stamps the paint after each change inside the cell of the focused slider, but not of the slider itself.
 PROBE = """
@@ -95,48 +98,64 @@ def measure(page, notebook, cell, presses):
 
 
 def report(times, seen):
-    """Print a table."""
+    """Print a table; return the sliders that take too long, by their ratio to the floor."""
     print(f"{'key press to changed pixels, ms':34}{'p50':>7}{'p95':>7}{'ratio':>8}{'lost':>6}")
-    floor = None
+    floor, slow = None, {}
     for name, every in times.items():
         took = sorted(ms for ms in every if ms is not None)
         p50, p95 = statistics.median(took), took[round(0.95 * (len(took) - 1))]
         floor = floor or p50
-        print(f"{name:34}{p50:7.0f}{p95:7.0f}{p50 / floor:8.2f}{len(every) - len(took):6}")
+        beyond = p50 / floor > BOUND
+        slow |= {name: p50 / floor} if beyond else {}
+        mark = f"  above {BOUND:g}" * beyond
+        print(f"{name:34}{p50:7.0f}{p95:7.0f}{p50 / floor:8.2f}{len(every) - len(took):6}{mark}")
     print(f"blank frames: {seen['blank']} of {seen['frames']}; heights of the cell: {seen['heights']}")
+    return slow
+
+
+def with_echo(source, folder, cell):
+    """A copy of a notebook in a folder, with the echoing slider before the explorer's cell; its path."""
+    path = Path(shutil.copy(source, folder))
+    book = json.loads(path.read_text(encoding="utf-8"))
+    place = [one["id"] for one in book["cells"]].index(cell)
+    echo = {"cell_type": "code", "id": "echo", "metadata": {}, "source": ECHO, "outputs": [], "execution_count": None}
+    book["cells"].insert(place, echo)
+    path.write_text(json.dumps(book), encoding="utf-8")
+    return path
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--lesson", choices=[*LESSONS, "all"], default="all", help="its number")
     options.add_argument("--presses", type=int, default=60, help="for each slider")
     options.add_argument("--cell", default="explore", help="id of the explorer's cell")
     options = options.parse_args()
     if not lab.chromium():
         sys.exit(lab.HOW_TO)
+    slow = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         home = Path(folder)
         (home / "notebooks").mkdir()
-        path = Path(shutil.copy(lab.ROOT / "notebooks/01_isolated_margin.ipynb", home / "notebooks"))
-        book = json.loads(path.read_text(encoding="utf-8"))
-        place = [cell["id"] for cell in book["cells"]].index(options.cell)
-        echo = {
-            "cell_type": "code",
-            "id": "echo",
-            "metadata": {},
-            "source": ECHO,
-            "outputs": [],
-            "execution_count": None,
-        }
-        book["cells"].insert(place, echo)
-        path.write_text(json.dumps(book), encoding="utf-8")
+        chosen = LESSONS if options.lesson == "all" else {options.lesson: LESSONS[options.lesson]}
+        paths = {number: with_echo(path, home / "notebooks", options.cell) for number, path in chosen.items()}
         with lab.server(home) as address:
             browser = playwright.chromium.launch(executable_path=lab.chromium(), args=lab.FLAGS)
-            page = lab.enter(browser, address, height=1200)
-            page.evaluate(PROBE)
-            notebook = lab.Notebook(page, path)
-            notebook.run_all()
-            report(*measure(page, notebook, options.cell, options.presses))
+            for number, path in paths.items():
+                page = lab.enter(browser, address, height=1200)
+                page.evaluate(PROBE)
+                notebook = lab.Notebook(page, path)
+                notebook.run_all()
+                print(f"\nlesson {number}, {options.presses} presses of each slider")
+                slow |= {
+                    f"{number} {name}": ratio
+                    for name, ratio in report(*measure(page, notebook, options.cell, options.presses)).items()
+                }
+                page.close()
             browser.close()
+    if slow:
+        sys.exit(
+            f"above {BOUND:g} times the floor: " + ", ".join(f"{name} ({ratio:.2f})" for name, ratio in slow.items())
+        )
 
 
 if __name__ == "__main__":

@@ -33,6 +33,35 @@ FITS = """cell => {
   const stage = cell.querySelector('.widget-gridbox').getBoundingClientRect();
   return reading.bottom <= stage.bottom && reading.right <= stage.right;
 }"""
+# What sticks out of the box of fixed height, or of the page: [what, by how many pixels].
+CUT = """cell => {
+  const stage = cell.querySelector('.widget-gridbox'), box = stage.getBoundingClientRect();
+  const shown = stage.querySelectorAll('svg, p, table, th, td, .marginlab-reading');
+  const out = [...shown].map(one => {
+    const at = one.getBoundingClientRect();
+    return [one.tagName, Math.max(at.bottom - box.bottom, at.right - box.right, box.left - at.left)];
+  });
+  const wide = cell.querySelector('.jp-OutputArea-output');
+  return [...out, ['page', wide.scrollWidth - wide.clientWidth]].filter(([, by]) => by > 0.5);
+}"""
+# Labels and buttons whose words do not fit: [words, pixels needed, pixels there].
+TRUNCATED = """cell => [...cell.querySelectorAll('.jupyter-widgets .widget-label, .jupyter-widgets button')]
+  .filter(label => label.textContent.trim() && label.scrollWidth > label.clientWidth)
+  .map(label => [label.textContent, label.scrollWidth, label.clientWidth])"""
+# [weight, pixels of the line above, its colour, the background] of each cell: of the marked row, and of the one before.
+MARKED = """cell => {
+  const opaque = colour => !/, 0\\)$|transparent/.test(colour);
+  const behind = element => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return opaque(colour) ? colour : behind(element.parentElement);
+  };
+  const looks = row => [...row.cells].map(one => {
+    const style = getComputedStyle(one);
+    return [Number(style.fontWeight), parseFloat(style.borderTopWidth), style.borderTopColor, behind(one)];
+  });
+  const row = cell.querySelector('.marginlab-reading tr.marginlab-marked');
+  return row && {marked: looks(row), before: looks(row.previousElementSibling)};
+}"""
 # [text or line, its colour, the background] of all that an explorer shows.
 COLOURS = """cell => {
   const opaque = colour => !/, 0\\)$|transparent/.test(colour);
@@ -131,6 +160,56 @@ def test_every_control_of_every_explorer(lesson):
 
 
 @in_each_lesson
+def test_nothing_is_cut_off_on_a_narrow_page(lesson):
+    """Labels in full; every preset inside the box of fixed height, and all controls at their ends."""
+    try:
+        for width in (1280, 1024):
+            lesson.page.set_viewport_size({"width": width, "height": 1100})
+            for id in lesson.tagged("explorer"):
+                explorer, cell = made(lesson, id), lesson.cell(id)
+                cell.scroll_into_view_if_needed()
+                assert cell.evaluate(TRUNCATED) == [], f"{id} at {width} px"
+                assert cell.locator(".widget-label").count() > len(explorer.controls)
+                handles = cell.get_by_role("slider").all()
+                for place, handle in enumerate(handles if width == 1024 else ()):  # refusals have the longest words
+                    handle.press("End" if place in (1, 3) else "Home")
+                    expect(cell, explorer)
+                    assert cell.evaluate(CUT) == [], f"{id} at {width} px, {explorer.state()}"
+                for preset, state in reversed(explorer.presets.items()):
+                    cell.get_by_role("combobox").select_option(preset)
+                    expect(cell, explorer, **state)
+                    assert cell.evaluate(CUT) == [], f"{id} at {width} px, {preset}"
+    finally:
+        lesson.page.set_viewport_size({"width": 1280, "height": 1100})
+
+
+@in_each_lesson
+def test_the_marked_row_stands_out(lesson):
+    themes, marked = ("Dark", "Light"), 0
+    for theme in themes:
+        in_theme(lesson, theme)
+        for id in lesson.tagged("explorer"):
+            explorer, looks = made(lesson, id), lesson.cell(id).evaluate(MARKED)
+            assert bool(looks) == bool(explorer.marked)
+            for mine, other in zip(looks["marked"], looks["before"], strict=True) if looks else ():
+                assert mine[0] >= other[0] and mine[0] >= 600, f"{theme}: no heavier than the row before"
+                assert mine[1] >= 1.5 > other[1], f"{theme}: no line above it"
+                assert contrast(*mine[2:]) >= 1.5, f"{theme}: a line that cannot be seen"
+                marked += 1
+            if looks:
+                assert any(mine[0] > other[0] for mine, other in zip(*looks.values(), strict=True))
+    shown = [explorer for explorer in (made(lesson, id) for id in lesson.tagged("explorer")) if explorer.marked]
+    assert marked == len(themes) * sum(len(explorer.reading["table"][0]) for explorer in shown)
+
+
+def in_theme(lesson, theme):
+    """Change the theme of the page."""
+    lesson.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+    lesson.page.wait_for_function("dark => document.body.dataset.jpThemeLight !== String(dark)", arg=theme == "Dark")
+    lesson.page.wait_for_timeout(500)
+
+
+@in_each_lesson
 def test_an_explorer_lives_when_its_cell_alone_is_run_again(lesson):
     for id in lesson.tagged("explorer"):
         lesson.run(id)
@@ -147,11 +226,7 @@ def test_both_themes_can_be_read(lesson):
     shots = os.environ.get("MARGINLAB_SHOTS")
     try:
         for theme in ("Dark", "Light"):
-            lesson.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-            lesson.page.wait_for_function(
-                "dark => document.body.dataset.jpThemeLight !== String(dark)", arg=theme == "Dark"
-            )
-            lesson.page.wait_for_timeout(500)
+            in_theme(lesson, theme)
             for id in lesson.tagged("explorer"):
                 cell = lesson.cell(id)
                 cell.scroll_into_view_if_needed()

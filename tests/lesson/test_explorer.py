@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import product
 
 import ipywidgets
 import pytest
@@ -11,6 +12,7 @@ from traitlets import TraitError
 from marginlab import Perpetual, venues
 from marginlab.lesson import explorers
 from marginlab.lesson.explorers.base import Explorer
+from tests.lesson.shown import Cells
 
 KINDS = [getattr(explorers, name) for name in explorers.__all__]
 
@@ -108,16 +110,15 @@ def test_typed_numbers_out_of_range_stop_at_the_end(explorer, beyond):
     assert explorer.error is None
 
 
-@pytest.mark.parametrize("noise", [4.999999999, 5.000000001, 4.999999999999, 5.000000000000001])
-@pytest.mark.parametrize("before", [5.0, 6.0])
-def test_rounding_noise_of_a_slider_is_never_shown(noise, before):
-    explorer = explorers.IsolatedMargin()
-    for name in ("margin", "move", "size"):
-        explorer.set(**{name: before})
-        sliders(explorer)[name].value = noise
-        assert explorer.state()[name] == 5.0
-        assert box(explorer, name).value == 5.0
-        assert not re.search(r"4\.99|5\.0000", explorer.view.value.split("</svg>")[1] + explorer.reading["sentence"])
+def test_rounding_noise_of_a_slider_is_never_shown(explorer):
+    for name, slide in sliders(explorer).items():
+        at = round(explorer.state()[name], 9)
+        for noise, steps in product((1e-9, -1e-9, 1e-12, -1e-12, 9e-16), (0, 1)):
+            box(explorer, name).value = at + steps * slide.step
+            slide.value = at + noise
+            assert explorer.state()[name] == box(explorer, name).value == at, name
+            shown = explorer.view.value.split("</svg>")[1] + explorer.reading["sentence"]
+            assert not re.search(r"\.\d*9999|\.\d*0000\d|\de-", shown)
 
 
 def test_a_burst_ends_on_the_last_value(explorer):
@@ -232,6 +233,24 @@ def test_an_error_is_shown_and_kept_and_then_forgotten(explorer, monkeypatch):
     assert explorer.error is None and explorer.view.value == shown
 
 
+def test_the_row_that_stands_out_is_the_one_that_is_named(explorer):
+    for name in explorer.presets:
+        explorer.preset(name)
+        rows = [row for row in explorer.reading["table"][1] if row[0] == explorer.marked]
+        assert Cells(explorer.view.value).marked == rows and len(rows) <= 1
+    style = next(part.value for part in everything(explorer.widget) if "<style>" in getattr(part, "value", ""))
+    assert re.search(r"\.marginlab-marked \*\{[^}]*font-weight", style)
+
+
+def test_every_row_of_the_table_is_as_long_as_its_head(explorer):
+    for name in explorer.presets:
+        explorer.preset(name)
+        head, rows = explorer.reading["table"]
+        assert {len(row) for row in rows} == {len(head)} and all(isinstance(cell, str) for row in rows for cell in row)
+        assert Cells(explorer.view.value).rows == [list(head), *rows]
+        assert "<td>" in explorer.view.value and "<td style" not in explorer.view.value, "numbers stand at the right"
+
+
 def test_an_error_while_drawing_is_shown_too(explorer, monkeypatch):
     def broken(layers, reading):
         raise ZeroDivisionError("division by zero")
@@ -333,7 +352,8 @@ def test_the_twin_is_a_png_and_its_reading(explorer, capsys, monkeypatch):
         sentence = capsys.readouterr().out
         fresh = type(explorer)()
         fresh.preset(name)
-        assert sentence == fresh.reading["sentence"] + "\n"
+        assert " ".join(sentence.split()) == fresh.reading["sentence"] and sentence.endswith("\n")
+        assert max(map(len, sentence.splitlines())) <= 76, "a saved output is not wrapped"
         data = shown[-1].data
         assert data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) < 100_000
         with Image.open(io.BytesIO(data)) as image:
@@ -365,14 +385,16 @@ def test_a_readers_own_position():
     )
     assert next(iter(mine.presets)) == "1,250 of 2,500 USDT"
     assert mine.error is None and "ETH" in mine.still.value and "entry 3,000" in mine.still.value
-    with pytest.raises((TypeError, ValueError)):
-        explorers.IsolatedMargin(entry="soon")
+    for kind in KINDS:
+        with pytest.raises((TypeError, ValueError)):
+            kind(entry="soon")
 
 
 @pytest.mark.parametrize("wrong", [{"balance": -1}, {"entry": -50_000.0}, {"venue": None}, {"instrument": "BTC"}])
-def test_a_position_that_cannot_be_is_not_shown_as_if_it_could(wrong):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_position_that_cannot_be_is_not_shown_as_if_it_could(kind, wrong):
     try:
-        made = explorers.IsolatedMargin(**wrong)
+        made = kind(**wrong)
     except Exception as error:
         assert str(error)
     else:

@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
 from marginlab.lesson import figures
 from marginlab.lesson.figures import STYLES
+from marginlab.model.display import table
+from tests.lesson.shown import Cells
 
 PAGES = {"white": "#ffffff", "JupyterLab's dark": "#111111"}
 
@@ -102,6 +104,136 @@ def test_layers_share_nothing_but_the_frame():
     assert moving.startswith('<div role="img" aria-label="it says &quot;5 &gt; 4&quot; &amp; more"')
     assert "price" in still and "equity" in still and "here" not in still
     assert "here" in moving and "equity" not in moving and ">price<" not in moving
+
+
+# ------------------------------------------------------------------ panels
+
+
+def panels(count=3, **about):
+    """A figure of several panels in two layers: a line over each, one of them beyond the picture."""
+    titles = [f"panel {i}" for i in range(count)]
+    figure, axes = figures.blank("price", "USD", panels=titles, **about)
+    drawn = {}
+    for i, one in enumerate(axes):
+        one.set_xlim(0, 10)
+        one.set_ylim(0, 5)
+        (drawn[f"line {i}"],) = one.plot([0, 10], [i, i + 1], label="equity", **STYLES["equity"])
+        (drawn[f"mark {i}"],) = one.plot([i + 1], [2], **STYLES["price"])
+        drawn[f"end {i}"] = one.axvline(5, **STYLES["liquidation"])
+        one.axvline(3, **STYLES["entry"])
+    figures.legend(axes[0], above=1.1)
+    return figures.Layers(figure, axes, drawn)
+
+
+def paths(text, colour):
+    """How many lines or marks of a colour an SVG shows."""
+    return len(re.findall(rf'<(?:path|use)[^>]*(?:stroke|fill): {colour}[;"]', text, re.I))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_panels_stand_side_by_side_and_share_the_width(count):
+    layers = panels(count)
+    assert len(layers.axes) == len(layers.figure.axes) == count
+    places = [one.get_position() for one in layers.axes]
+    assert len({(round(p.y0, 9), round(p.height, 9), round(p.width, 9)) for p in places}) == 1
+    assert all(a.x1 < b.x0 for a, b in pairwise(places))
+    assert 0 < places[0].x0 and places[-1].x1 <= 1 and places[0].y1 < 1
+    assert sum(p.width for p in places) > 0.7
+    assert [one.get_title() for one in layers.axes] == [f"panel {i}" for i in range(count)]
+    assert [one.get_xlabel() for one in layers.axes] == ["price"] * count
+
+
+def test_labels_of_the_scale_are_on_the_first_panel_alone():
+    layers = panels()
+    assert [one.get_ylabel() for one in layers.axes] == ["USD", "", ""]
+    shown = [[label.label1.get_visible() for label in one.yaxis.get_major_ticks()] for one in layers.axes]
+    assert all(shown[0]) and not any(shown[1]) and not any(shown[2])
+    assert all(tick.label1.get_visible() for one in layers.axes for tick in one.xaxis.get_major_ticks())
+    still = layers.still()
+    assert still.count(">USD<") == 1 and still.count(">price<") == 3
+    assert {tick.get_text() for one in layers.axes for tick in one.get_yticklabels()} >= {"0", "5"}
+    assert len(re.findall(r">equity<", still)) == 1, "one legend, over the first panel"
+
+
+def test_one_panel_is_one_axes_as_ever():
+    figure, axes = figures.blank("price", "BTC")
+    assert figure.axes == [axes] and axes.get_title() == "" and axes.get_ylabel() == "BTC"
+    assert figures.blank()[1].get_position().height > panels().axes[0].get_position().height  # room for titles
+
+
+def test_layers_of_panels_share_nothing():
+    layers = panels()
+    still, moving = layers.still(), layers.moving("in words")
+    blue, pink, green, grey = (STYLES[name]["color"].lower() for name in ("equity", "liquidation", "price", "entry"))
+    assert paths(moving, blue) == paths(moving, pink) == 3
+    assert moving.count("<use") == 3 and paths(moving, green)
+    assert paths(moving, grey) == 0 and "<text" not in moving
+    assert paths(still, grey) == 3 and paths(still, pink) == 0 and paths(still, green) == 0
+    assert paths(still, blue) == 1  # the legend's
+    assert all(f">panel {i}<" in still for i in range(3))
+    for one in layers.figure.axes:
+        assert one.axison is False  # as the moving layer was the last
+
+
+def test_both_layers_lie_on_one_another():
+    layers = panels()
+    boxes = [re.search(r'viewBox="[^"]*"', text)[0] for text in (layers.still(), layers.moving("a"))]
+    assert boxes[0] == boxes[1]
+
+
+@pytest.mark.parametrize("made", [drawing, panels])
+def test_hidden_spines_stay_hidden_and_the_others_come_back(made):
+    layers = made()
+    first = layers.still()
+    for _ in range(2):
+        layers.moving("a")
+        assert layers.still() == first
+    for one in layers.figure.axes:
+        seen = {name: spine.get_visible() for name, spine in one.spines.items()}
+        assert seen == {"left": True, "bottom": True, "top": False, "right": False}
+    # the page behind, and for each panel its own and two spines
+    assert len(re.findall(r'id="patch_\d+"', first)) == 1 + 3 * len(layers.figure.axes)
+
+
+def test_what_is_hidden_at_first_stays_hidden():
+    figure, axes = figures.blank("price", "BTC")
+    (line,) = axes.plot([0, 1], [0, 2], **STYLES["equity"])
+    (gone,) = axes.plot([0, 1], [1, 1], **STYLES["requirement"])
+    gone.set_visible(False)
+    layers = figures.Layers(figure, axes, {"line": line})
+    colour = STYLES["requirement"]["color"].lower()
+    for text in (layers.still(), layers.moving("a"), layers.still()):
+        assert colour not in text
+    assert not gone.get_visible()
+
+
+def test_panels_on_paper():
+    one, other = panels(paper=True), panels(paper=True)
+    assert figures.png(one.figure) == figures.png(other.figure)
+    assert all(contrast(axes.title.get_color(), "#ffffff") >= 7 for axes in one.axes)
+
+
+# ------------------------------------------------------------------- tables
+
+
+def test_one_row_of_a_table_may_stand_out():
+    rows = [["a", "1"], ["b", "2"], ["b & c", "3"]]
+    for marked, expected in (("b", [["b", "2"]]), ("b & c", [["b & c", "3"]]), ("d", []), (None, []), ("", [])):
+        cells = Cells(table(rows, ("", "head"), marked))
+        assert cells.rows == [["", "head"], *rows] and cells.marked == expected
+    assert "marginlab-marked" not in table(rows) and "<thead>" not in table(rows)
+    assert table(rows, ("", "head"), "b") == table(rows, ("", "head"), marked="b")
+    assert Cells(table([["", "x"]], (), None)).marked == []
+
+
+def test_words_begin_at_the_left_and_numbers_stand_where_the_page_puts_them():
+    rows = [["a", "word", "1"]]
+    for words in (True, False):
+        text = table(rows, ("", "x", "y"), words=words)
+        assert text.count('<td style="text-align:left">') == 2 * words
+        assert text.count('<th scope="row" style="text-align:left">') == 1 and text.count("text-align") == 1 + 2 * words
+        assert Cells(text).rows == [["", "x", "y"], *rows]
+    assert table(rows) == table(rows, words=True)
 
 
 def test_paper_is_dark_on_white():

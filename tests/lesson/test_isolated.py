@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from marginlab import Account, Perpetual, Pool, Position, liquidation_price, venues
 from marginlab.lesson.explorers import IsolatedMargin
+from tests.lesson.shown import Cells, close, numbers, same
 
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 KINDS = {
@@ -65,50 +65,6 @@ class Model:
 
 def nearest(found):
     return found.below.price if found.below.price is not None else found.above.price
-
-
-def numbers(text):
-    """Every number of a text, signs dropped where they are hyphens."""
-    return [float(n.replace(",", "")) for n in re.findall(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?", text)]
-
-
-def close(shown, value, decimals=None):
-    """`shown` is `value` to the digits that readers get: 4 figures, 6 above 100, whole above 10,000."""
-    half = 0.5 if abs(value) >= 9_999.5 else abs(value) * (5e-6 if abs(value) >= 99.995 else 5e-4)
-    half = half if decimals is None else 0.5 * 10**-decimals
-    return abs(shown - value) <= half * (1 + 1e-6) + 1e-9
-
-
-def same(shown, values):
-    assert len(shown) == len(values), (shown, values)
-    for one, value in zip(shown, values, strict=True):
-        decimals, value = value if isinstance(value, tuple) else (None, value)
-        assert close(one, value, decimals), (shown, values)
-
-
-class Cells(HTMLParser):
-    """Rows of text of the tables in some HTML, and the text of its paragraphs."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.rows, self.sentence, self.inside = [], "", None
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("th", "td"):
-            self.rows[-1].append("")
-        self.inside = tag if tag in ("th", "td", "p") else self.inside
-
-    def handle_endtag(self, tag):
-        self.inside = None if tag == self.inside else self.inside
-
-    def handle_data(self, data):
-        if self.inside in ("th", "td"):
-            self.rows[-1][-1] += data
-        if self.inside == "p":
-            self.sentence += data
 
 
 def check_reading(explorer, reading, state):

@@ -2,13 +2,15 @@
 
 import ast
 import re
+import sys
 from itertools import pairwise
 
 import pytest
 
 from marginlab.lesson.exercises import Exercise, Prediction, Quiz
 
-MISCONCEPTIONS = {"01": {"m1", "m2", "m8", "m9", "m12"}}  # those that a lesson promises to treat
+# Those that a lesson promises to treat.
+MISCONCEPTIONS = {"01": {"m1", "m2", "m8", "m9", "m12"}, "02": {"m3", "m4", "m5", "m13"}}
 UNANSWERED = "Not answered yet"
 
 
@@ -147,6 +149,34 @@ def test_solutions_agree_with_the_check_far_from_its_cases(lesson, runs):
                 assert answer(**other) == pytest.approx(check.truth(**other), rel=1e-6), (name, other)
 
 
+def asks_the_package(function, case):
+    """Whether a call goes through the package's model."""
+    seen = set()
+
+    def look(frame, event, _):
+        seen.add(event == "call" and frame.f_globals.get("__name__", "").startswith("marginlab.model."))
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        function(**case)
+    finally:
+        sys.setprofile(before)
+    return True in seen
+
+
+def test_what_is_true_comes_from_the_package_and_an_answer_from_the_hand(lesson, runs):
+    """The last exercise is about something else than margin: there the package cannot know."""
+    names = list(lesson.exercises)
+    assert len(names) >= 2
+    for name in names:
+        check, solution = runs(lesson).held(Exercise)[name], made(lesson.exercises[name][1], runs, lesson)
+        for case in check.cases:
+            assert asks_the_package(check.truth, case) or name == names[-1], f"{name}: its truth is a formula"
+            assert not asks_the_package(solution, case), f"{name}: its solution leaves the work to the package"
+            assert not any(asks_the_package(slip, case) for slip, _ in check.slips)
+
+
 # ------------------------------------------------------------------ quizzes
 
 
@@ -179,7 +209,8 @@ def test_right_answers_are_not_all_in_one_place(lesson, runs):
 def test_misconceptions_are_tagged(lesson, runs):
     tags = [cell["metadata"].get("misconception", "") for cell in lesson.tagged("quiz")]
     assert all(re.fullmatch(r"m([1-9]|1[0-3])", tag) for tag in tags)
-    assert MISCONCEPTIONS.get(lesson.number, set()) <= set(tags)
+    assert lesson.number in MISCONCEPTIONS, "say which misconceptions this lesson treats"
+    assert MISCONCEPTIONS[lesson.number] <= set(tags)
     for tag, quiz in zip(tags, all_quizzes(lesson, runs(lesson)), strict=True):
         assert quiz.id == f"{lesson.number}-quiz-{tag}"
 

@@ -6,6 +6,7 @@ writing is kept where it differs from ours; the comments name who uses it.
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -131,6 +132,32 @@ def binance_hedge_mode(d):  # long and short of one symbol share one price; open
     if closed > 0.6 * d.EP:
         yield closed, account[contract, "long"].liquidation("ONE").below.price
         yield closed, account[contract, "short"].liquidation("ONE").below.price
+
+
+@formula
+def tier_at_the_price(d):  # redo with the bracket at P until it holds: here, segment by segment between all boundaries
+    rows = [(0, d.m), (0.3 * d.V, 2 * d.m), (0.6 * d.V, 3 * d.m), (0.9 * d.V, 5 * d.m), (1.2 * d.V, 6 * d.m)]
+    sizes = [d.s * d.q, d.s * 0.7 * d.q, -d.s * 0.4 * d.q]
+    tops = [floor for floor, _ in rows[1:]] + [math.inf]
+
+    def slack(at):
+        slices = [
+            rate * max(0.0, min(abs(size) * at, top) - floor)
+            for size in sizes
+            for (floor, rate), top in zip(rows, tops, strict=True)
+        ]
+        return 0.5 * d.V + sum(sizes) * (at - d.EP) - sum(slices)
+
+    positions = [  # in contracts of a hundredth of a coin
+        Position(Perpetual(f"NO{n}", "ONE", "USDT", 0.01, Tiers(rows)), 100 * q, d.EP) for n, q in enumerate(sizes)
+    ]
+    pool = Pool("USDT", {"USDT": 0.5 * d.V}, positions, A, {"ONE": d.EP})
+    bounds = sorted({1e-9 * d.EP, d.EP, 9 * d.EP, *(floor / abs(size) for floor, _ in rows[1:] for size in sizes)})
+    for left, right in pairwise(bounds):
+        low, high = slack(left), slack(right)
+        if low * high < 0:
+            side = pool.liquidation()
+            yield left - low * (right - left) / (high - low), (side.below if low < 0 else side.above).price
 
 
 @formula
@@ -323,7 +350,7 @@ def margin_level(d):  # assets / debts = 1.1 (Binance cross), 1.05 (MEXC); KuCoi
             Pool("ONE", {"ONE": d.q, "USDT": -owed}, (), venue, {"ONE": d.EP}).liquidation("ONE").below.price,
         )
         short = Pool("USDT", {"USDT": d.V + d.w, "ONE": -d.q}, (), venue, {"ONE": d.EP})
-        yield (d.V + d.w) / (level * d.q), short.liquidation("ONE").above.price
+        yield (d.V + d.w) / (level * d.q), short.liquidation().above.price
         yield (d.V + d.w) / d.V, 1 + short.margin_ratio() * (level - 1)
     weighted = Asset(haircut=d.x, loan=Tiers.flat(1 / 0.97 - 1))
     venue = replace(A, account_mode="multi-currency", assets={"*": weighted, "USDT": replace(weighted, haircut=0.0)})
@@ -363,6 +390,8 @@ def interest(d):  # Binance: by the hour of a day; Kraken: opening and four hour
     kraken = venues.KRAKEN_SPOT.interest
     yield owed * rate * (1 + math.ceil(hours / 4)), kraken.at_once(owed, rate) + kraken.due(owed, rate, hours)
     yield owed * rate * math.ceil(hours) / 8_760, venues.OKX.interest.due(owed, rate, hours)
+    rule = Interest(per=24, every=8, opening=2)
+    yield owed * rate / 3 * (2 + math.ceil(hours / 8)), rule.at_once(owed, rate) + rule.due(owed, rate, hours)
     asset = Asset(loan=Tiers.flat(d.m), rate=rate)
     for rule in (Interest(), Interest(per=8_760)):
         venue = replace(A, assets={"*": asset}, interest=rule)
@@ -447,6 +476,72 @@ def haircuts_in_tiers(d):  # Bybit, Bitget, OKX, MEXC: each slice has its ratio;
 
 
 @formula
+def what_is_free_in_many_currencies(
+    d,
+):  # equity less the greater of initial and maintenance margin; OKX, Binance, Bybit
+    loan = Tiers.flat(0.05, leverage=8)
+    venue = replace(
+        USD, assets={"USDT": Asset(loan=loan), "ONE": Asset(haircut=d.x, loan=loan), "TWO": Asset(loan=loan)}
+    )
+    contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.flat(d.m))
+    position = Position(contract, d.s * d.q, d.M, d.L)
+    pool = Pool("USD", {"USDT": d.w, "ONE": d.q, "TWO": -d.q / 20}, (position,), venue, {"ONE": d.M, "TWO": d.EP})
+    debt, counted = d.q / 20 * d.EP, d.q * d.M * (1 - d.x)
+    initial = d.q * d.M / d.L + debt / 8
+    yield initial, pool.requirement(kind="initial")
+    free = d.w + counted - debt - initial
+    yield free, pool.available()
+    yield min(d.q, free / d.M / (1 - d.x)), pool.withdrawable("ONE")  # a coin takes its counted value along
+    yield min(d.w, free), pool.withdrawable("USDT")
+    yield 0.0, pool.withdrawable("TWO")
+    yield min(d.q, free / d.M / (1 - d.x)), replace(pool, currency="ONE").withdrawable("ONE")
+    yield 0.0, replace(pool, collateral={"ONE": d.q}).withdrawable("USDT")
+    loss = d.s * 0.01 * d.M  # the price moves against the position; a profit would have to stay
+    at = d.M - loss
+    free = d.w + d.q * at * (1 - d.x) - debt - d.q * abs(loss) - d.q * at / d.L - debt / 8
+    yield free, pool.available(ONE=at)
+    yield min(d.q, free / at / (1 - d.x)), pool.withdrawable("ONE", ONE=at)
+    at = d.M + loss
+    free = d.w + d.q * at * (1 - d.x) - debt - d.q * at / d.L - debt / 8
+    yield min(d.w, free), pool.withdrawable("USDT", ONE=at)
+    rows = ((0, 0.1), (0.5 * d.q, 0.3))  # with tiers, the coins of the highest one go first
+    tiered = replace(venue, assets={**venue.assets, "ONE": Asset(haircut=Tiers(rows, basis="quantity"))})
+    pool = replace(pool, venue=tiered, positions=(), collateral={"ONE": d.q, "USDT": -0.3 * d.q * d.M})
+    needed = 0.3 * (1 + 1 / 8)  # of the value of all coins; 0.9 of them in the first tier count 0.45
+    yield d.q * (1 - needed / 0.9), pool.withdrawable("ONE")
+    pool = replace(pool, collateral={"ONE": d.q, "USDT": -0.5 * d.q * d.M})
+    kept = 0.5 * (1 + 1 / 8)
+    yield d.q * (1 - (0.5 + (kept - 0.45) / 0.7)), pool.withdrawable("ONE")
+
+
+@formula
+def margin_that_puts_it_there_in_many_currencies(d):
+    venue = replace(USD, assets={"USD": Asset(loan=Tiers.flat(0.05)), "ONE": Asset(haircut=d.x, loan=Tiers.flat(0.05))})
+    at = d.EP * (1 - d.s * 0.2)
+    contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.flat(d.m))
+    venue = replace(venue, assets={**venue.assets, "USDT": Asset(loan=Tiers.flat(0.05))})
+    pool = Pool("USD", {"USD": -d.w, "USDT": -d.w}, (Position(contract, d.s * d.q, d.EP),), venue)
+    wanted = d.s * d.q * (d.EP - at) + d.m * d.q * at + 1.05 * d.w
+    yield wanted, pool.margin_for(at)
+    found = replace(pool, collateral={"USD": wanted, "USDT": -d.w}).liquidation("ONE")
+    yield at, (found.below if d.s > 0 else found.above).price
+
+
+@formula
+def parts_of_slack(d):  # each position, balance and debt by itself
+    loan = Tiers.flat(0.05)
+    venue = replace(USD, fee=d.f, fee_at="price", assets={"*": Asset(haircut=d.x, debt_weight=1.1, loan=loan)})
+    contract = Perpetual("ONE-USD", "ONE", "ONE", tiers=Tiers.flat(d.m))
+    position = Position(contract, d.s * d.N, d.EP)
+    pool = Pool("USD", {"ONE": d.q, "TWO": -d.q / 9}, (position,), venue, {"ONE": d.M, "TWO": d.EP})
+    parts = pool.parts()
+    yield d.q * d.M * (1 - d.x), parts["ONE held"]
+    yield -d.q / 9 * d.EP * (1.1 + 0.05 * (1 + d.f) + d.f), parts["TWO owed"]
+    yield d.s * d.N * (d.M / d.EP - 1) - (d.m + d.f) * d.N, parts[position.label]
+    yield sum(parts.values()), pool.slack()
+
+
+@formula
 def dydx(d):  # net collateral: USDC, negative for a long, plus size * oracle; the same as spot balances
     tiers = Tiers.flat(d.m)
     raw = d.w - d.s * d.V
@@ -513,6 +608,37 @@ def coins_under_both_kinds_of_contract(d):  # all of one coin, valued in USD: li
 
 
 @formula
+def quote_currency_off_its_peg(d):  # balances, PnL and margins in USDT count at its price in USD
+    peg = 1 - 10 * d.f
+    venue = replace(USD, assets={"USDT": Asset(loan=Tiers.flat(0.05)), "ONE": Asset(haircut=d.x)})
+    position = Position(Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.flat(d.m)), d.s * d.q, d.EP)
+    pool = Pool("USD", {"USDT": -d.w, "ONE": d.q / 2}, (position,), venue, {"ONE": d.M, "USDT": peg})
+    usdt = -1.05 * d.w + d.s * d.q * (d.M - d.EP) - d.m * d.q * d.M
+    yield usdt * peg + d.q / 2 * d.M * (1 - d.x), pool.slack()
+    coins = (d.s - d.m) * d.q * peg + d.q / 2 * (1 - d.x)
+    closed = (1.05 * d.w + d.s * d.V) * peg / coins
+    if closed > 0:
+        found = pool.liquidation("ONE")
+        yield closed, (found.below if coins > 0 else found.above).price
+
+
+@formula
+def inverse_contracts_in_a_common_move(d):  # with the fee held since entry; one index moves by half as much
+    venue = replace(USD, fee=d.f, fee_at="entry", assets={"ONE": Asset(), "TWO": Asset(), "USDT": Asset()})
+    inverse_ = Perpetual("ONE-USD", "ONE", "ONE", tiers=Tiers.flat(d.m))
+    second, marks = other(d, Tiers.flat(d.m))
+    positions = (Position(inverse_, d.N, d.EP), second)
+    pool = Pool("USD", {"ONE": d.q / 10, "USDT": d.w}, positions, venue, {"ONE": d.M, **marks})
+    coins = d.q / 10 + d.N / d.EP * (1 - d.f)  # what grows with ONE
+    value = d.q * marks["TWO"]
+    slack = coins * d.M - d.N * (1 + d.m) + d.w + value * (1 - d.m) - d.V * (1 + d.f)
+    yield slack, pool.slack()
+    move = -slack / (0.5 * coins * d.M + value * (1 - d.m))
+    if move > -1:
+        yield move, pool.liquidation({"ONE": 0.5, "TWO": 1.0}).below.distance
+
+
+@formula
 def several_prices_at_once(d):  # by one factor, or each by its share of the move
     tiers = Tiers.flat(d.m)
     second, marks = other(d, tiers)
@@ -524,8 +650,10 @@ def several_prices_at_once(d):  # by one factor, or each by its share of the mov
         slack = equity - sum(d.m * value for _, value in values.values())
         move, found = -slack / slope, pool.liquidation(shares)
         moved = {coin: pool.marks[coin] * (1 + share * move) for coin, share in shares.items()}
-        if min(moved.values()) > 0:
-            side = found.below if slope > 0 else found.above
+        side = found.below if slope > 0 else found.above
+        if min(moved.values()) <= 0:  # one would have to fall by more than it is worth
+            yield math.inf, side.distance
+        else:
             yield move, side.distance
             yield moved["ONE"], side.prices["ONE"]
             yield moved["TWO"], side.prices["TWO"]

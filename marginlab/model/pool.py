@@ -133,8 +133,6 @@ class Pool:
             return 1.0
         raise ValueError(f"the price of {currency} is needed to value {self.name!r}: give {currency}=...")
 
-    # ------------------------------------------------- the one equation
-
     def equity(self, given=None, /, **prices):
         """Collateral after haircuts, less debts, plus unrealised PnL: what the venue counts (adjusted equity)."""
         return self._stand(self.prices(given, **prices))[0]
@@ -206,7 +204,7 @@ class Pool:
         return crossings(self, ray(self, index), "liquidation")
 
     def bankruptcy(self, index=None):
-        """The prices at which `worth` is zero, others held at their marks: a `Crossings`. `index` as above."""
+        """The prices at which `worth` is zero: a `Crossings`. `index` as above."""
         return crossings(self, ray(self, index), "bankruptcy")
 
     def margin_for(self, liquidation, index=None):
@@ -237,10 +235,11 @@ class Pool:
         return replace(self, marks={name: price for name, price in marks.items() if name in self.names})
 
     def adding(self, amount, currency=None):
-        """The pool with so much more (or less) of a currency, its own if none is given, as collateral."""
+        """The pool with so much more (or less) of a currency, its own if none is given; dust is taken for nothing."""
         currency = currency or self.currency
         held = self.collateral.get(currency, 0.0)
-        return replace(self, collateral={**self.collateral, currency: held + amount})
+        left = held + amount if abs(held + amount) > 1e-12 * abs(held) else 0.0
+        return replace(self, collateral={**self.collateral, currency: left})
 
     def __getstate__(self):
         """What a pickle keeps: the fields, without what was worked out from them."""

@@ -1,7 +1,5 @@
 """Spot trades and the debts that finance them: balances, some of them negative. `Account.trade` is the way in."""
 
-from dataclasses import replace
-
 from . import checks
 from .instruments import Spot
 from .pool import Pool
@@ -138,12 +136,10 @@ def interest(pool, currency, amount):
 
 
 def moved(pool, amounts):
-    """A pool with so much more (or less) of each currency; what is left of rounding is taken for nothing."""
-    after = dict(pool.collateral)
+    """A pool with so much more (or less) of each currency."""
     for currency, amount in amounts.items():
-        was = after.get(currency, 0.0)
-        after[currency] = 0.0 if abs(was + amount) <= 1e-12 * max(abs(was), abs(amount)) else was + amount
-    return replace(pool, collateral=after)
+        pool = pool.adding(amount, currency)
+    return pool
 
 
 def split(account, pair):

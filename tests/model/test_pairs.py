@@ -90,3 +90,10 @@ def test_units_and_names_in_messages():
 def test_no_more_can_be_withdrawn_than_is_held():
     pool = Pool("BTC", {"BTC": 1, "USDT": 100_000}, (), venues.TEACHING, {"BTC": 50_000})
     assert pool.equity() == 3 and pool.withdrawable() == 1
+
+
+def test_splitting_all_of_a_balance_leaves_no_dust_of_a_debt():
+    # 2 - 1.0632 - 0.9368 is -8.9e-16 in floating point
+    account = Account(venues.TEACHING_MULTI, BTC=2).mark(BTC=50_000).trade(PAIR, -(2 - 0.9368), 50_000)
+    account = account.trade(PAIR, 0.3168, 50_000, isolated=0.9368, borrow="USDT")
+    assert account.cross.collateral["BTC"] == 0 and not account.cross.open

@@ -15,7 +15,7 @@ STYLE = """<style>
 .marginlab-reading table{margin:.4rem 0;border-collapse:collapse;color:inherit}
 .marginlab-reading th,.marginlab-reading td{padding:.15rem .9rem .15rem 0;text-align:right;border:0;color:inherit}
 .marginlab-reading thead th{border-bottom:1px solid var(--jp-border-color1,#999)}
-.marginlab-reading .marginlab-marked *{font-weight:600;border-top:2px solid var(--jp-border-color1,#999)}
+.marginlab-reading .marginlab-marked *{font-weight:700;border-top:2px solid var(--jp-border-color1,#999)}
 .marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;color:var(--jp-content-font-color2,inherit)}
 </style>"""
 LABELS = {"description_width": "13rem"}

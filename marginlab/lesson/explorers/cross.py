@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ... import Account, Asset, Perpetual, Spot, venues
+from ... import Account, Asset, Perpetual, Spot, Venue, venues
 from ...model import checks
 from ...model.display import fmt
 from ...model.venue import FUND
@@ -45,6 +45,8 @@ class CrossMargin(Explorer):
 
     def __init__(self, instrument=None, venue=venues.TEACHING_MULTI, entry=50_000.0, balance=2.0):
         self.perp = instrument or Perpetual("BTC-USDT", index="BTC", settle="USDT")
+        if not isinstance(self.perp, Perpetual) or not isinstance(venue, Venue):
+            raise TypeError(f"instrument must be a Perpetual and venue a Venue, not {instrument!r} and {venue!r}")
         if self.perp.inverse:
             raise ValueError(f"instrument must be linear, such as BTC-USDT, not the inverse {self.perp.symbol!r}")
         checks.one_of("account_mode", venue.account_mode, ("multi-currency",))
@@ -88,11 +90,11 @@ class CrossMargin(Explorer):
             return account.trade(self.perp, contracts, self.entry) if perpetual else account
 
         def isolated():
-            account = start.trade(self.spot, spot, self.entry, borrow=self.cash, isolated=split)
-            if not perpetual:
-                return account
-            account = account.trade(self.spot, -rest, self.entry, isolated=False)
-            return account.trade(self.perp, contracts, self.entry, isolated=rest * self.entry)
+            account = start
+            if perpetual:
+                account = account.trade(self.spot, -rest, self.entry)
+                account = account.trade(self.perp, contracts, self.entry, isolated=rest * self.entry)
+            return account.trade(self.spot, spot, self.entry, borrow=self.cash, isolated=split)
 
         made, refused = {}, {}
         for name, book in (("isolated", isolated), ("cross", cross)):
@@ -174,7 +176,7 @@ class CrossMargin(Explorer):
         return " and ".join(f"{name} {quoted(end)}" for name, end in sides.items() if end is not None)
 
     def table(self, reading):
-        head = ["", "ends", "equity now", "required", "to the fund", "account worth"]
+        head = ["", "ends", "equity now", "required", "fund gains", "account worth"]
         rows = {}
         for leg, name in zip(LEGS, PANELS, strict=True):
             column = reading[leg]
@@ -202,7 +204,7 @@ class CrossMargin(Explorer):
         for leg, axes in zip(LEGS, panels, strict=True):
             axes.set_xlim(0, 1.7 * self.entry)
             axes.set_ylim(-0.3 * scale, 3 * scale)
-            axes.set_xticks([0, 0.5 * self.entry, self.entry, 1.5 * self.entry])
+            axes.set_xticks([0, 0.5 * self.entry, self.entry])
             axes.tick_params(axis="x", labelsize=9)
             axes.axvline(self.entry, label="entry", **figures.STYLES["entry"])
             for name, label in (("equity", "equity"), ("requirement", "requirement"), ("price", "now")):

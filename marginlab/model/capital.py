@@ -4,6 +4,7 @@ from math import inf
 
 import numpy as np
 
+from .assets import Asset
 from .liquidation import slack_along
 
 
@@ -68,7 +69,7 @@ def withdrawable(pool, currency, at):
         return plain(np.minimum(free, held))
     if held <= 0:
         return 0.0
-    price, schedule = pool.quote(currency, at), pool.venue.asset(currency).haircut
+    price, schedule = pool.quote(currency, at), (pool.venue.asset(currency) or Asset()).haircut
     kept = held * price - schedule.maintenance(held * price, held) - free * pool.quote(pool.currency, at)
     scale = price if schedule.basis == "notional" else 1.0  # what a floor of the haircut counts
     needed = -inf  # the value that has to stay: the counted value is the least over the tiers, so this is the most

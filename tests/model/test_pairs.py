@@ -90,6 +90,8 @@ def test_units_and_names_in_messages():
 def test_no_more_can_be_withdrawn_than_is_held():
     pool = Pool("BTC", {"BTC": 1, "USDT": 100_000}, (), venues.TEACHING, {"BTC": 50_000})
     assert pool.equity() == 3 and pool.withdrawable() == 1
+    plain = Pool("USDT", {"USDT": 100, "ETH": 2}, (), venues.BITMEX, {"ETH": 2_000})  # which says nothing of ETH
+    assert plain.withdrawable("ETH") == 2
 
 
 def test_splitting_all_of_a_balance_leaves_no_dust_of_a_debt():

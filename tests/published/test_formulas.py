@@ -136,7 +136,7 @@ def binance_hedge_mode(d):  # long and short of one symbol share one price; open
 
 @formula
 def tier_at_the_price(d):  # redo with the bracket at P until it holds: here, segment by segment between all boundaries
-    rows = [(0, d.m), (0.3 * d.V, 2 * d.m), (0.6 * d.V, 3 * d.m), (0.9 * d.V, 5 * d.m), (1.2 * d.V, 6 * d.m)]
+    rows = [(0, d.m), (0.3 * d.V, 0.05), (0.6 * d.V, 0.1), (0.8 * d.V, 0.25), (1.2 * d.V, 0.4)]
     sizes = [d.s * d.q, d.s * 0.7 * d.q, -d.s * 0.4 * d.q]
     tops = [floor for floor, _ in rows[1:]] + [math.inf]
 
@@ -723,6 +723,97 @@ def test_closed_form(name):
     assert len(pairs) > 100
     for closed, engine in pairs:
         assert engine == pytest.approx(closed, rel=1e-9)
+
+
+# ------------------------------- random pools against the general formulation, slice by slice
+
+FLOORS = {"notional": (0, 8_000, 30_000, 60_000), "quantity": (0, 60, 250, 700)}
+
+
+def slices(schedule, value, coins):
+    """A schedule's charge on a value in quote or settlement currency: each slice at its rate, by what floors count."""
+    size = value if schedule.basis == "notional" else coins
+    tops = [*schedule.floors[1:], math.inf]
+    rows = zip(schedule.floors, tops, schedule.rates, strict=True)
+    charge = sum(rate * max(0.0, min(size, top) - floor) for floor, top, rate in rows) + schedule.growth * size * size
+    return charge * (value / size if size else 0.0)
+
+
+def plain_slack(pool, at):
+    """Sum of h * balance * price, debts with their weight and loan, PnL and maintenance, all in quote currency."""
+    venue, slack = pool.venue, 0.0
+    fee = venue.fee if venue.fee_at == "price" else 0.0
+    for coin, amount in pool.collateral.items():
+        asset, value = venue.assets[coin], abs(amount) * at[coin]
+        if amount > 0:
+            slack += value - slices(asset.haircut, value, amount)
+        else:
+            slack -= asset.debt_weight * value + (1 + fee) * slices(asset.loan, value, -amount) + fee * value
+    for p in pool.positions:
+        c, s = p.instrument, at[p.instrument.index]
+        value = abs(p.quantity) * (c.face / s if c.inverse else c.face * s)
+        start = abs(p.quantity) * (c.face / p.entry if c.inverse else c.face * p.entry)
+        pnl = math.copysign(1, p.quantity) * (start - value if c.inverse else value - start)
+        charge = slices(c.tiers, start if venue.maintenance_at == "entry" else value, abs(p.quantity))
+        charge += venue.fee * {"none": 0.0, "price": value, "entry": start}[venue.fee_at]
+        slack += (pnl - charge) * at[c.settle]
+    return slack
+
+
+def random_pool(rng):
+    """A multi-currency pool of up to five contracts, three coins and USDT off its peg; and a way in which it moves."""
+
+    def tiers(most, **more):
+        basis, rows = str(rng.choice(["notional", "quantity"])), int(rng.integers(1, 5))
+        rates = sorted(rng.uniform(0.002, most, rows))
+        return Tiers(list(zip(FLOORS[basis][:rows], rates, strict=True)), basis=basis, **more)
+
+    marks = {"ONE": 100.0, "TWO": 40.0, "SIX": 3.0, "USDT": 0.97}
+    assets = {
+        coin: Asset(haircut=tiers(0.6), debt_weight=rng.uniform(1, 1.2), loan=tiers(0.2)) for coin in ("ONE", "TWO")
+    }
+    assets |= {"SIX": Asset(haircut=1.0, loan=tiers(0.2)), "USDT": Asset(haircut=0.01, loan=tiers(0.2))}
+    fee_at, at = rng.choice(["none", "price", "entry"]), rng.choice(["price", "price", "entry"])
+    venue = replace(USD, fee=0.002, fee_at=str(fee_at), maintenance_at=str(at), assets=assets)
+    collateral = {coin: rng.normal() * 30_000 / mark for coin, mark in marks.items() if rng.random() < 0.8}
+    shares = {"ONE": 1.0} if rng.random() < 0.5 else {"ONE": rng.uniform(-0.5, 2), "TWO": rng.uniform(0.2, 1)}
+    positions = []
+    for n in range(rng.integers(1, 6)):
+        index, face = str(rng.choice(["ONE", "TWO"])), float(rng.choice([1.0, 0.1]))
+        inverse_ = rng.random() < 0.5
+        worth = rng.normal() * 40_000 / face / (1 if inverse_ else marks[index])
+        growth = rng.choice([0.0, 1e-5]) if inverse_ and len(shares) == 1 else 0.0
+        schedule = tiers(0.1, growth=growth)
+        contract = Perpetual(f"NO{n}", index, index if inverse_ else "USDT", face, schedule)
+        positions.append(Position(contract, worth, marks[index] * rng.uniform(0.8, 1.2)))
+    pool = Pool("USD", collateral, positions, venue, marks)
+    return pool, {name: share for name, share in shares.items() if name in pool.followed}
+
+
+def test_random_pools_meet_the_general_formulation_where_they_are_said_to():
+    rng, crossings = np.random.default_rng(11), 0
+    for _ in range(1_500):
+        pool, shares = random_pool(rng)
+        slack = plain_slack(pool, pool.marks)
+        assert pool.slack() == pytest.approx(slack, rel=1e-9, abs=1e-6)
+        if slack <= 0 or not shares or max(shares.values()) <= 0:
+            continue
+
+        def moved(move, marks=pool.marks, shares=shares):
+            return {name: mark * (1 + move * shares.get(name, 0.0)) for name, mark in marks.items()}
+
+        most = max(shares.values())
+        lowest, highest = -1 / most, min([40 / most, *(-1 / share for share in shares.values() if share < 0)])
+        found = pool.liquidation(shares)
+        for side, end in ((found.below, lowest), (found.above, highest)):
+            if side.root is not None:
+                crossings += 1
+                assert side.prices == pytest.approx({name: moved(side.distance)[name] for name in side.prices})
+                assert plain_slack(pool, moved(side.distance)) == pytest.approx(0.0, abs=1e-6)
+                end = side.distance
+            within = (end * k / 40 for k in range(40) if abs(end * k / 40) < 40 / most)
+            assert all(plain_slack(pool, moved(move)) > -1e-6 for move in within), (pool, side)
+    assert crossings > 250
 
 
 # ------------------------------------------------- the same in arrays, every rule

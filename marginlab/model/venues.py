@@ -128,8 +128,8 @@ OKX_MULTI = replace(
 BINANCE_PORTFOLIO = Venue(  # despite its name a cross-collateral sum; debts are charged by the leverage of the account
     "Binance portfolio margin, loans at 3x",
     account_mode="multi-currency",  # its collateral rates are not in here: every coin counts in full
-    assets={"*": Asset(loan=Tiers.flat(0.10, leverage=3))},
-    source="Binance portfolio margin FAQ",
+    assets={"*": Asset(loan=Tiers.flat(0.10, leverage=2))},  # initial margin is borrowed / (3 - 1)
+    source="Binance portfolio margin FAQ; initial margin: FAQ 174861644e7049aaa64845f1db2e4376",
 )
 KRAKEN_SPOT = Venue("Kraken spot margin", interest=Interest(per=4, every=4, opening=1), source="Kraken rollover rule")
 GATE = Venue("Gate", fee=0.00075, fee_at="price", as_of="2022", source="position sample in ccxt 4.5.90 gate.py")

@@ -763,10 +763,11 @@ def plain_slack(pool, at):
 def random_pool(rng):
     """A multi-currency pool of up to five contracts, three coins and USDT off its peg; and a way in which it moves."""
 
-    def tiers(most, **more):
+    def tiers(most, unit=1.0, **more):
         basis, rows = str(rng.choice(["notional", "quantity"])), int(rng.integers(1, 5))
         rates = sorted(rng.uniform(0.002, most, rows))
-        return Tiers(list(zip(FLOORS[basis][:rows], rates, strict=True)), basis=basis, **more)
+        floors = [floor / (unit if basis == "notional" else 1.0) for floor in FLOORS[basis][:rows]]
+        return Tiers(list(zip(floors, rates, strict=True)), basis=basis, **more)
 
     marks = {"ONE": 100.0, "TWO": 40.0, "SIX": 3.0, "USDT": 0.97}
     assets = {
@@ -783,7 +784,7 @@ def random_pool(rng):
         inverse_ = rng.random() < 0.5
         worth = rng.normal() * 40_000 / face / (1 if inverse_ else marks[index])
         growth = rng.choice([0.0, 1e-5]) if inverse_ and len(shares) == 1 else 0.0
-        schedule = tiers(0.1, growth=growth)
+        schedule = tiers(0.1, marks[index] if inverse_ else 1.0, growth=growth)
         contract = Perpetual(f"NO{n}", index, index if inverse_ else "USDT", face, schedule)
         positions.append(Position(contract, worth, marks[index] * rng.uniform(0.8, 1.2)))
     pool = Pool("USD", collateral, positions, venue, marks)

@@ -223,7 +223,7 @@ class CrossMargin(Explorer):
             for side, end in ends.items():
                 drawn[f"{leg} {side}"].set_xdata([end, end])
             steps = [end * (1 + nudge) for end in ends.values() if end == end for nudge in (-1e-9, 1e-9)]
-            x = np.union1d(np.linspace(0.05 * self.entry, 1.7 * self.entry, 45), steps)
+            x = np.union1d(np.linspace(0.05 * self.entry, 1.7 * self.entry, 35), steps)
             equity = requirement = np.full(x.shape, np.nan)
             if pool:
                 at = {self.coin: x}

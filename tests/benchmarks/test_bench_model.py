@@ -139,7 +139,9 @@ def test_liquidation_of_ten_positions_to_one_valuation(ratio, what):
     sides = [side for side in (found.below, found.above) if side.root is not None]
     assert sides and all(abs(pool.slack(side.prices)) <= 1e-9 * pool.requirement(side.prices) for side in sides)
     for side in sides:  # the nearest one: no crossing on the way to it
-        path = [{n: m + (side.prices[n] - m) * k / 50 for n, m in pool.marks.items() if n in side.prices} for k in range(50)]
+        path = [
+            {n: m + (side.prices[n] - m) * k / 50 for n, m in pool.marks.items() if n in side.prices} for k in range(50)
+        ]
         assert all(pool.slack(at) > 0 for at in path)
     ratio(f"liquidation of ten positions, {what} / one valuation", ours, lambda: pool.slack(prices), target)
 
@@ -153,7 +155,7 @@ ASSETS = {
 }
 MULTI = Venue("multi-currency", account_mode="multi-currency", assets=ASSETS)
 ROWS, COLUMNS = np.linspace(20_000.0, 80_000.0, 200), np.linspace(1_000.0, 5_000.0, 200)
-HELD = {"BTC": 20.0, "ETH": 400.0, "USDT": -300_000.0}
+HELD = {"BTC": 20.0, "ETH": 400.0, "USDT": -1_200_000.0}
 BOOK = [  # symbol, index, settlement, size, entry
     ("BTC-USDT", "BTC", "USDT", 30.0, 50_000.0),
     ("BTC-USD", "BTC", "BTC", -600_000.0, 52_000.0),
@@ -176,7 +178,7 @@ def bare_surface(btc, eth):
     floors, rates, amounts = ARRAYS
     held, two = HELD["ETH"] * eth, ASSETS["ETH"].haircut
     slack = HELD["BTC"] * btc * 0.95 + (held - np.where(held < 1_000_000, 0.1 * held, 0.2 * held - two.amounts[1]))
-    slack = slack + HELD["USDT"] - (0.05 * 300_000 - 3_000)
+    slack = slack + HELD["USDT"] - (-0.05 * HELD["USDT"] - ASSETS["USDT"].loan.amounts[1])
     for _, index, settle, size, entry in BOOK:
         price = at[index]
         pnl, notional = size * (price - entry), np.abs(size * price)

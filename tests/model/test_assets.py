@@ -105,10 +105,10 @@ def test_a_debt_of_what_is_not_lent_counts_but_requires_nothing():
 def test_published_rules_of_currencies():
     okb, usdt = venues.OKX_MULTI.asset("OKB"), venues.OKX_MULTI.asset("USDT")
     assert okb.haircut == Tiers.flat(0.1) and usdt.haircut == Tiers.flat(0) and usdt.loan is None
-    assert venues.BINANCE_PORTFOLIO.asset("DOGE").loan == Tiers.flat(0.10, leverage=3)
-    assert venues.TEACHING.asset("BTC").haircut.rates == (0,) and venues.TEACHING_MULTI.asset("BTC").haircut.rates == (
-        0.1,
-    )
+    # Binance's 3x is what is held over the trader's own: initial margin borrowed / (3 - 1)
+    assert venues.BINANCE_PORTFOLIO.asset("DOGE").loan == Tiers.flat(0.10, leverage=2)
+    assert venues.TEACHING.asset("BTC").haircut.rates == (0,)
+    assert venues.TEACHING_MULTI.asset("BTC").haircut.rates == (0.1,)
 
 
 # ----------------------------------------------------------------- interest

@@ -18,7 +18,7 @@ def liquidated(account, pool):
     if abs(worth) <= 1e-12 * size:  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
         worth = 0.0
     surplus, shortfall = max(worth, 0.0), max(0.0, -worth)
-    returned = surplus if venue.surplus_to == TRADER else min(surplus, worth - pool.equity())
+    returned = surplus if venue.surplus_to == TRADER else max(0.0, min(surplus, worth - pool.equity()))
     fund = surplus - returned - (shortfall if venue.shortfall_to == FUND else 0.0)
     flows = {TRADER: returned - held, FUND: fund, COUNTERPARTIES: held - returned - fund}
     kept = surplus if venue.surplus_to == TRADER else surplus - returned

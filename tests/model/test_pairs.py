@@ -58,10 +58,12 @@ def test_what_a_liquidation_says_of_the_fund():
     assert event.text == "cross: closed, 9,000 USD returned; nothing left for the fund" and event.surplus == 9_000
 
 
-@pytest.mark.parametrize("coins", [3, 5, 7])
+@pytest.mark.parametrize("coins", range(1, 15))
 def test_a_debt_that_is_just_covered_leaves_neither_surplus_nor_shortfall(coins):
     account = Account(venues.TEACHING, BTC=2).mark(BTC=50_000).trade(PAIR, coins, 50_000, borrow="USDT")
-    event = account.at(BTC=coins * 50_000 / (2 + coins)).liquidations[0]
+    after = account.at(BTC=coins * 50_000 / (2 + coins))
+    event = after.liquidations[0]
+    assert after.balances() == {"BTC": 0} and not after.cross.open
     assert (event.surplus, event.shortfall) == (0, 0) and "0 missing" in event.text and "-0" not in event.text
 
 

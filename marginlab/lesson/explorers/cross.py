@@ -160,8 +160,8 @@ class CrossMargin(Explorer):
             return f"{walled}. In one pool: {what} closed, at {quoted(closed['cross'])}."
         shared = f"{usd(cross['equity'])} USD of equity against {usd(cross['requirement'])} required"
         gain = sum(p.pnl(reading["price"]) for p in cross["pool"].positions)
-        part = f", {usd(gain)} of it the perpetual's unrealised profit" if gain > 0 else ""
-        part = f", after an unrealised loss of {usd(-gain)} on the perpetual" if gain < 0 else part
+        result = "profit" if gain > 0 else "loss"
+        part = f", after an unrealised {result} of {usd(abs(gain))} on the perpetual" if gain else ""
         ends = self.ends(cross["liquidation"])
         ends = f"It is closed {ends}" if ends else "No price closes it"
         return f"{walled}. In one pool: open, with {shared}{part}. {ends}."

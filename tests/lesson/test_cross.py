@@ -647,8 +647,8 @@ def test_the_lessons_own_figures():
     assert list(explorer.controls) == ["perpetual", "spot", "split", "haircut", "move"]
     assert explorer.reading["sentence"] == (
         "Isolated, after -14 %: the spot leg is closed, at 43,750, and the other leg stands alone. In one pool: "
-        "open, with 55,900 USD of equity against 13,360 required, after an unrealised profit of 35,000 on the perpetual. "
-        "It is closed below 9,766."
+        "open, with 55,900 USD of equity against 13,360 required, after an unrealised profit of 35,000 on the "
+        "perpetual. It is closed below 9,766."
     )
     rows = {row[0]: row for row in explorer.reading["table"][1]}
     assert rows["difference"] == ["difference", "", "", "", "cross less isolated", "+1,000"]

@@ -1,13 +1,14 @@
 """marginlab: who pays when a trade goes wrong? The arithmetic behind the course on margin modes."""
 
-from .model import venues
+from .model import funding, venues
 from .model.account import Account, Event
 from .model.assets import Asset, Interest
 from .model.instruments import Perpetual, Position, Spot
 from .model.liquidation import Crossing, Crossings
 from .model.many import liquidation_price
 from .model.pool import Pool
-from .model.tables import compare, surface
+from .model.rates import Funding
+from .model.tables import compare, schedule, surface
 from .model.tiers import Tiers
 from .model.venue import Venue
 
@@ -18,6 +19,7 @@ __all__ = [
     "Crossing",
     "Crossings",
     "Event",
+    "Funding",
     "Interest",
     "Perpetual",
     "Pool",
@@ -26,7 +28,9 @@ __all__ = [
     "Tiers",
     "Venue",
     "compare",
+    "funding",
     "liquidation_price",
+    "schedule",
     "surface",
     "venues",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 
-from . import checks, display, spot, tables, trading, waterfall
+from . import checks, display, funding, spot, tables, trading, waterfall
 from .instruments import Spot
 from .pool import Pool
 from .trading import Event
@@ -19,8 +19,8 @@ class Account:
 
     In a multi-currency account, such as at venues.TEACHING_MULTI, there is one cross pool with all currencies in it.
 
-    Nothing changes an account: `trade`, `transfer`, `accrue`, `mark` and `at` return another one. What they refuse
-    (TypeError, ValueError) leaves it as it was. `pools` is a tuple of `Pool`, `events` the ledger so far.
+    Nothing changes an account: `trade`, `transfer`, `accrue`, `pay_funding`, `mark` and `at` return another one.
+    What they refuse (TypeError, ValueError) leaves it as it was. `pools` is a tuple of `Pool`, `events` the ledger.
     """
 
     venue: Venue
@@ -219,6 +219,15 @@ class Account:
         differ by the interest on the interest. ValueError unless hours is 0 or more.
         """
         return spot.accrue(self, checks.number("hours", hours, least=0))
+
+    def pay_funding(self, instrument, rate, periods=1.0):
+        """Funding on every open position of a contract: `rate` * notional, from longs to shorts if it is positive.
+
+        It goes out of, or into, the pool that a position sits in; the venue may charge the account before an isolated
+        position's margin (`Venue.funding`). `periods` is how many payments, or what share of one. Only pays: `at` lets
+        the venue act. KeyError if the contract is not open; TypeError or ValueError unless rate is a finite number.
+        """
+        return funding.pay(self, instrument, rate, periods)
 
     def credit(self, currency, amount):
         """This account with so much more (or less) of a currency in the cross pool that holds it."""

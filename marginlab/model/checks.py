@@ -22,17 +22,32 @@ def number(name, value, above=None, least=None):
     return given
 
 
-def positive(name, value):
-    """A number, or an array of numbers: finite and above 0."""
+def numbers(name, value, **bounds):
+    """A float by `number`, or an array of numbers as it is, of which only the kind is checked."""
     if isinstance(value, list | tuple) or (hasattr(value, "__array__") and not isinstance(value, Real)):
         value = np.asarray(value)
     if not isinstance(value, np.ndarray) or value.ndim == 0:
-        return number(name, value.item() if isinstance(value, np.ndarray) else value, above=0)
+        return number(name, value.item() if isinstance(value, np.ndarray) else value, **bounds)
     if value.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be numbers, not an array of {value.dtype}")
-    if value.size and not (value.min() > 0 and value.max() < math.inf):  # two passes; NaN fails both
-        bad = value[~(np.isfinite(value) & (value > 0))][0].item()
+    return value
+
+
+def positive(name, value):
+    """A number, or an array of numbers: finite and above 0."""
+    value = numbers(name, value, above=0)
+    if isinstance(value, np.ndarray) and value.size and not (value.min() > 0 and value.max() < math.inf):
+        bad = value[~(np.isfinite(value) & (value > 0))][0].item()  # two passes above; NaN fails both
         raise ValueError(f"{name} must be finite and above 0 throughout, not {bad!r}")
+    return value
+
+
+def finite(name, value):
+    """A number, or an array of numbers: finite."""
+    value = numbers(name, value)
+    if isinstance(value, np.ndarray) and value.size and not (value.min() > -math.inf and value.max() < math.inf):
+        bad = value[~np.isfinite(value)][0].item()
+        raise ValueError(f"{name} must be finite throughout, not {bad!r}")
     return value
 
 

@@ -129,9 +129,9 @@ def crossings(pool, along, kind):
     return Crossings(kind, pool, along, low, high)
 
 
-def state(side):
-    """Slack (or worth) at the mark, in quote currency, and its slope in the pool's own currency."""
-    pool, along, x = side.source, side.ray, side.ray.here
+def state(side, x=None):
+    """Slack (or worth) at the mark, or at x, in quote currency, and its slope in the pool's own currency."""
+    pool, along, x = side.source, side.ray, x or side.ray.here
     a, b, c, _ = segment(*lines(pool, along, side.kind), x)
     value, slope = a + b * x + c / x, b - c / x**2
     if pool.currency in along.paths:

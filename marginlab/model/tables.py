@@ -1,8 +1,11 @@
 """Tables of accounts: the ledger, and two accounts side by side. pandas is imported when one is asked for."""
 
+from math import inf, nan
+
 import numpy as np
 
-from . import checks
+from . import checks, funding
+from .venue import TRADER
 
 
 def ledger(account):
@@ -13,6 +16,44 @@ def ledger(account):
     frame = pd.DataFrame([{name: getattr(e, name) for name in named} | dict(e.flows) for e in account.events])
     parties = [column for column in frame.columns if column not in named]
     return frame.assign(**frame[parties].fillna(0.0))
+
+
+def schedule(account, rates, prices=None, hours=None):
+    """A schedule of funding payments as a DataFrame: a row for each payment and each pool that is open before it.
+
+        schedule(account, {btc: [0.0001] * 21})
+
+    Arguments as in `funding.steps`. Index (payment, pool). Columns, in the pool's currency: `funding` and `interest`,
+    what the trader gained (+) or lost (-) by them at this step; `equity`, `requirement` and `slack` after it, 0 if it
+    was closed; `below` and `above`, its liquidation prices if one index moves its positions (0 and inf where there is
+    none, NaN if several do or it was closed); `state`, "open" or "liquidated".
+    """
+    import pandas as pd
+
+    rows, before = [], account
+    for n, after in enumerate(funding.steps(account, rates, prices, hours), 1):
+        new = after.events[len(before.events) :]
+        now = {pool.name: pool for pool in after.pools if pool.open}
+        for name in (pool.name for pool in before.pools if pool.open):
+            row = {"payment": n, "pool": name}
+            for kind in ("funding", "interest"):
+                row[kind] = sum(e.flows[TRADER] for e in new if e.kind == kind and e.pool == name)
+            rows.append(row | _standing(now.get(name)))
+        before = after
+    return pd.DataFrame(rows).set_index(["payment", "pool"])
+
+
+def _standing(pool):
+    """Where a pool stands, as columns of `schedule`; None if it was closed."""
+    figures = dict.fromkeys(("equity", "requirement", "slack"), 0.0) | {"below": nan, "above": nan}
+    if pool is None:
+        return figures | {"state": "liquidated"}
+    equity, requirement = pool.equity(), pool.requirement()
+    figures |= {"equity": equity, "requirement": requirement, "slack": equity - requirement}
+    if len({p.instrument.index for p in pool.positions}) == 1:
+        found = pool.liquidation()
+        figures |= {"below": found.low or 0.0, "above": inf if found.high is None else found.high}
+    return figures | {"state": "open"}
 
 
 NONE, NOTHING = {"balance": 0.0, "withdrawable": 0.0}, "none: no position or debt"

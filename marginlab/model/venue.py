@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from . import checks
 from .assets import Asset, Interest
+from .rates import Funding
 from .tiers import Tiers
 
 FUND, COUNTERPARTIES, TRADER, LENDER = "insurance fund", "counterparties", "trader", "lender"
@@ -48,6 +49,8 @@ class Venue:
         else, and USD, in which it is valued. A pool's own currency has no haircut in single-currency mode.
     interest : Interest
         When interest on a debt falls due.
+    funding : Funding
+        How funding rates are made, and when and from what they are paid.
     hedge_mode : bool
         Whether a long and a short of one contract may be open side by side.
     both_modes : bool
@@ -70,6 +73,7 @@ class Venue:
     account_mode: str = "single-currency"
     assets: checks.Frozen = field(default_factory=dict)
     interest: Interest = field(default_factory=Interest)
+    funding: Funding = field(default_factory=Funding)
     hedge_mode: bool = False
     both_modes: bool = False
 
@@ -83,6 +87,8 @@ class Venue:
         checks.one_of("shortfall_to", self.shortfall_to, (FUND, COUNTERPARTIES))
         checks.one_of("account_mode", self.account_mode, ("single-currency", "multi-currency"))
         checks.number("fee", self.fee, least=0)
+        if not isinstance(self.funding, Funding):
+            raise TypeError(f"funding must be a Funding, not {self.funding!r}")
         for symbol, schedule in self.tiers.items():
             if not isinstance(schedule, Tiers):
                 raise TypeError(f"tiers must hold Tiers schedules, not {schedule!r} for {symbol!r}")

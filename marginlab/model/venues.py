@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from .assets import Asset, Interest
+from .rates import Funding
 from .tiers import Tiers
 from .venue import Venue
 
@@ -46,6 +47,28 @@ BTCUSD_COIN_2020_06 = Tiers(
     source="Binance COIN-M, FAQ be2c7d9d95b04a7e8044ed02dd7dfe5c and ceccfcfb4e3a45e3b48b0b1bb1a8ae46",
     as_of="2020-06-11",
 )
+
+# -------------------------------------------------------------------- funding
+
+# Funding() itself is Binance's rule: 0.01 % in 8 hours, damper 0.05 %, 00, 08 and 16 UTC. Its caps differ by contract;
+# its page of January 2022 had the maintenance rate as cap, today's were not found.
+# BitMEX: 75 % of (initial - maintenance margin), 1 % and 0.5 % for XBTUSD; blog.bitmex.com, 17 April 2020. Its other
+# cap, on the change from one rate to the next, is not in here.
+XBTUSD_FUNDING = Funding(first=4, cap=0.00375)
+# OKX, "Funding fee mechanism", 22 April 2024: no interest, no damper; bounds of BTC. Isolated positions pay from their
+# own margin since June 2024.
+OKX_FUNDING = Funding(interest=0.0, damper=None, cap=0.00375)
+BYBIT_FUNDING = Funding(charged_to="account")  # Bybit help centre 000001391, 14 March 2024
+# Kraken, article 360022835911: hourly, a premium paid off in a day, at most 0.25 % an hour, accrued all the time.
+KRAKEN_FUNDING = Funding(
+    interval=1, per=24, interest=0.0, damper=None, cap=0.0025, accrual="continuous", valued_at="index"
+)
+# Deribit accrues every millisecond. The formula was read at bit.com, article 360051992953: a dead band of 0.05 %.
+DERIBIT_FUNDING = Funding(interest=0.0, accrual="continuous")
+# Hyperliquid pays an eighth of the eight-hour rate every hour. dYdX (help centre 3937624): rates of 8 hours, paid
+# every second at the index, with 0.01 % of interest added to the premium.
+HYPERLIQUID_FUNDING = Funding(interval=1)
+DYDX_FUNDING = Funding(damper=None, accrual="continuous", valued_at="index")
 
 # --------------------------------------------------------------------- venues
 
@@ -102,6 +125,7 @@ OKX = Venue(  # the mode is chosen with each order, and kept by the position: bo
     fee=0.0005,
     fee_at="price",
     interest=Interest(per=8_760),
+    funding=OKX_FUNDING,
     hedge_mode=True,
     both_modes=True,
     as_of="2024",
@@ -143,6 +167,7 @@ BITGET = Venue(
 BYBIT_CLASSIC = Venue(
     "Bybit classic, isolated",
     maintenance_at="entry",
+    funding=BYBIT_FUNDING,
     source="help.bybit.com article 900000181046",
 )
 BYBIT_CLASSIC_CROSS = Venue(
@@ -150,22 +175,29 @@ BYBIT_CLASSIC_CROSS = Venue(
     maintenance_at="entry",
     fee=0.00075,
     fee_at="bankruptcy",
+    funding=BYBIT_FUNDING,
     source="help.bybit.com article 360039261334",
 )
 BYBIT_UTA = Venue(
     "Bybit unified account",
     fee=0.0006,
     fee_at="bankruptcy",
+    funding=BYBIT_FUNDING,
     source="position sample in ccxt 4.5.90 bybit.py",
 )
 BITMEX = Venue(  # the closing fee is held and required alike, so it cancels: margin is meant without it
-    "BitMEX", maintenance_at="entry", as_of="2018-08-27", source="BitMEX websocket position rows"
+    "BitMEX",
+    maintenance_at="entry",
+    funding=XBTUSD_FUNDING,
+    as_of="2018-08-27",
+    source="BitMEX websocket position rows",
 )
 KUCOIN = Venue("KuCoin isolated", maintenance_at="entry", source="kucoin.com/support/4408061803033")
 MCS = Venue("MCS", maintenance_at="entry", source="help.mcs.io 360041008371")
 DERIBIT = Venue(
     "Deribit",
     source="support.deribit.com/hc/en-us/articles/25944738177565-Linear-Perpetual",
+    funding=DERIBIT_FUNDING,
     tiers={
         "BTC-USDC": Tiers(((0, 0.01, 50),), basis="quantity", growth=5e-5),
         "SOL-USDC": Tiers(((0, 0.02, 25),), basis="quantity", growth=5e-6),
@@ -175,6 +207,7 @@ DERIBIT = Venue(
 KRAKEN = Venue(
     "Kraken",
     source="Kraken inverse BTC margin schedule, contracts of 1 USD; its address was not recorded",
+    funding=KRAKEN_FUNDING,
     tiers={
         "PI_XBTUSD": Tiers(
             (

@@ -1,0 +1,213 @@
+"""What funding does: payments along a path, and what they do to pools. The rule for the rate is in rates.py.
+
+A payment is rate * notional, from longs to shorts where the rate is positive. Between traders it is a transfer; the
+venue keeps none of it.
+"""
+
+from collections.abc import Mapping
+from math import inf
+
+import numpy as np
+
+from . import checks, liquidation
+from .instruments import Position
+from .rates import Funding, premium
+from .trading import Event
+from .venue import COUNTERPARTIES, TRADER
+
+__all__ = ["Funding", "break_even", "due", "payments", "payments_left", "premium", "shift", "steps", "total"]
+
+# ------------------------------------------------------ one position, on paths
+
+
+def payments(position, prices, rates):
+    """What a position pays (+) or receives (-) at each price and rate, in its settlement currency.
+
+    Time is the first axis of both arrays; a rate for each time holds for all paths. q*face*P*rate, or q*face/P*rate if
+    the contract is inverse. Source: BitMEX, perpetual contracts guide; OKX, "Funding fee mechanism". TypeError or
+    ValueError if they do not fit, or hold what is not a finite number, or a price not above 0.
+    """
+    prices, rates = _paths(position, prices, rates)
+    if np.ndim(rates) and np.ndim(prices) > np.ndim(rates):
+        rates = np.reshape(rates, rates.shape + (1,) * (prices.ndim - rates.ndim))
+    return position.notional(prices) * rates
+
+
+def total(position, prices, rates):
+    """Sum over time of `payments`, path by path: without an array of every single one."""
+    prices, rates = _paths(position, prices, rates)
+    if not np.ndim(prices):
+        return position.notional(prices) * np.sum(rates)
+    if position.instrument.inverse:
+        prices = 1.0 / prices
+    rates = np.broadcast_to(rates, prices.shape[:1]) if not np.ndim(rates) else rates
+    return position.quantity * position.instrument.face * np.einsum("t...,t...->...", prices, rates)
+
+
+def _paths(position, prices, rates):
+    if not isinstance(position, Position):
+        raise TypeError(f"position must be a Position, not {position!r}")
+    prices, rates = checks.positive("prices", prices), checks.finite("rates", rates)
+    if np.ndim(prices) and np.ndim(rates) and prices.shape[: rates.ndim] != rates.shape[: prices.ndim]:
+        raise ValueError(
+            f"rates must have a row for each time, as prices have, or all their rows and columns: "
+            f"{np.shape(rates)} beside {np.shape(prices)}"
+        )
+    return prices, rates
+
+
+def break_even(position, paid):
+    """The price at which a position's PnL makes up for `paid`, in quote currency; ValueError if there is none.
+
+    E + paid / (q*face), or 1 / (1/E - paid / (q*face)) if it is inverse.
+    """
+    contract, size = position.instrument, position.quantity * position.instrument.face
+    level = contract.level(position.entry) + checks.number("paid", paid) / size
+    if level >= 0 if contract.inverse else level <= 0:
+        raise ValueError(f"paid={paid:g} is more than the {position.label} could gain at any price")
+    return contract.level(level)  # -1/x is its own inverse
+
+
+# -------------------------------------------------------------- a whole account
+
+
+def pay(account, instrument, rate, periods=1.0):
+    """See `Account.pay_funding`."""
+    rate, periods = checks.number("rate", rate), checks.number("periods", periods, least=0)
+    symbol = getattr(instrument, "symbol", instrument)
+    if not (open_in := account.find(symbol)):
+        account[instrument]  # says what is open
+        raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
+    for pool, position in open_in:
+        pool = next(p for p in account.pools if p.name == pool.name)
+        notional, settle = _notional(pool, position), position.instrument.settle
+        amount, text = notional * rate * periods, f"{rate * periods:.4%} of {abs(notional):,.10g} {settle}"
+        shared, free = None, 0.0
+        if pool.isolated and account.venue.funding.charged_to == "account":
+            shared = account.cross_in(settle)
+            free = amount if amount < 0 else min(amount, max(0.0, shared.withdrawable(settle)))
+        for payer, part in ((shared, free), (pool, amount - free)):
+            if part:
+                flows = {TRADER: -part, COUNTERPARTIES: part}
+                event = Event("funding", payer.name, settle, flows, _price(pool, position), text)
+                account = account.updated(payer.adding(-part, settle), events=[event])
+    return account
+
+
+def _price(pool, position):
+    """The price at which the venue takes the notional of a position for funding."""
+    contract = position.instrument
+    own = pool.marks.get(contract.symbol) if pool.venue.funding.valued_at == "mark" else None
+    return own or pool.marks[contract.index]
+
+
+def _notional(pool, position):
+    return position.notional(_price(pool, position))
+
+
+def steps(account, rates, prices=None, hours=None):
+    """The account after each payment of a schedule, one after the other.
+
+    At each step prices are marked and the venue acts (see `Account.at`); interest accrues on debts; funding is paid;
+    and the venue acts again. What is closed pays no more.
+
+    Parameters
+    ----------
+    rates : mapping of instrument or symbol to sequence of float
+        Funding rates, for one payment each; one number holds for every step.
+    prices : mapping of index to sequence of float, optional
+        Prices at the payments; absent, they stay at their marks.
+    hours : float, optional
+        Between two payments, for the interest; the venue's funding interval if absent.
+
+    ValueError if the sequences are not equally long, or there is none.
+    """
+    if not isinstance(rates, Mapping) or not isinstance(prices or {}, Mapping):
+        raise TypeError(
+            "rates and prices must be mappings, such as {btc: [0.0001, 0.0001]} and {'BTC': [50_000, 51_000]}"
+        )
+    rates = {getattr(name, "symbol", name): checks.finite(f"the rates of {name}", r) for name, r in rates.items()}
+    prices = {name: checks.price(name, p) for name, p in (prices or {}).items()}
+    lengths = {len(row) for row in (*rates.values(), *prices.values()) if np.ndim(row) == 1}
+    if len(lengths) != 1 or any(np.ndim(row) > 1 for row in (*rates.values(), *prices.values())):
+        raise ValueError(f"rates and prices must be rows of one length, not of {sorted(lengths) or 'none'}")
+    hours = account.venue.funding.interval if hours is None else hours
+    for n in range(lengths.pop()):
+        if prices:
+            account = account.at(**{name: float(_at(row, n)) for name, row in prices.items()})
+        account = account.accrue(hours)
+        for symbol, row in rates.items():
+            if account.find(symbol):
+                account = pay(account, symbol, float(_at(row, n)))
+        account = account.at()
+        yield account
+
+
+def _at(row, n):
+    return row[n] if np.ndim(row) else row
+
+
+# ------------------------------------------------------------------- what if
+
+
+def due(pool, rates):
+    """What a pool pays (+) or receives (-) at its marks, in its own currency: at one rate, or at a mapping of rates by
+    instrument or symbol. ValueError if a rate is for a contract that is not open in it."""
+    return sum(amount * pool.unit(currency, pool.marks) for currency, amount in _due(pool, rates).items())
+
+
+def _due(pool, rates):
+    symbols = {p.instrument.symbol for p in pool.positions}
+    if not isinstance(rates, Mapping):
+        rates = dict.fromkeys(symbols, rates)
+    rates = {getattr(name, "symbol", name): checks.number("rate", rate) for name, rate in rates.items()}
+    if unknown := rates.keys() - symbols:
+        raise ValueError(f"rates must be of what is open in {pool.name!r}: {', '.join(sorted(symbols))}, not {unknown}")
+    amounts = {}
+    for p in pool.positions:
+        settle, rate = p.instrument.settle, rates.get(p.instrument.symbol, 0.0)
+        amounts[settle] = amounts.get(settle, 0.0) + _notional(pool, p) * rate
+    return amounts
+
+
+def payments_left(pool, rates):
+    """After how many payments, at unchanged prices and rates, a pool is liquidated by funding alone; inf if never.
+
+    slack / due, rounded up, where what is paid counts in full; what is not (a debt with its loan margin) is followed.
+    The last of them is the one that ends it; 0 if it is at its line already. `rates` as in `due`.
+    """
+    amounts = _due(pool, rates)
+
+    def ended(n):
+        after = pool
+        for currency, amount in amounts.items():
+            after = after.adding(-n * amount, currency) if amount else after
+        return after.slack() <= 1e-12 * after.requirement()  # as `Account.at` has it
+
+    low, high = 0, 1
+    if ended(0):
+        return 0
+    while not ended(high):
+        low, high = high, 2 * high
+        if high > 2**60:
+            return inf
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if ended(middle) else (middle, high)
+    return high
+
+
+def shift(pool, paid, index=None):
+    """How far a payment moves the liquidation price nearest to the mark, in quote currency: (first order, exact).
+
+    To first order it is paid / slope, with the slope of slack there: for a linear long q*face*(1 - mmr), for an
+    inverse one q*face*(1 + mmr)/P^2. Within a tier that is exact for a linear contract alone in its pool. `paid` is in
+    the pool's own currency. ValueError if there is no liquidation price, before or after.
+    """
+    paid = checks.number("paid", paid)
+    before = pool.liquidation(index).nearest
+    moved = pool.adding(-paid).liquidation(index)
+    after = moved.below if before.side == 0 else moved.above
+    if after.price is None:
+        raise ValueError(f"paid={paid:g} leaves no liquidation price: {after.why}")
+    return paid / liquidation.state(before, before.root)[1], after.price - before.price

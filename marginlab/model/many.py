@@ -86,7 +86,8 @@ def _liquidation_block(venue, instrument, schedule, quantity, entry, margin, mar
             goal, fee = goal - z * fee * at, 0.0
         notional = (goal - z * share * schedule.maintenance(at, n)) / (1 + z * fee)
     notional = np.maximum(notional, 0.0)
-    return size / notional if instrument.inverse else notional / size
+    price = size / notional if instrument.inverse else notional / size
+    return np.where(price < 1e-13 * mark, 0.0, price)  # rounding, as in `crossings`
 
 
 def _first_to_go(schedule, goal, z, contracts, share, fee):

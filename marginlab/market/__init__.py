@@ -1,0 +1,1 @@
+"""How prices and funding rates moved: episodes made from cited figures, and recorded history."""

@@ -133,7 +133,7 @@ EPISODES = {
                 for time in ("2023-08-13 08:00", "2023-08-13 16:00", "2023-08-14 00:00")
             ]
         },
-        "The article is undated; others put the squeeze at 13 and 14 August 2023. Venues may shorten the interval then.",
+        "The article is undated; others put the squeeze at 13 and 14 August 2023. Venues may pay more often then.",
     ),
     "2025-10-10": Episode(
         "10-11 October 2025: 19 billion USD liquidated in a day",

@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,7 @@ def gaps(frame, kind, since, until):
         return [f"no {kind} at all"]
     steps = times[1:] - times[:-1]
     usual = steps.value_counts().index[0] if len(steps) else pd.Timedelta("8h" if kind == "funding" else "1h")
-    edges = [(since, times[0]), *zip(times[:-1], times[1:], strict=True), (times[-1], until)]
+    edges = pairwise([since, *times, until])
     return [f"no {kind} from {a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M}" for a, b in edges if b - a > 1.5 * usual]
 
 

@@ -19,9 +19,11 @@ STYLES = {
     "equity, cross": {"color": "#0072B2", "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
     "requirement": {"color": "#D55E00", "linestyle": (0, (5, 2)), "linewidth": 1.8},
     "liquidation": {"color": "#C2477F", "linestyle": (0, (8, 1.5, 1, 1.5, 1, 1.5)), "linewidth": 1.6},
+    "liquidation, cross": {"color": "#C2477F", "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
     "bankruptcy": {"color": "#8C6BB1", "linestyle": (0, (4, 2, 1, 2)), "linewidth": 1.6},
     "entry": {"color": "#808080", "linestyle": (0, (1, 4)), "linewidth": 1.6},
     "price": {"color": "#009E73", "linestyle": "none", "marker": "o", "markersize": 8},
+    "closed": {"color": "#C2477F", "linestyle": "none", "marker": "X", "markersize": 9},
 }
 # Sentinel colours, exchanged for the page's own when a figure becomes SVG.
 INK, RULE = "#010203", "#040506"
@@ -60,31 +62,36 @@ def thousands(value, _=None):
 def blank(xlabel="", ylabel="", width=7.4, height=3.7, paper=False, panels=("",)):
     """(Figure, Axes) in the course's look, bound to nothing global; on `paper` dark on white, whatever the page.
 
-    With several titles in `panels`, as many Axes side by side, on one scale.
+    With several titles in `panels`, as many Axes side by side: on one scale, or, with a label for each in `ylabel`, on
+    scales of their own.
     """
+    own = not isinstance(ylabel, str)
     with mpl.rc_context(PAPER if paper else LOOK):
         figure = Figure(figsize=(width, height), dpi=72)
         FigureCanvasSVG(figure)
-        left = 0.145 if len(panels) > 1 else 0.12
-        step, made = (0.98 - left) / len(panels), []
+        left = 0.145 if len(panels) > 1 and not own else 0.12
+        gap = 0.12 if own else 0.02 if panels[0] else 0.0
+        step, made = ((1.1 if own else 0.98) - left) / len(panels), []
         for i, title in enumerate(panels):
-            gap = 0.02 if title else 0.0
             axes = figure.add_axes((left + i * step, 0.15, step - gap, 0.66 if title else 0.74))
             axes.set_title(title, fontsize=10)
             axes.set_xlabel(xlabel)
             axes.grid(True, alpha=0.5)
             axes.axhline(0, color=mpl.rcParams["axes.edgecolor"], linewidth=1.2)
-            axes.tick_params(labelleft=not i)
+            axes.tick_params(labelleft=own or not i)
+            if own:
+                axes.set_ylabel(ylabel[i])
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_major_formatter(FuncFormatter(thousands))
             made.append(axes)
-        made[0].set_ylabel(ylabel)
+        if not own:
+            made[0].set_ylabel(ylabel)
     return figure, made[0] if len(made) == 1 else made
 
 
 def legend(axes, above=1.0):
     """The legend in one row over the axes, where it can hide nothing."""
-    place = {"loc": "lower left", "bbox_to_anchor": (0, above), "ncol": 5, "frameon": False}
+    place = {"loc": "lower left", "bbox_to_anchor": (0, above), "ncol": 5, "frameon": False, "columnspacing": 1.4}
     axes.legend(**place, fontsize=9.5, handlelength=2.4, labelcolor=axes.xaxis.label.get_color())
 
 

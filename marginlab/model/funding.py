@@ -5,7 +5,7 @@ venue keeps none of it.
 """
 
 from collections.abc import Mapping
-from math import inf
+from math import ceil, inf
 
 import numpy as np
 
@@ -184,9 +184,14 @@ def payments_left(pool, rates):
             after = after.adding(-n * amount, currency) if amount else after
         return after.slack() <= 1e-12 * after.requirement()  # as `Account.at` has it
 
-    low, high = 0, 1
     if ended(0):
         return 0
+    if not any(amount > 0 for amount in amounts.values()):
+        return inf
+    each = due(pool, rates)
+    low = ceil(min(pool.slack() / each, 2**60)) - 1 if each > 0 else 0
+    low = 0 if ended(low) else low
+    high = low + 1
     while not ended(high):
         low, high = high, 2 * high
         if high > 2**60:

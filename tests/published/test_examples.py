@@ -1,4 +1,4 @@
-"""Worked examples of cross pools, haircuts, debts and interest that venues print, through the public API.
+"""Worked examples of cross pools, haircuts, debts, interest and funding that venues print, through the public API.
 
 Each function sets one up as its page does and returns pairs of (what the page says, what we say, half a unit of the
 last digit that it prints).
@@ -8,7 +8,20 @@ from dataclasses import replace
 
 import pytest
 
-from marginlab import Account, Asset, Interest, Perpetual, Pool, Position, Spot, Tiers, Venue, venues
+from marginlab import (
+    Account,
+    Asset,
+    Funding,
+    Interest,
+    Perpetual,
+    Pool,
+    Position,
+    Spot,
+    Tiers,
+    Venue,
+    funding,
+    venues,
+)
 
 EXAMPLES = {}
 SINGLE = Venue("single-currency")
@@ -143,6 +156,142 @@ def okx_discounted_equity():
     yield sum(usd for _, usd, _ in held.values()), whole.worth(), 1e-6
     for coin, (n, _, discounted) in held.items():
         yield discounted, Pool("USD", {coin: n}, (), venue, {coin: marks[coin]}).equity(), 1e-6
+
+
+# ----------------------------------------------------------------------- funding
+
+DAY = (0, 24)  # hours
+
+
+@example("blog.btcmex.com/funding-and-funding-rate/: I - P within 0.05 % makes F = I; 04, 12 and 20 UTC")
+def bitmex_damper():
+    rule = venues.XBTUSD_FUNDING
+    for premium in (-0.0004, 0.0, 0.0001, 0.0003, 0.0006):
+        yield 0.0001, rule.rate(premium), 1e-12
+    yield 0.0002, rule.rate(0.0007), 1e-12
+    yield 0.0, rule.rate(-0.0005), 1e-12
+    yield -0.0002, rule.rate(-0.0007), 1e-12
+    for hour, ours in zip((4, 12, 20), rule.times(*DAY), strict=True):
+        yield hour, ours, 0
+
+
+@example("blog.bitmex.com/site_announcement/bitcoin-usd-swap-funding-rate-calculation-changes: 0.01 %, 0.03 % a day")
+def bitmex_interest():
+    rule = venues.XBTUSD_FUNDING
+    yield 0.0001, rule.rate(0.0), 1e-12
+    yield 0.0003, rule.rate(0.0) * rule.periods(*DAY), 1e-12
+
+
+@example("blog.bitmex.com/important-changes-to-bitcoin-usd-swap-funding: most in a day, at 8 hours and at 2 hours")
+def bitmex_most_in_a_day():
+    for premium, side in ((0.5, 1), (-0.5, -1)):  # the cap: 75 % of initial less maintenance margin
+        yield side * 0.75 * (0.01 - 0.005), venues.XBTUSD_FUNDING.rate(premium), 1e-12
+        for interval, most in ((8, 0.01125), (2, 0.0450)):
+            rule = replace(venues.XBTUSD_FUNDING, interval=interval)
+            yield side * most, rule.rate(premium) * rule.periods(*DAY), 1e-12
+            yield side * most, rule.annual(rule.rate(premium)) / 365, 1e-12
+
+
+@example("helpcenter.bit.com 11036577404313: two rows of an example, and the limit of 0.5 %")
+def bit_com_dead_band():
+    rule = replace(venues.DERIBIT_FUNDING, cap=0.005, floor=None)
+    for index, mark, printed, rate in ((55_143.54, 55_131.00, 0.00023, 0), (55_140.87, 55_190.03, 0.00089, 0.00039)):
+        found = funding.premium(index, mark)
+        yield printed, abs(found), 5e-6
+        yield rate, rule.rate(found), 5e-6
+    yield 0.005, rule.rate(0.01), 1e-12
+    yield -0.005, rule.rate(-0.01), 1e-12
+
+
+@example("binance.com announcement c00588a7e8504b3eb28d02a2da00530b: F / (8 / N), 2 for 4 hours; interest 0.03 % a day")
+def binance_intervals():
+    for premium in (0.002, -0.002):
+        yield Funding().rate(premium) / 2, Funding(interval=4).rate(premium), 1e-12
+    for hours, rate in ((8, 0.0001), (4, 0.00005), (1, 0.0000125)):
+        rule = Funding(interval=hours)
+        yield rate, rule.rate(0.0), 1e-12
+        yield 0.0003, rule.rate(0.0) * rule.periods(*DAY), 1e-12
+    for hour, ours in zip((0, 8, 16), Funding().times(-1, 23), strict=True):
+        yield hour, ours, 0
+
+
+@example(
+    "Hyperliquid docs, Funding: an eighth every hour; 0.00125 % of interest, 11.6 % a year; 100 above 10,000: 0.95 %"
+)
+def hyperliquid_hourly():
+    rule = venues.HYPERLIQUID_FUNDING
+    premium = funding.premium(10_000, 10_100)
+    yield 0.01, premium, 1e-12
+    yield 0.0095, Funding().rate(premium), 1e-12
+    yield 0.0095 / 8, rule.rate(premium), 1e-12
+    yield 0.0000125, rule.rate(0.0), 1e-12
+    yield 0.116, (1 + rule.rate(0.0)) ** rule.periods(0, 8_760) - 1, 5e-4
+    yield 0.1095, rule.annual(rule.rate(0.0)), 1e-9
+
+
+@example("okx.com/help/360053909272: the average premium, between -0.375 % and 0.375 % for BTC; interest is 0")
+def okx_bounds():
+    for premium, rate in ((0.01, 0.00375), (-0.01, -0.00375), (0.0021, 0.0021), (0.0, 0.0)):
+        yield rate, venues.OKX_FUNDING.rate(premium), 1e-12
+
+
+@example("binance.bh/en-BH/square/hashtag/FundingRate: a short of 10,000 at 1 with margin 500, 0.05 % every 8 hours")
+def funding_alone():
+    for maintenance, left in ((0.0, 100), (0.01, 80)):  # the post leaves maintenance out
+        contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.flat(maintenance))
+        account = Account(SINGLE, USDT=500).trade(contract, -10_000, 1.0, isolated=500)
+        yield 5, funding.due(account[contract], -0.0005), 1e-9  # the short pays: a negative rate
+        after = [account, *funding.steps(account, {contract: [-0.0005] * left})]
+        for day, total in ((1, 15), (33, 495)):
+            if 3 * day < left:
+                yield total, 500 - after[3 * day].balances()["USDT"], 1e-9
+                yield 0, len(after[3 * day].liquidations), 0
+        yield left, funding.payments_left(account[contract], -0.0005), 0
+        yield 0, len(after[left - 1].liquidations), 0
+        yield 1, len(after[left].liquidations), 0
+        yield float("inf"), funding.payments_left(account[contract], 0.0005), 0  # what the sign turns into an income
+
+
+@example("Bybit help centre 000001391: out of the available balance, then out of the position's margin")
+def bybit_available_first():
+    venue = replace(venues.BYBIT_CLASSIC, tiers={"*": Tiers.flat(0.005)})
+    contract = Perpetual("ONE-USDT", "ONE", "USDT")
+    account = Account(venue, USDT=115).trade(contract, 10, 100, isolated=100)
+    before = account[contract].liquidation().price
+    for rate, available, margin in ((0.01, 5, 100), (0.015, 0, 100), (0.02, 0, 95), (0.05, 0, 65)):
+        after = account.pay_funding(contract, rate)
+        yield available, after.cross.collateral["USDT"], 1e-9
+        yield margin, after[contract].collateral["USDT"], 1e-9
+        yield before + (100 - margin) / 10, after[contract].liquidation().price, 1e-9  # nearer to the mark
+    own = replace(venue, funding=Funding())
+    after = Account(own, USDT=115).trade(contract, 10, 100, isolated=100).pay_funding(contract, 0.02)
+    yield 15, after.cross.collateral["USDT"], 1e-9
+    yield 80, after[contract].collateral["USDT"], 1e-9
+
+
+@example("bybit.com/ro-RO/help-center/article/Funding-fee-calculation: margin below 0, carried by unrealised profit")
+def bybit_negative_margin():
+    venue = replace(venues.BYBIT_CLASSIC, tiers={"*": Tiers.flat(0.005)})
+    contract = Perpetual("ONE-USDT", "ONE", "USDT")
+    account = Account(venue, USDT=105).trade(contract, 10, 100, isolated=100).mark(ONE=120)
+    after = account.pay_funding(contract, 0.1).at()
+    yield -15, after[contract].collateral["USDT"], 1e-9
+    yield 185, after[contract].equity(), 1e-9
+    yield 0, len(after.liquidations), 0
+
+
+@example("help.dydx.exchange 3937624: F = (-1) * R * (T / 8 hours) * B * X, at the index price")
+def dydx_every_second():
+    venue = replace(SINGLE, funding=venues.DYDX_FUNDING)
+    contract = Perpetual("ONE-USD", "ONE", "USDC", tiers=Tiers.flat(0.01))
+    yield 0.0001, venue.funding.rate(0.0), 1e-12
+    for balance in (10, -10):
+        account = Account(venue, USDC=1_000).trade(contract, balance, 100).mark(ONE=100, **{"ONE-USD": 102})
+        for hours in (1 / 3_600, 1, 8, 24):
+            for rate in (0.0003, -0.0003):
+                after = account.pay_funding(contract, rate, venue.funding.periods(5.3, 5.3 + hours))
+                change = after.balances()["USDC"] - account.balances()["USDC"]
+                yield -1 * rate * (hours / 8) * balance * 100, change, 1e-9
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

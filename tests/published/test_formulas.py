@@ -15,6 +15,7 @@ import pytest
 from marginlab import (
     Account,
     Asset,
+    Funding,
     Interest,
     Perpetual,
     Pool,
@@ -22,6 +23,7 @@ from marginlab import (
     Spot,
     Tiers,
     Venue,
+    funding,
     liquidation_price,
     venues,
 )
@@ -715,6 +717,69 @@ def tiers_are_slices(d):  # V * rate - amount, with amounts by continuity, is th
     yield sum(rate * max(0.0, min(notional, top) - floor) for floor, top, rate in parts), schedule.maintenance(notional)
 
 
+# ----------------------------------------------------------------------- funding
+
+
+def clamp(value, lowest, highest):
+    return max(lowest, min(highest, value))
+
+
+@formula
+def funding_rates(d):  # each in its venue's way of writing
+    p, i, cap = d.other / 4, d.f / 4, d.x / 100
+    # BitMEX, BTCMEX (blog.btcmex.com/funding-and-funding-rate/), Gate, Bitget: P + clamp(I - P, 0.05 %, -0.05 %)
+    yield p + clamp(i - p, -0.0005, 0.0005), Funding(interest=i).rate(p)
+    yield clamp(p + clamp(0.0001 - p, -0.0005, 0.0005), -0.00375, 0.00375), venues.XBTUSD_FUNDING.rate(p)
+    # bit.com, article 360051992953; EMX, article 360020204333, in three cases
+    dead = venues.DERIBIT_FUNDING.rate(p)
+    yield max(0.0005, p) + min(-0.0005, p), dead
+    yield 0.0 if abs(p) <= 0.0005 else p - 0.0005 if p > 0 else p + 0.0005, dead
+    # Binance, from 18 September 2025: over (8 / N), N hours; here with a cap
+    hours = 1 + 7 * d.x
+    bounded = Funding(interval=hours, interest=i, cap=cap)
+    yield clamp((p + clamp(i - p, -0.0005, 0.0005)) / (8 / hours), -cap, cap), bounded.rate(p)
+    # OKX, okx.com/help/360053909272: clamp(MA(premium - interest), a, b), the interest being taken off
+    seen = [p, p + i, 3 * p]
+    yield (
+        clamp(sum(x - i for x in seen) / 3, -0.00375, 0.00375),
+        replace(venues.OKX_FUNDING, interest=-i).rate(float(np.mean(seen))),
+    )
+    # Kraken, article 360022835911: the premium / 24, at most 0.25 % an hour
+    yield clamp(20 * p / 24, -0.0025, 0.0025), venues.KRAKEN_FUNDING.rate(20 * p)
+    # dYdX, help.dydx.exchange 3937624: premium and 0.01 % of interest
+    yield p + 0.0001, venues.DYDX_FUNDING.rate(p)
+    # Hyperliquid: an eighth of it every hour
+    yield (p + clamp(0.0001 - p, -0.0005, 0.0005)) / 8, venues.HYPERLIQUID_FUNDING.rate(p)
+
+
+@formula
+def premium_index(d):  # Gate, gate.io/futures/introduction/funding-rate-history; Binance; one price: Kraken, bit.com
+    for bid, ask in ((d.M, d.M * (1 + d.f)), (0.98 * d.M, 1.02 * d.M)):
+        yield (max(0, bid - d.EP) - max(0, d.EP - ask)) / d.EP, funding.premium(d.EP, bid, ask)
+    yield (d.M - d.EP) / d.EP, funding.premium(d.EP, d.M)
+
+
+@formula
+def funding_moves_the_liquidation_price(d):  # that of a pool with so much less in it
+    rate = d.s * d.f
+    pool = linear(d, A, d.w, Tiers.flat(d.m), d.M)
+    due = rate * d.s * d.q * d.M
+    yield due, funding.due(pool, rate)
+    yield (d.s * d.q * d.EP - d.w + due) / (d.q * (d.s - d.m)) - price(pool), funding.shift(pool, due)[1]
+    yield due / (d.q * (d.s - d.m)), funding.shift(pool, due)[0]
+    yield d.EP + due / (d.s * d.q), funding.break_even(pool.positions[0], due)
+    if pool.slack() > 0:
+        yield math.ceil(pool.slack() / due), funding.payments_left(pool, rate)
+    pool = inverse(d, A, d.wi, Tiers.flat(d.m), d.M)
+    due = rate * d.s * d.N / d.M
+    yield due, funding.due(pool, rate)
+    moved = d.N * (d.s + d.m) / (d.wi - due + d.s * d.N / d.EP)
+    if d.wi - due + d.s * d.N / d.EP > 0 and price(pool):
+        yield moved, price(pool) + funding.shift(pool, due)[1]
+        yield due * price(pool) ** 2 / (d.N * (d.s + d.m)), funding.shift(pool, due)[0]
+    yield 1 / (1 / d.EP - due / (d.s * d.N)), funding.break_even(pool.positions[0], due)
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 def test_closed_form(name):
     rng, pairs = np.random.default_rng(sum(map(ord, name))), []
@@ -815,6 +880,146 @@ def test_random_pools_meet_the_general_formulation_where_they_are_said_to():
             within = (end * k / 40 for k in range(40) if abs(end * k / 40) < 40 / most)
             assert all(plain_slack(pool, moved(move)) > -1e-6 for move in within), (pool, side)
     assert crossings > 250
+
+
+# ------------------------------------------- funding of random accounts, one by one
+
+HOLDS = {"ONE": 100.0, "TWO": 40.0}  # indices and their marks
+
+
+def plain_funding(state, symbol, rate, periods):
+    """Pays one contract's funding in `state`, a dict of plain numbers; returns the sum that longs and shorts paid."""
+    paid, legs = 0.0, [leg for leg in state["legs"] if leg["symbol"] == symbol]
+    for leg in sorted(legs, key=lambda leg: "margin" in leg):  # cross first, else as they were opened
+        at = state["own"].get(symbol) if state["valued_at"] == "mark" else None
+        at = at or state["marks"][leg["index"]]
+        amount = leg["q"] * (leg["face"] / at if leg["inverse"] else leg["face"] * at) * rate * periods
+        paid += amount
+        if "margin" not in leg:
+            state["cross"][leg["settle"]] -= amount
+        elif state["charged_to"] == "position":
+            leg["margin"] -= amount
+        else:
+            first = amount if amount < 0 else min(amount, max(0.0, plain_free(state, leg["settle"])))
+            state["cross"][leg["settle"]] -= first
+            leg["margin"] -= amount - first
+    return paid
+
+
+def plain_value(state, leg):
+    """(size of the notional, PnL) of a leg at its mark."""
+    at = state["own"].get(leg["symbol"]) or state["marks"][leg["index"]]
+    if leg["inverse"]:
+        return abs(leg["q"]) * leg["face"] / at, leg["q"] * leg["face"] * (1 / leg["entry"] - 1 / at)
+    return abs(leg["q"]) * leg["face"] * at, leg["q"] * leg["face"] * (at - leg["entry"])
+
+
+def plain_free(state, settle):
+    """What is free in a cross pool: its balance, less losses and initial margin; profit does not count."""
+    held, used, pnl = state["cross"][settle], 0.0, 0.0
+    for leg in state["legs"]:
+        if "margin" not in leg and leg["settle"] == settle:
+            value, gain = plain_value(state, leg)
+            used, pnl = used + max(value / leg["leverage"], 0.01 * value), pnl + gain
+    return min(held, held + pnl) - used
+
+
+def plain_close(state):
+    """What is at its line is gone, with its pool's collateral: isolated legs, and all that is in a cross pool."""
+    for leg in [leg for leg in state["legs"] if "margin" in leg]:
+        value, gain = plain_value(state, leg)
+        if leg["margin"] + gain <= 0.01 * value:
+            state["legs"].remove(leg)
+    for settle in state["cross"]:
+        shared = [leg for leg in state["legs"] if "margin" not in leg and leg["settle"] == settle]
+        values = [plain_value(state, leg) for leg in shared]
+        if shared and state["cross"][settle] + sum(gain for _, gain in values) <= 0.01 * sum(v for v, _ in values):
+            state["legs"] = [leg for leg in state["legs"] if leg not in shared]
+            state["cross"][settle] = 0.0
+
+
+def random_account(rng):
+    """(account, the same as plain numbers): up to four contracts, linear and inverse, in both modes."""
+    rule = Funding(charged_to=str(rng.choice(["position", "account"])), valued_at=str(rng.choice(["mark", "index"])))
+    venue = replace(A, tiers={"*": Tiers.flat(0.01)}, funding=rule, hedge_mode=True, both_modes=True)
+    state = {"cross": {"USDT": 40_000.0, "ONE": 400.0, "TWO": 1_000.0}, "marks": dict(HOLDS), "own": {}, "legs": []}
+    state |= {"charged_to": rule.charged_to, "valued_at": rule.valued_at}
+    account = Account(venue, **state["cross"]).mark(**HOLDS)
+    for n in range(int(rng.integers(1, 5))):
+        index, face, leverage = str(rng.choice(list(HOLDS))), float(rng.choice([1.0, 0.1])), float(rng.uniform(2, 20))
+        contract = Perpetual(f"NO{n}", index, index if rng.random() < 0.5 else "USDT", face)
+        for side in rng.permutation([1, -1])[: int(rng.integers(1, 3))]:
+            size = float(side * rng.uniform(500, 5_000)) / face / (1 if contract.inverse else HOLDS[index])
+            leg = {"symbol": contract.symbol, "index": index, "settle": contract.settle, "face": face, "q": size}
+            leg |= {"inverse": contract.inverse, "entry": HOLDS[index], "leverage": leverage}
+            walled = bool(rng.random() < 0.6)
+            if walled:
+                leg["margin"] = plain_value(state, leg)[0] / leverage
+                state["cross"][contract.settle] -= leg["margin"]
+            words = {"leg": "long" if side > 0 else "short", "leverage": leverage, "isolated": walled}
+            account = account.trade(contract, size, HOLDS[index], **words)
+            state["legs"].append(leg)
+    for currency in state["cross"]:  # leave little that is free, so that it may run out
+        left, most = rng.uniform(0, 80) / HOLDS.get(currency, 1.0), plain_free(state, currency)
+        if rng.random() < 0.85 and most > left:
+            state["cross"][currency] -= most - left
+            account = account.credit(currency, left - most)
+    moved = {index: mark * float(rng.uniform(0.97, 1.03)) for index, mark in HOLDS.items()}
+    state["marks"] = moved
+    state["own"] = {leg["symbol"]: moved[leg["index"]] * float(rng.uniform(0.99, 1.01)) for leg in state["legs"][::2]}
+    return account.mark(**moved, **state["own"]), state
+
+
+def assert_same(account, state):
+    """The same balances in every pool, and the same positions."""
+    for currency, amount in state["cross"].items():
+        assert account.cross_in(currency).collateral[currency] == pytest.approx(amount, rel=1e-9, abs=1e-7)
+    assert sum(len(pool.positions) for pool in account.pools) == len(state["legs"])
+    for leg in state["legs"]:
+        if "margin" in leg:
+            pool = account[leg["symbol"], "isolated", "long" if leg["q"] > 0 else "short"]
+            assert pool.collateral[leg["settle"]] == pytest.approx(leg["margin"], rel=1e-9, abs=1e-7)
+
+
+def test_random_accounts_pay_what_plain_arithmetic_says():
+    rng, seen, some, none = np.random.default_rng(29), set(), 0, 0
+    for _ in range(400):
+        account, state = random_account(rng)
+        assert_same(account, state)
+        symbol = str(rng.choice([leg["symbol"] for leg in state["legs"]]))
+        rate, periods = float(rng.normal() * 0.05), float(rng.choice([1.0, 0.3, 3.0]))
+        kinds = {(leg["inverse"], leg["q"] > 0, "margin" in leg) for leg in state["legs"] if leg["symbol"] == symbol}
+        seen |= {(*kind, rate > 0, state["charged_to"], state["valued_at"]) for kind in kinds}
+        after, margins = account.pay_funding(symbol, rate, periods), [leg.get("margin") for leg in state["legs"]]
+        paid = plain_funding(state, symbol, rate, periods)
+        moved = [leg.get("margin") != margin for leg, margin in zip(state["legs"], margins, strict=True)]
+        if state["charged_to"] == "account":  # how often the account's own was enough, and how often not
+            some, none = some + any(moved), none + (not any(moved))
+        assert_same(after, state)
+        events = after.events[len(account.events) :]
+        assert all(abs(sum(event.flows.values())) < 1e-9 and event.kind == "funding" for event in events)
+        assert sum(event.flows["counterparties"] for event in events) == pytest.approx(paid, rel=1e-9, abs=1e-9)
+    assert len(seen) == 2**6 and some > 25 and none > 25, (some, none)
+
+
+def test_random_schedules_are_followed_step_by_step():
+    rng, closed, survived = np.random.default_rng(31), 0, 0
+    for _ in range(300):
+        account, state = random_account(rng)
+        symbols, n = sorted({leg["symbol"] for leg in state["legs"]}), 4
+        rates = {symbol: rng.normal(size=n) * 0.03 for symbol in symbols}
+        prices = {index: state["marks"][index] * np.exp(np.cumsum(rng.normal(size=n) * 0.01)) for index in HOLDS}
+        followed = {index: row for index, row in prices.items() if any(leg["index"] == index for leg in state["legs"])}
+        for step, after in enumerate(funding.steps(account, rates, followed)):
+            state["marks"] |= {index: float(row[step]) for index, row in followed.items()}
+            state["own"] = {}  # a mark of the index's takes those of its contracts away
+            plain_close(state)
+            for symbol in symbols:
+                plain_funding(state, symbol, float(rates[symbol][step]), 1.0)
+            plain_close(state)
+            assert_same(after, state)
+        closed, survived = closed + bool(after.liquidations), survived + bool(state["legs"])
+    assert closed > 50 and survived > 150, (closed, survived)
 
 
 # ------------------------------------------------- the same in arrays, every rule

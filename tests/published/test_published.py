@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from marginlab import Account, Asset, Interest, Perpetual, Pool, Position, Spot, Tiers, Venue, venues
+from marginlab import (
+    Account,
+    Asset,
+    Funding,
+    Interest,
+    Perpetual,
+    Pool,
+    Position,
+    Spot,
+    Tiers,
+    Venue,
+    funding,
+    venues,
+)
 
 DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DATA["cases"]}
@@ -197,6 +210,56 @@ def borrow_interest(case, i):
     return {"interest": lambda: sum(e.flows["lender"] for e in after.events if e.kind == "interest")}
 
 
+# ----------------------------------------------------------------------- funding
+
+
+def holding(case, i, rule, marks):
+    """(account, its position): the case's alone, with its own notional behind it, at marks of index and contract."""
+    position = position_of(case, i | {"EP": marks["BTC"]})
+    contract, venue = position.instrument, replace(venue_of(case, i), funding=rule)
+    behind = abs(position.notional(position.entry))
+    account = Account(venue, **{contract.settle: behind}).trade(contract, position.quantity, position.entry)
+    return account.mark(**marks), position
+
+
+def paid(before, after):
+    """What an account's only pool has paid, in its currency; the ledger has to say the same."""
+    events = after.events[len(before.events) :]
+    assert {event.kind for event in events} == {"funding"}
+    amount = before.cross.collateral[before.cross.currency] - after.cross.collateral[before.cross.currency]
+    assert sum(event.flows["counterparties"] for event in events) == pytest.approx(amount, rel=1e-9)
+    return amount
+
+
+def funding_payment(case, i):
+    """Payments at rates that are given; or at the interest of a premium within the damper."""
+    rule = venue_of(case, i).funding
+    if "rates" in i:
+        account, position = holding(case, i, rule, {"BTC": i["marks"][0]})
+        symbol = position.instrument.symbol
+        *_, last = funding.steps(account, {symbol: i["rates"]}, {"BTC": i["marks"]})
+        return {"short_receives": lambda: -paid(account, last)}
+    rule = replace(rule, interest=(i["quote"] - i["base"]) / 3)  # of a day
+    rate = rule.rate(rule.interest - rule.damper / 2)
+    account, position = holding(case, i, rule, {"BTC": i["px"]})
+    return {
+        "entry_value_xbt": lambda: position.notional(i["px"]),
+        "rate": lambda: rate,
+        "payment_xbt": lambda: paid(account, account.pay_funding(position.instrument, rate)),
+    }
+
+
+def funding_rate(case, i, **rules):
+    """The premium and the rate for it; and, where a rate was printed, what it makes a position pay."""
+    rule, premium = replace(venue_of(case, i).funding, **rules), funding.premium(i["index"], i["perp"])
+    if "printed_rate" not in i:
+        bounded = replace(rule, cap=i["cap"], floor=None)
+        return {"raw": lambda: replace(rule, cap=math.inf).rate(premium), "rate": lambda: bounded.rate(premium)}
+    account, position = holding(case, i, rule, {"BTC": i["index"], "BTC-PERP": i["perp"]})
+    coins = paid(account, account.pay_funding(position.instrument, i["printed_rate"]))
+    return {"premium": lambda: premium, "usd": lambda: coins * i["index"], "btc": lambda: coins}
+
+
 READERS = {
     "liquidation_price": pool_figures,
     "bankruptcy_price": pool_figures,
@@ -207,6 +270,8 @@ READERS = {
     "maintenance_amount": amounts,
     "roe": roe,
     "insurance_fund_delta": insurance,
+    "funding_payment": funding_payment,
+    "funding_rate": funding_rate,
 }
 SPOT_READERS = {
     "collateral_value": collateral_value,
@@ -273,6 +338,9 @@ def changed(i, factor=1.01):
             yield "tiers.floors", i | {name: [[floor * factor, rate] for floor, rate in value]}
         elif name == "s":
             yield name, i | {name: -value}
+        elif isinstance(value, list):
+            for n, one in enumerate(value):
+                yield f"{name}.{n}", i | {name: [*value[:n], one * factor, *value[n + 1 :]]}
         elif isinstance(value, bool):
             yield name, i | {name: not value}
         elif isinstance(value, (int, float)):
@@ -338,6 +406,73 @@ def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases(
         i = CASES[name]["inputs"]
         charged = rule.at_once(i["B"], i["r"]) + rule.due(i["B"], i["r"], i["h"])
         assert agrees(CASES[name], {"interest": charged}), name
+
+
+# --------------------------------------------------------- funding, beside its cases
+
+
+def test_the_shipped_funding_rules_are_those_of_the_cases():
+    assert venues.KRAKEN_FUNDING.cap == -venues.KRAKEN_FUNDING.floor == CASES["kraken-funding-cap"]["inputs"]["cap"]
+    for name, rule in (("BITMEX", venues.XBTUSD_FUNDING), ("KRAKEN", venues.KRAKEN_FUNDING)):
+        assert getattr(venues, name).funding is rule
+
+
+def test_bitmex_pays_its_interest_only_within_the_damper():
+    case = CASES["bitmex-guide-funding"]
+    i, want = inputs_of(case), case["expected"]
+    rule = replace(venues.XBTUSD_FUNDING, interest=want["rate"])
+    for off, more in ((0.0004, 0.0), (-0.0004, 0.0), (0.0006, 0.0001), (-0.0006, -0.0001)):
+        assert rule.rate(want["rate"] + off) == pytest.approx(want["rate"] + more, rel=1e-9)
+    account, position = holding(case, i, rule, {"BTC": i["px"]})
+    other, short = holding(case, i | {"N": -i["N"]}, rule, {"BTC": i["px"]})
+    assert paid(account, account.pay_funding(position.instrument, want["rate"])) == pytest.approx(want["payment_xbt"])
+    assert paid(other, other.pay_funding(short.instrument, want["rate"])) == pytest.approx(-want["payment_xbt"])
+
+
+def test_a_sum_of_payments_is_the_same_at_once_and_one_by_one():
+    case = CASES["ft-funding-1"]
+    i = inputs_of(case)
+    account, position = holding(case, i, Funding(), {"BTC": i["marks"][0]})
+    at_once = funding.total(position, i["marks"], i["rates"])
+    assert agrees(case, {"short_receives": -at_once}) and not agrees(case, {"short_receives": at_once})
+    assert funding.payments(position, i["marks"], i["rates"]).sum() == pytest.approx(at_once, rel=1e-12)
+    after = account
+    for mark, rate in zip(i["marks"], i["rates"], strict=True):
+        after = after.mark(BTC=mark).pay_funding(position.instrument, rate)
+    assert agrees(case, {"short_receives": -paid(account, after)})
+
+
+def test_who_opens_15_seconds_late_misses_a_payment():
+    case, late = CASES["ft-funding-1"], 15 / 3_600
+    i, rule = inputs_of(case), Funding()
+    assert [rule.periods(start, 8) for start in (-late, late)] == [2, 1]
+    assert list(rule.times(-late, 8)) == [0, 8] and list(rule.times(late, 8)) == [8]
+    position = position_of(case, i)
+    for start in (-late, late):
+        met = [n for n, hour in enumerate((0, 8)) if hour in rule.times(start, 8)]
+        received = -funding.total(position, [i["marks"][n] for n in met], [i["rates"][n] for n in met])
+        assert agrees(case, {"short_receives": received}) == (start < 0)
+    assert received == pytest.approx(-0.0002493, rel=1e-9)
+
+
+def test_kraken_prints_an_eighth_of_the_premium_for_its_24th():
+    case = CASES["kraken-funding-1"]
+    i, rel = inputs_of(case), case["tolerance"]["value"]
+    premium = funding.premium(i["index"], i["perp"])
+    eighth = replace(venues.KRAKEN_FUNDING, per=8).rate(premium)
+    assert eighth == pytest.approx(i["printed_rate"], rel=rel)
+    assert venues.KRAKEN_FUNDING.rate(premium) == pytest.approx(0.0000595, rel=rel)
+    own = funding_rate(case, i | {"printed_rate": venues.KRAKEN_FUNDING.rate(premium)})
+    assert own["usd"]() == pytest.approx(5.95, rel=rel) and not agrees(case, {key: own[key]() for key in own})
+
+
+def test_kraken_pays_on_the_notional_at_the_index():
+    case = CASES["kraken-funding-1"]
+    i = inputs_of(case)
+    index, mark = (funding_rate(case, i, valued_at=name)["btc"]() for name in ("index", "mark"))
+    assert index / mark == pytest.approx(i["perp"] / i["index"], rel=1e-9)
+    figures = {key: read() for key, read in funding_rate(case, i).items()}
+    assert agrees(case, figures | {"btc": index}) and not agrees(case, figures | {"btc": mark})
 
 
 # ------------------------------------------- exceptions: different, and exactly so

@@ -1,6 +1,7 @@
 """The what-if explorers, one for each lesson."""
 
 from .cross import CrossMargin
+from .funding import FundingRates
 from .isolated import IsolatedMargin
 
-__all__ = ["CrossMargin", "IsolatedMargin"]
+__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin"]

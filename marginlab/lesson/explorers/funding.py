@@ -1,0 +1,227 @@
+"""Lesson 03: a trade that is held while funding is paid, isolated and cross, at an unchanged price."""
+
+import numpy as np
+
+from ... import Account, Perpetual, funding, liquidation_price, venues
+from ...model import checks
+from ...model.display import fmt
+from .. import figures
+from .base import Explorer
+
+MODES = ("isolated", "cross")
+PANELS = ("equity", "liquidation price")
+
+
+class FundingRates(Explorer):
+    """The same trade and the same payments in both modes: what is left, and where the liquidation price goes.
+
+    Parameters
+    ----------
+    instrument : Perpetual, optional
+        What is traded; the inverse BTC-USD contract of 100 USD if absent.
+    venue : Venue
+        By whose rules.
+    entry : float
+        Price at which it is bought or sold, and which does not move, quote currency.
+    balance : float
+        What the account holds, in the settlement currency.
+    size : float, optional
+        Notional of the trade at entry, in the settlement currency; five times the balance if absent.
+
+    `reading` holds "isolated" and "cross", each a dict of figures (see `column`), the amount of "each" payment, how
+    many "payments" there are in the time, the rate of a "year", and the "sentence".
+    """
+
+    title = "Funding: the same payments, two modes"
+    limits = (
+        "Left out: any move of the price or of the rate, trading fees, partial liquidation. Real rates change each "
+        "time, seldom stay high for weeks, and are capped; and while longs pay much, the price has most often "
+        "risen, which gives them room: here they have none. Some venues charge what is free in the account first: "
+        "then the isolated margin lasts longer, and the account pays."
+    )
+    marked = "closed"
+    height = "38rem"
+
+    def __init__(self, instrument=None, venue=venues.TEACHING, entry=50_000.0, balance=10.0, size=None):
+        self.instrument = instrument or Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
+        self.venue, self.entry = venue, checks.number("entry", entry, above=0)
+        self.balance = checks.number("balance", balance, above=0)
+        self.size = 5 * self.balance if size is None else checks.number("size", size, above=0)
+        self.least = max(1, int(np.ceil(self.size / self.balance)))  # leverage: the whole balance as margin
+        trade = {"leverage": 2.0 * self.least, "side": 1, "rate": 0.1, "interval": 8, "days": 40.0}
+        self.presets = {
+            "0.1 % every eight hours": trade,
+            "a quiet market: 0.01 %": trade | {"rate": 0.01, "days": 90.0},
+            "five times the leverage: 0.01 %": trade | {"leverage": 10.0 * self.least, "rate": 0.01, "days": 60.0},
+            "a short at 13 March 2020's -0.375 %": trade | {"side": -1, "rate": -0.375, "days": 14.0},
+            "a short in the LPT squeeze: -2,000 % a year": trade | {"side": -1, "rate": -1.826, "days": 4.0},
+            "a short that receives 0.05 %": trade | {"side": -1, "rate": 0.05, "days": 30.0},
+        }
+        super().__init__()
+
+    def make_controls(self):
+        hours = {f"{hours} h": hours for hours in (1, 4, 8)}
+        return [
+            self.slider(
+                "leverage",
+                "Leverage, isolated (x)",
+                self.least,
+                20 * self.least,
+                1,
+                "Sets the margin that is walled off",
+            ),
+            self.choice("side", "Side", {"Long": 1, "Short": -1}, ["pays a positive rate", "pays a negative rate"]),
+            self.slider(
+                "rate", "Rate of each payment (%)", -2, 2, 0.005, "Above 0 longs pay shorts, below 0 shorts pay"
+            ),
+            self.choice("interval", "Paid every", hours, [f"{24 // h} times a day" for h in hours.values()]),
+            self.slider("days", "Days held", 1, 90, 1, "At an unchanged price"),
+        ]
+
+    # ---------------------------------------------------------------- reading
+
+    def read(self, leverage, side, rate, interval, days):
+        contract, count = self.instrument, int(days * 24 // interval)
+        contracts = side * self.size / abs(contract.notional(1.0, self.entry))
+        start = Account(self.venue, **{contract.settle: self.balance}).mark(**{contract.index: self.entry})
+        reading = {"each": side * self.size * rate / 100, "payments": count, "year": rate / 100 * 8_760 / interval}
+        for mode, how in (("isolated", {"isolated": True, "leverage": leverage}), ("cross", {})):
+            reading[mode] = self.column(start, contracts, rate / 100, count, interval, how)
+        reading["axes"] = days, contracts
+        reading["sentence"] = self.sentence(leverage, side, rate, interval, days, reading)
+        reading["table"] = self.table(days, reading)
+        return reading
+
+    def column(self, start, contracts, rate, count, interval, how):
+        """The figures of the trade in one mode: a dict, whose "refused" says why it could not be opened."""
+        try:
+            account = start.trade(self.instrument, contracts, self.entry, **how)
+        except ValueError as error:
+            return {"refused": str(error), "closed": None}
+        pool = account[self.instrument]
+        left = funding.payments_left(pool, rate)
+        paid = min(count, left)
+        after = account.pay_funding(self.instrument, rate, periods=paid).at()
+        gone = after.liquidations
+        return {
+            "refused": "",
+            "pool": pool,
+            "behind": pool.equity(),
+            "count": paid,
+            "paid": paid * funding.due(pool, rate),
+            "closed": left * interval / 24 if gone else None,  # the day
+            "left": left,
+            "end": paid * interval / 24,
+            "equity": 0.0 if gone else after[self.instrument].equity(),
+            "liquidation": pool.liquidation().nearest.price,
+            "now": None if gone else self.found(after[self.instrument]),
+            "lost": gone[0].lost if gone else 0.0,
+            "short": gone[0].shortfall if gone else 0.0,
+            "account": sum(p.equity() for p in after.pools),
+        }
+
+    def found(self, pool):
+        """The liquidation price of a pool, 0 if there is none."""
+        crossings = pool.liquidation()
+        return crossings.low or crossings.high or 0.0
+
+    def sentence(self, leverage, side, rate, interval, days, reading):
+        for mode in MODES:
+            if reading[mode]["refused"]:
+                return f"The venue would not open this trade: {reading[mode]['refused']}."
+        unit, each = self.instrument.settle, reading["each"]
+        margin = reading["isolated"]["behind"]
+        who = f"The {'long' if side > 0 else 'short'} {'pays' if each > 0 else 'receives'}"
+        said = (
+            f"{who} {fmt(abs(each))} {unit} every {interval:g} hours: {abs(rate):.4g} % of its {fmt(self.size)} {unit}"
+        )
+        said += f", {abs(each) / margin * 100:.3g} % of its isolated margin of {fmt(margin)}. "
+        if not each:
+            said = "The rate is 0: nobody pays. "
+        ends = []
+        for mode in MODES:
+            column = reading[mode]
+            if column["closed"] is not None:
+                ends.append(f"{mode}, it is closed by payment {column['left']}, on day {column['closed']:.3g}")
+            elif column["now"]:
+                ends.append(
+                    f"{mode}, it is open after {days:.3g} days, its liquidation price gone from "
+                    f"{fmt(column['liquidation'])} to {fmt(column['now'])}"
+                )
+            else:
+                ends.append(f"{mode}, it is open after {days:.3g} days, and no price liquidates it")
+        return f"{said}With the price unchanged: {'; '.join(ends)}."
+
+    def table(self, days, reading):
+        unit, columns = self.instrument.settle, [reading[mode] for mode in MODES]
+        if any(column["refused"] for column in columns):
+            return ["", *MODES], [["opened", *("no" if column["refused"] else "yes" for column in columns)]]
+
+        def row(name, cell):
+            return [name, *map(cell, columns)]
+
+        def money(name, sign=1):
+            return lambda column: f"{fmt(sign * column[name])} {unit}"
+
+        rows = [
+            row("stands behind it", money("behind")),
+            row(f"funding in {days:.3g} days", lambda column: f"{-column['paid']:+,.4g} {unit}"),
+            row("liquidation price at first", lambda column: fmt(column["liquidation"])),
+            row(
+                "liquidation price at the end", lambda column: "closed" if column["now"] is None else fmt(column["now"])
+            ),
+            row("equity at the end", money("equity")),
+            row("lost to liquidation", money("lost")),
+            row("missing, paid by the fund", money("short")),
+            row("the whole account", money("account")),
+            row("closed", lambda c: "no" if c["closed"] is None else f"payment {c['left']}, day {c['closed']:.3g}"),
+        ]
+        return ["", *MODES], rows
+
+    # ---------------------------------------------------------------- picture
+
+    def make_picture(self, paper=False):
+        units = (self.instrument.settle, "USD")
+        figure, (left, right) = figures.blank("days", units, paper=paper, panels=PANELS)
+        drawn = {}
+        for mode, suffix in zip(MODES, ("", ", cross"), strict=True):
+            for axes, name in ((left, f"equity{suffix}"), (right, f"liquidation{suffix}")):
+                (drawn[name],) = axes.plot([], [], label=mode, **figures.STYLES[name])
+        (drawn["requirement"],) = left.plot([], [], label="requirement", **figures.STYLES["requirement"])
+        right.axhline(self.entry, **figures.STYLES["entry"])
+        place = {"transform": right.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+        figures.note(right, 0.98, 1.005 * self.entry, "price, unchanged", **place)
+        (drawn["closed"],) = right.plot([], [], label="closed", **figures.STYLES["closed"])
+        right.set_ylim(0.6 * self.entry, 1.5 * self.entry)
+        for axes in (left, right):
+            figures.legend(axes, above=1.1)
+        return figures.Layers(figure, (left, right), drawn)
+
+    def draw(self, layers, reading):
+        drawn, (left, right) = layers.drawn, layers.axes
+        days, contracts = reading["axes"]
+        top = self.balance
+        for mode, suffix in zip(MODES, ("", ", cross"), strict=True):
+            x = equity = line = np.array([])
+            column = reading[mode]
+            if not column["refused"]:
+                k = np.unique(np.linspace(0, column["count"], 61).round())
+                x, equity = k * column["end"] / column["count"], column["behind"] - k * reading["each"]
+                margin = np.maximum(equity, 1e-12 * self.balance)
+                line = liquidation_price(self.venue, self.instrument, contracts, self.entry, margin)
+                line, top = np.where(np.isfinite(line), line, np.nan), max(top, equity.max())
+                if column["closed"] is not None:
+                    x, equity, line = np.append(x, x[-1]), np.append(equity, 0.0), np.append(line, np.nan)
+            drawn[f"equity{suffix}"].set_data(x, equity)
+            drawn[f"liquidation{suffix}"].set_data(x, line)
+        pool = reading["isolated"].get("pool")
+        drawn["requirement"].set_data([0, days], [pool.requirement()] * 2 if pool else [np.nan, np.nan])
+        days_closed = [d for mode in MODES if (d := reading[mode]["closed"]) is not None]
+        drawn["closed"].set_data(days_closed, [self.entry] * len(days_closed))
+        width = next(edge for edge in (8, 16, 32, 64, 96) if edge >= days)
+        scale = next(edge for edge in (1.2, 2.4, 6, 12, 30, 60, 120, np.inf) if edge * self.balance >= top)
+        scale = min(scale, 120) * self.balance
+        for axes in (left, right):
+            axes.set_xlim(0, width)
+        left.set_ylim(-0.05 * scale, scale)
+        return width, scale

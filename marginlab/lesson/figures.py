@@ -89,9 +89,9 @@ def blank(xlabel="", ylabel="", width=7.4, height=3.7, paper=False, panels=("",)
     return figure, made[0] if len(made) == 1 else made
 
 
-def legend(axes, above=1.0):
+def legend(axes, above=1.0, left=0.0):
     """The legend in one row over the axes, where it can hide nothing."""
-    place = {"loc": "lower left", "bbox_to_anchor": (0, above), "ncol": 5, "frameon": False, "columnspacing": 1.4}
+    place = {"loc": "lower left", "bbox_to_anchor": (left, above), "ncol": 5, "frameon": False, "columnspacing": 1.4}
     axes.legend(**place, fontsize=9.5, handlelength=2.4, labelcolor=axes.xaxis.label.get_color())
 
 

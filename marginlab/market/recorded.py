@@ -1,8 +1,10 @@
 """Recorded history through ccxt: public endpoints, asked in windows, tried again, kept as CSV, checked."""
 
+import io
 import os
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -28,10 +30,11 @@ def fetch(symbol, exchange, since, until, price, folder, wait):
     since = until - pd.Timedelta("7D") if since is None else _utc("since", since)
     if not since < min(until, now):
         raise ValueError(f"since must be before until, and in the past: not {since} and {until}")
-    ask(ccxt, client, client.load_markets, wait, tries=2)
+    if not ask(ccxt, client, client.load_markets, wait, tries=2):  # ccxt takes a page that is no JSON for an empty one
+        raise Unavailable(f"{client.id} does not say which contracts it has.")
     try:
         market = client.market(symbol)
-    except ccxt.BadSymbol:
+    except (ccxt.BadSymbol, AttributeError, TypeError):  # ccxt stumbles over None, and over 'X-C'
         raise ValueError(f"name must be a symbol of {client.id}, such as 'BTC/USDT:USDT', not {symbol!r}") from None
     if not market["swap"]:
         raise ValueError(f"name must be a perpetual contract, such as 'BTC/USDT:USDT', not {symbol!r}")
@@ -106,7 +109,7 @@ def ask(ccxt, client, call, wait, tries=5):
     for n in range(tries):
         try:
             return call()
-        except ccxt.NetworkError as error:  # timeouts, broken connections, rate limits, maintenance
+        except ccxt.OperationFailed as error:  # timeouts, broken connections, rate limits, maintenance
             refused = any(f" {code} " in str(error) for code in (403, 451))
             if refused:
                 raise Unavailable(f"{client.id} refuses to answer this address ({short(error)}).") from error
@@ -118,8 +121,9 @@ def ask(ccxt, client, call, wait, tries=5):
 
 
 def short(error):
-    """What went wrong, in a few words of one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
+    """What went wrong, in a few words of one line; the address asked is left out, it would hide the rest."""
+    said = " ".join(word for word in str(error).split() if "://" not in word)
+    return f"{type(error).__name__}: {said[:80]}"
 
 
 # ------------------------------------------------------------------- checking
@@ -153,8 +157,9 @@ def gaps(frame, kind, since, until):
     times = frame.index
     if not len(times):
         return [f"no {kind} at all"]
-    steps = times[1:] - times[:-1]
-    usual = steps.value_counts().index[0] if len(steps) else pd.Timedelta("8h" if kind == "funding" else "1h")
+    usual = pd.Timedelta("8h" if kind == "funding" else "1h")
+    if kind == "funding" and len(times) > 1:  # some are paid every four hours, or every hour
+        usual = (times[1:] - times[:-1]).value_counts().index[0]
     edges = pairwise([since, *times, until])
     return [f"no {kind} from {a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M}" for a, b in edges if b - a > 1.5 * usual]
 
@@ -175,9 +180,11 @@ def _utc(name, moment):
 def read(path, kind):
     """A page that was kept, or None if there is none, or none that can be read."""
     try:
-        page = pd.read_csv(path, index_col="time", parse_dates=["time"])
+        text = path.read_text("utf-8")
+        page = pd.read_csv(io.StringIO(text), index_col="time", parse_dates=["time"])
         page = page[COLUMNS[kind]].astype(float)
-        good = page.index.is_monotonic_increasing and np.isfinite(page.to_numpy()).all() and len(page)
+        good = page.index.is_monotonic_increasing and np.isfinite(page.to_numpy()).all() and text.endswith("\n")
+        good = good and (len(page) > 0 if kind == "funding" else len(page) == WINDOW // HOUR)
         return page.set_axis(pd.DatetimeIndex(page.index).tz_convert("UTC").rename("time")) if good else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, or cut short: asked for again
         return None
@@ -185,6 +192,7 @@ def read(path, kind):
 
 def write(page, path):
     """Keep a page: the file is there whole or not at all. A full disk costs only the copy."""
+    draft = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -193,3 +201,7 @@ def write(page, path):
         os.replace(draft, path)
     except OSError:
         pass
+    finally:
+        if draft:
+            with suppress(OSError):  # after the replacement there is none
+                os.unlink(draft)

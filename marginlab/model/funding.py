@@ -78,14 +78,14 @@ def pay(account, instrument, rate, periods=1.0):
     if not (open_in := account.find(symbol)):
         account[instrument]  # says what is open
         raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
-    for pool, position in open_in:
+    for pool, position in sorted(open_in, key=lambda found: found[1].quantity * rate):  # receipts come first
         pool = next(p for p in account.pools if p.name == pool.name)
         notional, settle = _notional(pool, position), position.instrument.settle
         amount, text = notional * rate * periods, f"{rate * periods:.4%} of {abs(notional):,.10g} {settle}"
         shared, free = None, 0.0
         if pool.isolated and account.venue.funding.charged_to == "account":
             shared = account.cross_in(settle)
-            free = amount if amount < 0 else min(amount, max(0.0, shared.withdrawable(settle)))
+            free = min(amount, max(0.0, shared.withdrawable(settle)))
         for payer, part in ((shared, free), (pool, amount - free)):
             if part:
                 flows = {TRADER: -part, COUNTERPARTIES: part}
@@ -171,7 +171,7 @@ def _due(pool, rates):
 
 
 def payments_left(pool, rates):
-    """After how many payments, at unchanged prices and rates, a pool is liquidated by funding alone; inf if never.
+    """After how many payments of its own, at unchanged prices and rates, a pool is liquidated by them; inf if never.
 
     slack / due, rounded up, where what is paid counts in full; what is not (a debt with its loan margin) is followed.
     The last of them is the one that ends it; 0 if it is at its line already. `rates` as in `due`.

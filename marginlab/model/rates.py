@@ -64,13 +64,16 @@ class Funding:
             raise ValueError(f"first must be an hour of the day, from 0 to below 24, not {self.first!r}")
         if self.damper is not None:
             checks.number("damper", self.damper, least=0)
-        if self.floor is None:
-            object.__setattr__(self, "floor", -self.cap)
-        if not self.floor <= self.cap:  # NaN fails as well
-            raise ValueError(f"cap must be at least the floor {self.floor!r}, not {self.cap!r}")
+        if not self.least <= self.cap:  # NaN fails as well
+            raise ValueError(f"cap must be at least the floor {self.least!r}, not {self.cap!r}")
         checks.one_of("accrual", self.accrual, ("snapshot", "continuous"))
         checks.one_of("charged_to", self.charged_to, ("position", "account"))
         checks.one_of("valued_at", self.valued_at, ("mark", "index"))
+
+    @property
+    def least(self):
+        """The lowest rate of one interval."""
+        return -self.cap if self.floor is None else self.floor
 
     def rate(self, premium):
         """Funding rate of one interval for its average premium, both fractions; float or array."""
@@ -78,7 +81,7 @@ class Funding:
         pull = self.interest
         if self.damper is not None:
             pull = np.clip(self.interest - premium, -self.damper, self.damper)
-        rate = np.clip((premium + pull) * (self.interval / self.per), self.floor, self.cap)
+        rate = np.clip((premium + pull) * (self.interval / self.per), self.least, self.cap)
         return rate if np.ndim(rate) else float(rate)
 
     def annual(self, rate):

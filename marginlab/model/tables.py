@@ -34,11 +34,12 @@ def schedule(account, rates, prices=None, hours=None):
     for n, after in enumerate(funding.steps(account, rates, prices, hours), 1):
         new = after.events[len(before.events) :]
         now = {pool.name: pool for pool in after.pools if pool.open}
-        for name in (pool.name for pool in before.pools if pool.open):
-            row = {"payment": n, "pool": name}
+        for pool in (pool for pool in before.pools if pool.open):
+            row, at = {"payment": n, "pool": pool.name}, {**pool.marks, **after.marks}
             for kind in ("funding", "interest"):
-                row[kind] = sum(e.flows[TRADER] for e in new if e.kind == kind and e.pool == name)
-            rows.append(row | _standing(now.get(name)))
+                found = [e for e in new if e.kind == kind and e.pool == pool.name]
+                row[kind] = sum((e.flows[TRADER] * pool.unit(e.currency, at) for e in found), 0.0)
+            rows.append(row | _standing(now.get(pool.name)))
         before = after
     return pd.DataFrame(rows).set_index(["payment", "pool"])
 

@@ -63,11 +63,12 @@ BYBIT_FUNDING = Funding(charged_to="account")  # Bybit help centre 000001391, 14
 KRAKEN_FUNDING = Funding(
     interval=1, per=24, interest=0.0, damper=None, cap=0.0025, accrual="continuous", valued_at="index"
 )
-# Deribit accrues every millisecond. The formula was read at bit.com, article 360051992953: a dead band of 0.05 %.
-DERIBIT_FUNDING = Funding(interest=0.0, accrual="continuous")
-# Hyperliquid pays an eighth of the eight-hour rate every hour. dYdX (help centre 3937624): rates of 8 hours, paid
-# every second at the index, with 0.01 % of interest added to the premium.
-HYPERLIQUID_FUNDING = Funding(interval=1)
+# Deribit accrues every millisecond. The formula was read at bit.com, article 360051992953: a dead band of 0.05 %
+# and bounds of 0.5 % for BTC.
+DERIBIT_FUNDING = Funding(interest=0.0, cap=0.005, accrual="continuous")
+# Hyperliquid pays an eighth of the eight-hour rate every hour, at the oracle price, at most 4 %: read at second hand.
+# dYdX (help centre 3937624): rates of 8 hours, paid every second at the index, 0.01 % of interest added to the premium.
+HYPERLIQUID_FUNDING = Funding(interval=1, cap=0.04, valued_at="index")
 DYDX_FUNDING = Funding(damper=None, accrual="continuous", valued_at="index")
 
 # --------------------------------------------------------------------- venues

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from marginlab import Asset, Perpetual, Pool, Position, Tiers, Venue, liquidation_price, surface, venues
+from marginlab import Asset, Perpetual, Pool, Position, Tiers, Venue, funding, liquidation_price, surface, venues
 
 SCHEDULE = venues.BTCUSDT_2024_10
 FLOORS, RATES, AMOUNTS = SCHEDULE.floors, SCHEDULE.rates, SCHEDULE.amounts
@@ -237,3 +237,25 @@ def test_a_million_prices_to_one_numpy_evaluation(ratio, venue, most):
         want = price(rates[tier], amounts[tier])
     np.testing.assert_allclose(found, np.maximum(want, 0.0), rtol=1e-12)
     ratio(f"a million prices, {len(rates)} tier(s) / one numpy evaluation", ours, plain, 5)
+
+
+# ------------------------------------------------- a year of funding on many paths
+
+
+@pytest.mark.parametrize("settle", ["USDT", "BTC"], ids=["linear", "inverse"])
+def test_a_year_of_funding_to_one_multiplication_and_sum(ratio, settle):
+    rng = np.random.default_rng(1)
+    prices = rng.uniform(20_000, 80_000, (1_095, 10_000))  # every 8 hours
+    rates = rng.normal(0.0001, 0.0003, prices.shape)
+    contract = Perpetual(f"BTC-{settle}-2", "BTC", settle, 1 if settle == "USDT" else 100)
+    position = Position(contract, -20.0, ENTRY)
+
+    def ours():
+        return funding.total(position, prices, rates)
+
+    def plain():
+        return (prices * rates).sum(axis=0)
+
+    want = -20 * plain() if settle == "USDT" else -2_000 * (rates / prices).sum(axis=0)
+    np.testing.assert_allclose(ours(), want, rtol=1e-9, atol=1e-12 * np.abs(want).max())
+    ratio(f"a year of funding on 10,000 paths, {settle} / one multiply and sum", ours, plain, 3, rounds=5)

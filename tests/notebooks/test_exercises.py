@@ -10,7 +10,11 @@ import pytest
 from marginlab.lesson.exercises import Exercise, Prediction, Quiz
 
 # Those that a lesson promises to treat.
-MISCONCEPTIONS = {"01": {"m1", "m2", "m8", "m9", "m12"}, "02": {"m3", "m4", "m5", "m13"}}
+MISCONCEPTIONS = {
+    "01": {"m1", "m2", "m8", "m9", "m12"},
+    "02": {"m3", "m4", "m5", "m13"},
+    "03": {"m2", "m3", "m6", "m7", "m8", "m9"},
+}
 UNANSWERED = "Not answered yet"
 
 

@@ -982,7 +982,7 @@ def assert_same(account, state):
 
 
 def test_random_accounts_pay_what_plain_arithmetic_says():
-    rng, seen, some, none = np.random.default_rng(29), set(), 0, 0
+    rng, seen, short, enough = np.random.default_rng(29), set(), 0, 0
     for _ in range(400):
         account, state = random_account(rng)
         assert_same(account, state)
@@ -994,12 +994,12 @@ def test_random_accounts_pay_what_plain_arithmetic_says():
         paid = plain_funding(state, symbol, rate, periods)
         moved = [leg.get("margin") != margin for leg, margin in zip(state["legs"], margins, strict=True)]
         if state["charged_to"] == "account":  # how often the account's own was enough, and how often not
-            some, none = some + any(moved), none + (not any(moved))
+            short, enough = short + any(moved), enough + (not any(moved))
         assert_same(after, state)
         events = after.events[len(account.events) :]
         assert all(abs(sum(event.flows.values())) < 1e-9 and event.kind == "funding" for event in events)
         assert sum(event.flows["counterparties"] for event in events) == pytest.approx(paid, rel=1e-9, abs=1e-9)
-    assert len(seen) == 2**6 and some > 25 and none > 25, (some, none)
+    assert len(seen) == 2**6 and short > 25 and enough > 25, (short, enough)
 
 
 def test_random_schedules_are_followed_step_by_step():

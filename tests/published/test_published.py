@@ -462,6 +462,7 @@ def test_kraken_prints_an_eighth_of_the_premium_for_its_24th():
     eighth = replace(venues.KRAKEN_FUNDING, per=8).rate(premium)
     assert eighth == pytest.approx(i["printed_rate"], rel=rel)
     assert venues.KRAKEN_FUNDING.rate(premium) == pytest.approx(0.0000595, rel=rel)
+    assert venues.KRAKEN_FUNDING.rate(premium) * venues.KRAKEN_FUNDING.periods(0.5, 24.5) == pytest.approx(premium)
     own = funding_rate(case, i | {"printed_rate": venues.KRAKEN_FUNDING.rate(premium)})
     assert own["usd"]() == pytest.approx(5.95, rel=rel) and not agrees(case, {key: own[key]() for key in own})
 

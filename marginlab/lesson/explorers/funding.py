@@ -194,7 +194,7 @@ class FundingRates(Explorer):
         (drawn["closed"],) = right.plot([], [], label="closed", **figures.STYLES["closed"])
         right.set_ylim(0.6 * self.entry, 1.5 * self.entry)
         for axes in (left, right):
-            figures.legend(axes, above=1.1)
+            figures.legend(axes, above=1.1, left=-0.12)
         return figures.Layers(figure, (left, right), drawn)
 
     def draw(self, layers, reading):

@@ -458,6 +458,8 @@ def test_interest_comes_before_funding_and_the_venue_after_it():
     assert thin.accrue(8).pay_funding(INVERSE, 0.9).cross.slack() > 0
     assert kinds(last(funding.steps(thin, {INVERSE: [0.9]}))) == ["interest", "funding"]
     assert kinds(last(funding.steps(thin, {INVERSE: [0.0]}))) == ["interest", "liquidation"]
+    # what the price closes owes no interest any more
+    assert kinds(last(funding.steps(thin, {INVERSE: [0.9]}, {"BTC": [37_000]}))) == ["liquidation"]
 
 
 def test_liquidated_at_an_unchanged_price_after_the_predicted_number_of_payments():

@@ -9,7 +9,7 @@ from .. import figures
 from .base import Explorer
 
 MODES = ("isolated", "cross")
-PANELS = ("equity", "liquidation price")
+PANELS = ("equity", "liquidation price; grey: the price")
 
 
 class FundingRates(Explorer):
@@ -40,7 +40,7 @@ class FundingRates(Explorer):
         "then the isolated margin lasts longer, and the account pays."
     )
     marked = "closed"
-    height = "38rem"
+    height = "43rem"
 
     def __init__(self, instrument=None, venue=venues.TEACHING, entry=50_000.0, balance=10.0, size=None):
         self.instrument = instrument or Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
@@ -113,7 +113,7 @@ class FundingRates(Explorer):
             "left": left,
             "end": paid * interval / 24,
             "equity": 0.0 if gone else after[self.instrument].equity(),
-            "liquidation": pool.liquidation().nearest.price,
+            "liquidation": self.found(pool),
             "now": None if gone else self.found(after[self.instrument]),
             "lost": gone[0].lost if gone else 0.0,
             "short": gone[0].shortfall if gone else 0.0,
@@ -143,13 +143,13 @@ class FundingRates(Explorer):
             column = reading[mode]
             if column["closed"] is not None:
                 ends.append(f"{mode}, it is closed by payment {column['left']}, on day {column['closed']:.3g}")
-            elif column["now"]:
+            elif column["now"] == column["liquidation"]:
+                ends.append(f"{mode}, it is open after {days:.3g} days, its liquidation price {quoted(column['now'])}")
+            else:
                 ends.append(
                     f"{mode}, it is open after {days:.3g} days, its liquidation price gone from "
-                    f"{fmt(column['liquidation'])} to {fmt(column['now'])}"
+                    f"{quoted(column['liquidation'])} to {quoted(column['now'])}"
                 )
-            else:
-                ends.append(f"{mode}, it is open after {days:.3g} days, and no price liquidates it")
         return f"{said}With the price unchanged: {'; '.join(ends)}."
 
     def table(self, days, reading):
@@ -160,20 +160,23 @@ class FundingRates(Explorer):
         def row(name, cell):
             return [name, *map(cell, columns)]
 
-        def money(name, sign=1):
-            return lambda column: f"{fmt(sign * column[name])} {unit}"
+        def money(name):
+            return lambda column: f"{fmt(column[name])} {unit}"
+
+        def taken(column):
+            missing = f"; {fmt(column['short'])} missing" if column["short"] else ""
+            return f"{fmt(column['lost'])} {unit}{missing}" if column["closed"] is not None else ""
 
         rows = [
             row("stands behind it", money("behind")),
             row(f"funding in {days:.3g} days", lambda column: f"{-column['paid']:+,.4g} {unit}"),
-            row("liquidation price at first", lambda column: fmt(column["liquidation"])),
-            row(
-                "liquidation price at the end", lambda column: "closed" if column["now"] is None else fmt(column["now"])
-            ),
             row("equity at the end", money("equity")),
-            row("lost to liquidation", money("lost")),
-            row("missing, paid by the fund", money("short")),
+            row("liquidation takes", taken),
             row("the whole account", money("account")),
+            row(
+                "liquidation price",
+                lambda c: f"{quoted(c['liquidation'])}, then {quoted(c['now'])}",
+            ),
             row("closed", lambda c: "no" if c["closed"] is None else f"payment {c['left']}, day {c['closed']:.3g}"),
         ]
         return ["", *MODES], rows
@@ -189,8 +192,6 @@ class FundingRates(Explorer):
                 (drawn[name],) = axes.plot([], [], label=mode, **figures.STYLES[name])
         (drawn["requirement"],) = left.plot([], [], label="requirement", **figures.STYLES["requirement"])
         right.axhline(self.entry, **figures.STYLES["entry"])
-        place = {"transform": right.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-        figures.note(right, 0.98, 1.005 * self.entry, "price, unchanged", **place)
         (drawn["closed"],) = right.plot([], [], label="closed", **figures.STYLES["closed"])
         right.set_ylim(0.6 * self.entry, 1.5 * self.entry)
         for axes in (left, right):
@@ -225,3 +226,8 @@ class FundingRates(Explorer):
             axes.set_xlim(0, width)
         left.set_ylim(-0.05 * scale, scale)
         return width, scale
+
+
+def quoted(price):
+    """A liquidation price in words: None if the pool was closed, 0 if there is no such price."""
+    return "closed" if price is None else fmt(price) if price else "none"

@@ -30,7 +30,7 @@ def fetch(symbol, exchange, since, until, price, folder, wait):
     since = until - pd.Timedelta("7D") if since is None else _utc("since", since)
     if not since < min(until, now):
         raise ValueError(f"since must be before until, and in the past: not {since} and {until}")
-    if not ask(ccxt, client, client.load_markets, wait, tries=2):  # ccxt takes a page that is no JSON for an empty one
+    if not ask(ccxt, client, partial(markets, client), wait, tries=2):  # a page that is no JSON is to ccxt an empty one
         raise Unavailable(f"{client.id} does not say which contracts it has.")
     try:
         market = client.market(symbol)
@@ -79,6 +79,13 @@ def connect(exchange):
         )
     options = {"fetchMarkets": {"types": KINDS[exchange]}} if exchange in KINDS else {}
     return getattr(ccxt, exchange)({"options": options}), ccxt
+
+
+def markets(client):
+    """Its markets, without a key: `load_markets` asks for the currencies too, and signs that if the client has a key."""
+    if client.markets or not client.check_required_credentials(False):
+        return client.load_markets()
+    return client.set_markets(client.fetch_markets())
 
 
 def default_folder():

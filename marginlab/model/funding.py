@@ -28,8 +28,6 @@ def payments(position, prices, rates):
     ValueError if they do not fit, or hold what is not a finite number, or a price not above 0.
     """
     prices, rates = _paths(position, prices, rates)
-    if np.ndim(rates) and np.ndim(prices) > np.ndim(rates):
-        rates = np.reshape(rates, rates.shape + (1,) * (prices.ndim - rates.ndim))
     return position.notional(prices) * rates
 
 
@@ -37,7 +35,7 @@ def total(position, prices, rates):
     """Sum over time of `payments`, path by path: without an array of every single one."""
     prices, rates = _paths(position, prices, rates)
     if not np.ndim(prices):
-        return position.notional(prices) * np.sum(rates)
+        return position.notional(prices) * (rates.sum(axis=0) if np.ndim(rates) else rates)
     if position.instrument.inverse:
         prices = 1.0 / prices
     rates = np.broadcast_to(rates, prices.shape[:1]) if not np.ndim(rates) else rates
@@ -53,7 +51,8 @@ def _paths(position, prices, rates):
             f"rates must have a row for each time, as prices have, or all their rows and columns: "
             f"{np.shape(rates)} beside {np.shape(prices)}"
         )
-    return prices, rates
+    wide = max(np.ndim(prices), np.ndim(rates))  # the axes after time that are missing are one wide
+    return (np.reshape(x, x.shape + (1,) * (wide - x.ndim)) if np.ndim(x) else x for x in (prices, rates))
 
 
 def break_even(position, paid):
@@ -61,10 +60,12 @@ def break_even(position, paid):
 
     E + paid / (q*face), or 1 / (1/E - paid / (q*face)) if it is inverse.
     """
+    if not isinstance(position, Position):
+        raise TypeError(f"position must be a Position, not {position!r}")
     contract, size = position.instrument, position.quantity * position.instrument.face
     level = contract.level(position.entry) + checks.number("paid", paid) / size
     if level >= 0 if contract.inverse else level <= 0:
-        raise ValueError(f"paid={paid:g} is more than the {position.label} could gain at any price")
+        raise ValueError(f"paid={paid:g} is made up for by the {position.label} at no price")
     return contract.level(level)  # -1/x is its own inverse
 
 
@@ -78,7 +79,7 @@ def pay(account, instrument, rate, periods=1.0):
     if not (open_in := account.find(symbol)):
         account[instrument]  # says what is open
         raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
-    for pool, position in sorted(open_in, key=lambda found: found[1].quantity * rate):  # receipts come first
+    for pool, position in sorted(open_in, key=lambda found: found[1].quantity * rate > 0):  # receipts come first
         pool = next(p for p in account.pools if p.name == pool.name)
         notional, settle = _notional(pool, position), position.instrument.settle
         amount, text = notional * rate * periods, f"{rate * periods:.4%} of {abs(notional):,.10g} {settle}"
@@ -122,25 +123,42 @@ def steps(account, rates, prices=None, hours=None):
 
     ValueError if the sequences are not equally long, or there is none.
     """
-    if not isinstance(rates, Mapping) or not isinstance(prices or {}, Mapping):
-        raise TypeError(
-            "rates and prices must be mappings, such as {btc: [0.0001, 0.0001]} and {'BTC': [50_000, 51_000]}"
-        )
-    rates = {getattr(name, "symbol", name): checks.finite(f"the rates of {name}", r) for name, r in rates.items()}
-    prices = {name: checks.price(name, p) for name, p in (prices or {}).items()}
-    lengths = {len(row) for row in (*rates.values(), *prices.values()) if np.ndim(row) == 1}
-    if len(lengths) != 1 or any(np.ndim(row) > 1 for row in (*rates.values(), *prices.values())):
+    rates, prices = _rows("rates", rates), _rows("prices", prices or {})
+    for symbol in rates:
+        if not account.find(symbol):
+            account[symbol]  # says what is open
+            raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
+    account.at(**{name: float(_at(row, 0)) for name, row in prices.items()})  # refuses what nothing follows
+    lengths = {len(row) for row in (*rates.values(), *prices.values()) if np.ndim(row)}
+    if len(lengths) != 1:
         raise ValueError(f"rates and prices must be rows of one length, not of {sorted(lengths) or 'none'}")
-    hours = account.venue.funding.interval if hours is None else hours
-    for n in range(lengths.pop()):
-        if prices:
-            account = account.at(**{name: float(_at(row, n)) for name, row in prices.items()})
+    return _steps(account, rates, prices, account.venue.funding.interval if hours is None else hours, lengths.pop())
+
+
+def _steps(account, rates, prices, hours, count):
+    for n in range(count):
+        follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
+        account = account.at(**{name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows})
         account = account.accrue(hours)
         for symbol, row in rates.items():
             if account.find(symbol):
                 account = pay(account, symbol, float(_at(row, n)))
         account = account.at()
         yield account
+
+
+def _rows(what, given):
+    """A mapping of symbol or index to a checked row of numbers, or to one number for every step."""
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"{what} must be a mapping, such as {{'BTC-USD': [0.0001]}} or {{'BTC': [50_000]}}, not {given!r}"
+        )
+    named = {getattr(name, "symbol", name): row for name, row in given.items()}
+    for name, row in named.items():
+        named[name] = row = checks.price(name, row) if what == "prices" else checks.finite(f"the rates of {name}", row)
+        if np.ndim(row) > 1:
+            raise ValueError(f"the {what} of {name} must be one row, not {np.ndim(row)} axes")
+    return named
 
 
 def _at(row, n):
@@ -162,7 +180,9 @@ def _due(pool, rates):
         rates = dict.fromkeys(symbols, rates)
     rates = {getattr(name, "symbol", name): checks.number("rate", rate) for name, rate in rates.items()}
     if unknown := rates.keys() - symbols:
-        raise ValueError(f"rates must be of what is open in {pool.name!r}: {', '.join(sorted(symbols))}, not {unknown}")
+        raise ValueError(
+            f"rates must be of what is open in {pool.name!r}: {', '.join(sorted(symbols))}, not {', '.join(unknown)}"
+        )
     amounts = {}
     for p in pool.positions:
         settle, rate = p.instrument.settle, rates.get(p.instrument.symbol, 0.0)
@@ -202,17 +222,18 @@ def payments_left(pool, rates):
     return high
 
 
-def shift(pool, paid, index=None):
+def shift(pool, paid, index=None, currency=None):
     """How far a payment moves the liquidation price nearest to the mark, in quote currency: (first order, exact).
 
     To first order it is paid / slope, with the slope of slack there: for a linear long q*face*(1 - mmr), for an
     inverse one q*face*(1 + mmr)/P^2. Within a tier that is exact for a linear contract alone in its pool. `paid` is in
-    the pool's own currency. ValueError if there is no liquidation price, before or after.
+    `currency`, the pool's own if absent. ValueError if there is no liquidation price, before or after.
     """
     paid = checks.number("paid", paid)
     before = pool.liquidation(index).nearest
-    moved = pool.adding(-paid).liquidation(index)
+    moved = pool.adding(-paid, currency).liquidation(index)
     after = moved.below if before.side == 0 else moved.above
     if after.price is None:
         raise ValueError(f"paid={paid:g} leaves no liquidation price: {after.why}")
-    return paid / liquidation.state(before, before.root)[1], after.price - before.price
+    worth = paid * pool.unit(currency or pool.currency, {**pool.marks, **before.prices})
+    return worth / liquidation.state(before, before.root)[1], after.price - before.price

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import floor, inf
+from numbers import Real
 
 import numpy as np
 
@@ -64,6 +65,10 @@ class Funding:
             raise ValueError(f"first must be an hour of the day, from 0 to below 24, not {self.first!r}")
         if self.damper is not None:
             checks.number("damper", self.damper, least=0)
+        for name in ("cap", "floor"):
+            value = getattr(self, name)
+            if (value is not None or name == "cap") and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise TypeError(f"{name} must be a number, not {value!r}")
         if not self.least <= self.cap:  # NaN fails as well
             raise ValueError(f"cap must be at least the floor {self.least!r}, not {self.cap!r}")
         checks.one_of("accrual", self.accrual, ("snapshot", "continuous"))

@@ -25,23 +25,26 @@ def schedule(account, rates, prices=None, hours=None):
 
     Arguments as in `funding.steps`. Index (payment, pool). Columns, in the pool's currency: `funding` and `interest`,
     what the trader gained (+) or lost (-) by them at this step; `equity`, `requirement` and `slack` after it, 0 if it
-    was closed; `below` and `above`, its liquidation prices if one index moves its positions (0 and inf where there is
-    none, NaN if several do or it was closed); `state`, "open" or "liquidated".
+    was liquidated; `below` and `above`, its liquidation prices if one index moves its positions (0 and inf where there
+    is none, NaN if several do or it was liquidated); `state`, "open", "liquidated" or "no position".
     """
     import pandas as pd
 
     rows, before = [], account
     for n, after in enumerate(funding.steps(account, rates, prices, hours), 1):
         new = after.events[len(before.events) :]
-        now = {pool.name: pool for pool in after.pools if pool.open}
-        for pool in (pool for pool in before.pools if pool.open):
-            row, at = {"payment": n, "pool": pool.name}, {**pool.marks, **after.marks}
-            for kind in ("funding", "interest"):
-                found = [e for e in new if e.kind == kind and e.pool == pool.name]
-                row[kind] = sum((e.flows[TRADER] * pool.unit(e.currency, at) for e in found), 0.0)
-            rows.append(row | _standing(now.get(pool.name)))
+        now = {pool.name: pool for pool in after.pools}
+        for pool in before.pools:
+            at, events = {**pool.marks, **after.marks}, [e for e in new if e.pool == pool.name]
+            row = {"payment": n, "pool": pool.name, "funding": 0.0, "interest": 0.0}
+            for event in (e for e in events if e.kind in row):
+                row[event.kind] += event.flows[TRADER] * pool.unit(event.currency, at)
+            closed = any(e.kind == "liquidation" for e in events)
+            if pool.open or events:
+                rows.append(row | _standing(None if closed else now[pool.name]))
         before = after
-    return pd.DataFrame(rows).set_index(["payment", "pool"])
+    columns = ("payment", "pool", "funding", "interest", *_standing(None))
+    return pd.DataFrame(rows, columns=columns).set_index(["payment", "pool"])
 
 
 def _standing(pool):
@@ -54,7 +57,7 @@ def _standing(pool):
     if len({p.instrument.index for p in pool.positions}) == 1:
         found = pool.liquidation()
         figures |= {"below": found.low or 0.0, "above": inf if found.high is None else found.high}
-    return figures | {"state": "open"}
+    return figures | {"state": "open" if pool.open else "no position"}
 
 
 NONE, NOTHING = {"balance": 0.0, "withdrawable": 0.0}, "none: no position or debt"

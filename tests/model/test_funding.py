@@ -270,7 +270,6 @@ def test_paths_of_more_dimensions_share_a_rate_for_each_time():
     np.testing.assert_allclose(funding.total(position, prices, row), every.sum(axis=0), rtol=1e-12)
 
 
-@pytest.mark.xfail(reason="payments lines one row of prices up with the columns of the rates; total does not")
 @pytest.mark.parametrize("wide", [2, 3])
 def test_one_path_of_prices_and_many_of_rates(wide):
     prices, row = np.array([5e4, 4e4, 6e4]), np.arange(3.0 * wide).reshape(3, wide) / 1_000
@@ -280,14 +279,12 @@ def test_one_path_of_prices_and_many_of_rates(wide):
     np.testing.assert_allclose(funding.total(position, prices, row), every.sum(axis=0), rtol=1e-12)
 
 
-@pytest.mark.xfail(reason="total sums over the paths as well if there is one price")
 def test_one_price_and_many_paths_of_rates():
     row, position = np.arange(6.0).reshape(3, 2) / 1_000, Position(LINEAR, 1, 50_000)
     every = funding.payments(position, 50_000, row)
     np.testing.assert_allclose(funding.total(position, 50_000, row), every.sum(axis=0), rtol=1e-12)
 
 
-@pytest.mark.xfail(reason="total lines the rates of paths up with the last axis of the prices, payments with the first")
 def test_rates_of_paths_beside_prices_of_more_dimensions():
     prices, row = np.ones((3, 2, 2)), np.arange(6.0).reshape(3, 2)
     position = Position(LINEAR, 1, 50_000)
@@ -514,14 +511,12 @@ def test_prices_of_a_contract_and_its_index():
     assert paid(found) == near(10.2 + 10.4)
 
 
-@pytest.mark.xfail(reason="the prices of a contract's own mark are refused once the contract is closed")
 def test_prices_of_a_contract_that_is_closed_on_the_way():
     account = CASH.trade(LINEAR, 2, 50_000, isolated=10_000)
     prices = {"BTC": [50_000, 40_000, 40_000], "BTC-USDT": [50_000, 40_000, 40_000]}
     assert kinds(last(funding.steps(account, {LINEAR: [0.0001] * 3}, prices))) == ["funding", "liquidation"]
 
 
-@pytest.mark.xfail(reason="rates of a contract that was never open are passed over")
 def test_rates_of_what_is_not_open():
     with pytest.raises((KeyError, ValueError), match="BTCUSDT"):
         list(funding.steps(CASH.trade(LINEAR, 2, 50_000), {"BTCUSDT": [0.0001]}))
@@ -539,7 +534,7 @@ def test_due_in_the_pools_currency():
     assert funding.due(pool, each) == near(80 - 500 - 60)
     assert funding.due(pool, 0.001) == near(80 - 250 + 20)
     assert funding.due(pool, {INVERSE: 0.002}) == near(-500) and funding.due(pool, {}) == 0
-    with pytest.raises(ValueError, match=r"'cross': BTC-USD, BTC-USDT, ETH-USDT, not .*'SOL-USDT'"):
+    with pytest.raises(ValueError, match=r"'cross': BTC-USD, BTC-USDT, ETH-USDT, not SOL-USDT"):
         funding.due(pool, {"SOL-USDT": 0.001})
     coin = COINS.trade(INVERSE, 25_000, 50_000).mark(BTC=40_000).cross
     assert funding.due(coin, 0.001) == near(0.0625)  # in coins
@@ -704,8 +699,8 @@ def test_the_profit_there_is_what_was_paid(contract, quantity, entry, share):
 
 def test_no_break_even_at_any_price():
     for contract, quantity, amount in ((LINEAR, -2, 100_000), (LINEAR, -2, 200_000), (INVERSE, 25_000, 50.0)):
-        label = f"paid={amount:g} is more than the {'long' if quantity > 0 else 'short'} {contract.symbol}"
-        with pytest.raises(ValueError, match=label):
+        label = f"{'long' if quantity > 0 else 'short'} {contract.symbol}"
+        with pytest.raises(ValueError, match=f"paid={amount:g} .*{label}"):
             funding.break_even(Position(contract, quantity, 50_000), amount)
     assert funding.break_even(Position(LINEAR, -2, 50_000), 99_998) == near(1)
     for value, error in ((nan, ValueError), (inf, ValueError), ("1", TypeError), (True, TypeError)):
@@ -779,11 +774,13 @@ def test_schedules_that_do_not_fit():
     def of(*args):
         return lambda: list(funding.steps(OPEN, *args))
 
-    refused(TypeError, ["rates and prices must be mappings", "{btc:"], of([0.1, 0.1]))
-    refused(TypeError, ["rates and prices must be mappings"], of(0.1))
-    refused(TypeError, ["rates and prices must be mappings"], of({LINEAR: [0.1]}, [50_000]))
+    refused(TypeError, ["rates must be a mapping", "[0.0001]"], of([0.1, 0.1]))
+    refused(TypeError, ["rates must be a mapping"], of(0.1))
+    refused(TypeError, ["prices must be a mapping"], of({LINEAR: [0.1]}, [50_000]))
     refused(ValueError, ["rows of one length", "[1, 2]"], of({LINEAR: [0.1]}, {"BTC": [5e4, 5e4]}))
-    refused(ValueError, ["rows of one length", "[1, 3]"], of({LINEAR: [0.1], ETHER: [0.1] * 3}))
+    two = OPEN.mark(ETH=2_000).trade(ETHER, 1, 2_000)
+    uneven = {LINEAR: [0.1], ETHER: [0.1] * 3}
+    refused(ValueError, ["rows of one length", "[1, 3]"], lambda: list(funding.steps(two, uneven)), two)
     refused(ValueError, ["rows of one length", "none"], of({LINEAR: 0.1}))
     refused(ValueError, ["rows of one length", "none"], of({}))
     refused(ValueError, ["rows of one length"], of({LINEAR: [[0.1]]}))

@@ -282,7 +282,6 @@ def test_what_is_no_premium_and_no_price():
     refused(ValueError, ["index", "above 0", "0"], lambda: premium(0, 1))
 
 
-@pytest.mark.xfail(reason="cap and floor are not checked to be numbers")
 @pytest.mark.parametrize("value", ["0.01", True, [0.01]])
 def test_bounds_must_be_numbers(value):
     refused(TypeError, ["cap must be", repr(value)], lambda: Funding(cap=value))

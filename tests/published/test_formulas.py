@@ -890,7 +890,8 @@ HOLDS = {"ONE": 100.0, "TWO": 40.0}  # indices and their marks
 def plain_funding(state, symbol, rate, periods):
     """Pays one contract's funding in `state`, a dict of plain numbers; returns the sum that longs and shorts paid."""
     paid, legs = 0.0, [leg for leg in state["legs"] if leg["symbol"] == symbol]
-    for leg in sorted(legs, key=lambda leg: "margin" in leg):  # cross first, else as they were opened
+    # receipts first; then cross before isolated, else as they were opened
+    for leg in sorted(legs, key=lambda leg: (leg["q"] * rate > 0, "margin" in leg)):
         at = state["own"].get(symbol) if state["valued_at"] == "mark" else None
         at = at or state["marks"][leg["index"]]
         amount = leg["q"] * (leg["face"] / at if leg["inverse"] else leg["face"] * at) * rate * periods

@@ -412,7 +412,7 @@ def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases(
 
 
 def test_the_shipped_funding_rules_are_those_of_the_cases():
-    assert venues.KRAKEN_FUNDING.cap == -venues.KRAKEN_FUNDING.floor == CASES["kraken-funding-cap"]["inputs"]["cap"]
+    assert venues.KRAKEN_FUNDING.cap == -venues.KRAKEN_FUNDING.least == CASES["kraken-funding-cap"]["inputs"]["cap"]
     for name, rule in (("BITMEX", venues.XBTUSD_FUNDING), ("KRAKEN", venues.KRAKEN_FUNDING)):
         assert getattr(venues, name).funding is rule
 

@@ -169,7 +169,7 @@ class FundingRates(Explorer):
 
         rows = [
             row("stands behind it", money("behind")),
-            row(f"funding in {days:.3g} days", lambda column: f"{-column['paid']:+,.4g} {unit}"),
+            row(f"funding in {days:.3g} days", lambda column: f"{0.0 - column['paid']:+,.4g} {unit}"),
             row("equity at the end", money("equity")),
             row("liquidation takes", taken),
             row("the whole account", money("account")),

@@ -82,7 +82,7 @@ def connect(exchange):
 
 
 def markets(client):
-    """Its markets, without a key: `load_markets` asks for the currencies too, and signs that if the client has a key."""
+    """Its markets, without a key: `load_markets` asks for currencies too, and signs that if the client has a key."""
     if client.markets or not client.check_required_credentials(False):
         return client.load_markets()
     return client.set_markets(client.fetch_markets())

@@ -84,6 +84,7 @@ class Exchange:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # the client went away
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
@@ -132,7 +133,7 @@ class Exchange:
             handler.close_connection = True
             return
         if kind == "slow":
-            time.sleep(0.5)
+            time.sleep(1.5)
         status, text = TROUBLES.get(kind, (200, None))
         if kind in WORDS:
             status, text = WORDS[kind][url.path.split("/")[1]]
@@ -312,8 +313,8 @@ MALFORMED = {
     "word": lambda row: [row[0], "abc", *row[2:]],
     "nan": lambda row: [row[0], math.nan, *row[2:]],
     "endless": lambda row: [row[0], math.inf, *row[2:]],
-    "negative": lambda row: [row[0], "-1.5", *row[2:]],
-    "zero": lambda row: [row[0], "0", *row[2:]],
+    "negative": lambda row: [*row[:3], "-1.5", *row[4:]],
+    "zero": lambda row: [*row[:3], "0", *row[4:]],
     "high below low": lambda row: [row[0], row[1], row[3], row[2], row[4]],
     "high below open": lambda row: [row[0], row[1], row[3], row[3], row[3]],
     "low above close": lambda row: [row[0], row[1], row[2], row[1], str(float(row[1]) - 1)],

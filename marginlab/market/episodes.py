@@ -57,8 +57,9 @@ EPISODES = {
                 Turn("2020-03-13 04:00", -0.00375, f"{CRYPTOSLATE}; the time is assumed"),
             ]
         },
-        "Prices are those of BitMEX's contract, not its mark: at the low, spot was about 400 USD higher. One source "
-        "calls the rate of -0.375 % a two-hour rate; it is BitMEX's cap.",
+        "Prices are trades at BitMEX, but 5,800 is of the wider market; none is a mark: at the low, spot was about 400 "
+        "USD higher. The rate of -0.375 %, BitMEX's cap, was seen about 02:30; whether it was paid at 04:00 or 12:00 "
+        "the source does not say. With +0.01 % before it, the step would be beyond BitMEX's limit of 0.375 %.",
     ),
     "2021-05-19": Episode(
         "19 May 2021: bitcoin from above 40,000 to about 30,000",
@@ -133,21 +134,25 @@ EPISODES = {
                 for time in ("2023-08-13 08:00", "2023-08-13 16:00", "2023-08-14 00:00")
             ]
         },
-        "The article is undated; others put the squeeze at 13 and 14 August 2023. Venues may pay more often then.",
+        "The article is undated; others put the squeeze at 13 and 14 August 2023. The rate was published for one "
+        "moment; that it held for all three payments is assumed.",
     ),
     "2025-10-10": Episode(
         "10-11 October 2025: 19 billion USD liquidated in a day",
         {
             "BTC": [
-                Turn("2025-10-10 12:00", 123_000, f"{BLOCKSCOPE}; the time is assumed"),
+                Turn("2025-10-10 16:00", 123_000, "assumed: unchanged since the payment"),
+                Turn("2025-10-10 18:00", 123_000, f"{BLOCKSCOPE}: down within three hours; the time is assumed"),
                 Turn("2025-10-10 21:00", 102_000, f"{BLOCKSCOPE}: 101,500 to 109,700 by venue; the time is assumed"),
             ],
             "ETH": [
-                Turn("2025-10-10 12:00", 4_346, f"{BLOCKSCOPE}; the time is assumed"),
+                Turn("2025-10-10 16:00", 4_346, "assumed: unchanged since the payment"),
+                Turn("2025-10-10 18:00", 4_346, f"{BLOCKSCOPE}; the time is assumed"),
                 Turn("2025-10-10 21:00", 3_574, f"{BLOCKSCOPE}; the time is assumed"),
             ],
             "SOL": [
-                Turn("2025-10-10 12:00", 100, "the level is ours, the time is assumed"),
+                Turn("2025-10-10 16:00", 100, "assumed: unchanged since the payment"),
+                Turn("2025-10-10 18:00", 100, "the level is ours, the time is assumed"),
                 Turn("2025-10-10 21:00", 70, f"{BLOCKSCOPE}: -30 %; the time is assumed"),
             ],
         },

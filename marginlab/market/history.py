@@ -25,7 +25,8 @@ class History:
         False for an episode, which is constructed; True for what an exchange recorded.
     prices, low, high : DataFrame
         Mark (or index) price in quote currency, and the least and the greatest until the next: a row for each time
-        (UTC), a column for each coin. In an episode the three are the same.
+        (UTC), a column for each coin. In an episode the three are the same, and what was
+        published: often trades.
     funding : DataFrame
         Rates paid: a row for each payment (UTC), a column for each coin.
     notes : tuple of str
@@ -42,14 +43,21 @@ class History:
 
     @property
     def rates(self):
-        """Funding rates at the times of `prices`, 0 where nothing is due: what `steps` and `schedule` take.
+        """Funding rates by coin at the times of `prices`, 0 where nothing is due.
 
-        A payment between two prices counts at the later one, one after the last price not at all.
+            schedule(account, {perp: past.rates["LPT"]}, past.prices, past.hours)
+
+        A payment between two prices counts at the later one; one before the first or after the last not at all.
         """
-        place = self.prices.index.searchsorted(self.funding.index)
-        rates = np.zeros((len(self.prices) + 1, len(self.funding.columns)))
-        np.add.at(rates, place, self.funding.fillna(0.0).to_numpy())
-        return pd.DataFrame(rates[:-1], self.prices.index, self.funding.columns)
+        paid = self.funding[self.funding.index >= self.prices.index[0]]
+        rates = np.zeros((len(self.prices) + 1, len(paid.columns)))
+        np.add.at(rates, self.prices.index.searchsorted(paid.index), paid.fillna(0.0).to_numpy())
+        return pd.DataFrame(rates[:-1], self.prices.index, paid.columns)
+
+    @property
+    def hours(self):
+        """Hours from each price to the one before, 0 for the first: an array, for the interest on debts."""
+        return np.diff(self.prices.index, prepend=self.prices.index[:1]) / np.timedelta64(1, "h")
 
     def __repr__(self):
         kind = "as recorded" if self.recorded else "constructed from cited figures, not recorded"
@@ -66,7 +74,7 @@ def load(name, exchange=None, since=None, until=None, price="mark", otherwise=No
     """Prices and funding rates as a `History`: an episode by name, or a contract as an exchange recorded it.
 
         load("2020-03-12")                                              # offline
-        load("BTC/USDT:USDT", "okx", since="2026-10-01", until="2026-10-31")
+        load("BTC/USDT:USDT", "okx", since=pd.Timestamp.now("UTC") - pd.Timedelta("30D"))
 
     Parameters
     ----------
@@ -75,7 +83,7 @@ def load(name, exchange=None, since=None, until=None, price="mark", otherwise=No
     exchange : str or ccxt exchange, optional
         Whose public market data to ask for: "okx", "binance", "bybit", ... No key is needed, and none is sent.
     since, until : str or Timestamp, optional
-        UTC; the last seven days if absent.
+        UTC; the last seven days if absent. OKX keeps funding rates for three months.
     price : "mark" or "index"
         Which price of the exchange; hourly.
     otherwise : str, optional

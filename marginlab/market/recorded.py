@@ -57,8 +57,9 @@ def fetch(symbol, exchange, since, until, price, folder, wait):
             pages.append(page)
         frames[kind] = pd.concat(pages).loc[since:until]
         notes += gaps(frames[kind], kind, since, min(until, now))
-    if frames[price].empty:
-        raise Unavailable(f"{client.id} has no prices of {symbol} from {since:%Y-%m-%d} to {until:%Y-%m-%d}.")
+    for kind, what, enough in ((price, "prices", "0h"), ("funding", "funding rates", "12h")):
+        if frames[kind].empty and min(until, now) - since > pd.Timedelta(enough):
+            raise Unavailable(f"{client.id} has no {what} of {symbol} from {since:%Y-%m-%d} to {until:%Y-%m-%d}.")
     coin = market["base"]
     prices, high, low = (frames[price][[column]].set_axis([coin], axis=1) for column in ("open", "high", "low"))
     paid = frames["funding"].set_axis([coin], axis=1)
@@ -160,15 +161,20 @@ def _number(value):
 
 
 def gaps(frame, kind, since, until):
-    """A note for every time in which rows are missing."""
-    times = frame.index
+    """A note for every time in which rows are missing. Funding is due every eight hours at least, at some venues more
+    often, and not always as often."""
+    times, most = frame.index, pd.Timedelta("8h" if kind == "funding" else "1h")
     if not len(times):
         return [f"no {kind} at all"]
-    usual = pd.Timedelta("8h" if kind == "funding" else "1h")
-    if kind == "funding" and len(times) > 1:  # some are paid every four hours, or every hour
-        usual = (times[1:] - times[:-1]).value_counts().index[0]
-    edges = pairwise([since, *times, until])
-    return [f"no {kind} from {a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M}" for a, b in edges if b - a > 1.5 * usual]
+    usual = (times[1:] - times[:-1]).value_counts().index[0] if kind == "funding" and len(times) > 1 else most
+    notes = []
+    for a, b in pairwise([since, *times, until]):
+        between = f"from {a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M}"
+        if b - a > 1.5 * most:
+            notes.append(f"no {kind} {between}")
+        elif b - a > 1.5 * usual:
+            notes.append(f"no {kind} {between}: a row is missing, or the interval was longer")
+    return notes
 
 
 def _utc(name, moment):

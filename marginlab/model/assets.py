@@ -20,7 +20,8 @@ class Asset:
         What a debt counts for, as a multiple of itself: at least 1 (Drift: 1.1 for SOL).
     loan : Tiers, optional
         Maintenance margin of a debt; its leverage sets the initial margin, debt / leverage, and its cap is the most
-        that can be owed. None: this currency is not lent. Floors as for the haircut.
+        that can be borrowed (losses and funding may take a debt beyond it). None: this currency is not lent. Floors as
+        for the haircut.
     rate : float
         Interest for as many hours as the venue's `Interest.per` says.
 

@@ -76,6 +76,8 @@ def withdrawable(pool, currency, at):
     for rate, amount in zip(schedule.rates, schedule.amounts, strict=True):
         if rate < 1:
             needed = np.maximum(needed, (kept - amount * price / scale) / (1 - rate))
+        else:  # more of it counts for nothing: if it is not enough, no amount is
+            needed = np.where(kept > amount * price / scale + 1e-12 * abs(kept), inf, needed)
     return plain(np.minimum(held, held - needed / price))
 
 

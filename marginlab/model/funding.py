@@ -1,7 +1,8 @@
 """What funding does: payments along a path, and what they do to pools. The rule for the rate is in rates.py.
 
 A payment is rate * notional, from longs to shorts where the rate is positive. Between traders it is a transfer; the
-venue keeps none of it.
+venue keeps none of it. Receipts are paid in full here, whatever the other side had left (OKX before June 2024 paid out
+what it could collect).
 """
 
 from collections.abc import Mapping
@@ -117,29 +118,31 @@ def steps(account, rates, prices=None, hours=None):
     rates : mapping of instrument or symbol to sequence of float
         Funding rates, for one payment each; one number holds for every step.
     prices : mapping of index to sequence of float, optional
-        Prices at the payments; absent, they stay at their marks.
-    hours : float, optional
-        Between two payments, for the interest; the venue's funding interval if absent.
+        Prices at the payments; absent, they stay at their marks. A DataFrame with a column for each will do.
+    hours : float or sequence of float, optional
+        Before each step, for the interest on debts; the venue's funding interval if absent. With the rows of a history
+        (`market.history.History`) give its `hours`.
 
     ValueError if the sequences are not equally long, or there is none.
     """
-    rates, prices = _rows("rates", rates), _rows("prices", prices or {})
+    rates, prices = _rows("rates", rates), _rows("prices", {} if prices is None else prices)
     for symbol in rates:
         if not account.find(symbol):
             account[symbol]  # says what is open
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
     account.at(**{name: float(_at(row, 0)) for name, row in prices.items()})  # refuses what nothing follows
-    lengths = {len(row) for row in (*rates.values(), *prices.values()) if np.ndim(row)}
+    hours = checks.finite("hours", account.venue.funding.interval if hours is None else hours)
+    lengths = {len(row) for row in (*rates.values(), *prices.values(), hours) if np.ndim(row)}
     if len(lengths) != 1:
         raise ValueError(f"rates and prices must be rows of one length, not of {sorted(lengths) or 'none'}")
-    return _steps(account, rates, prices, account.venue.funding.interval if hours is None else hours, lengths.pop())
+    return _steps(account, rates, prices, hours, lengths.pop())
 
 
 def _steps(account, rates, prices, hours, count):
     for n in range(count):
         follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
         account = account.at(**{name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows})
-        account = account.accrue(hours)
+        account = account.accrue(float(_at(hours, n)))
         for symbol, row in rates.items():
             if account.find(symbol):
                 account = pay(account, symbol, float(_at(row, n)))
@@ -149,6 +152,8 @@ def _steps(account, rates, prices, hours, count):
 
 def _rows(what, given):
     """A mapping of symbol or index to a checked row of numbers, or to one number for every step."""
+    if hasattr(given, "columns"):
+        given = {name: given[name] for name in given.columns}
     if not isinstance(given, Mapping):
         raise TypeError(
             f"{what} must be a mapping, such as {{'BTC-USD': [0.0001]}} or {{'BTC': [50_000]}}, not {given!r}"
@@ -191,10 +196,11 @@ def _due(pool, rates):
 
 
 def payments_left(pool, rates):
-    """After how many payments of its own, at unchanged prices and rates, a pool is liquidated by them; inf if never.
+    """After how many payments out of it, at unchanged prices and rates, a pool is liquidated; inf if never.
 
     slack / due, rounded up, where what is paid counts in full; what is not (a debt with its loan margin) is followed.
-    The last of them is the one that ends it; 0 if it is at its line already. `rates` as in `due`.
+    The last of them is the one that ends it; 0 if it is at its line already. `rates` as in `due`. Where the account
+    is charged first, an isolated pool lasts longer: see `steps`.
     """
     amounts = _due(pool, rates)
 
@@ -225,9 +231,10 @@ def payments_left(pool, rates):
 def shift(pool, paid, index=None, currency=None):
     """How far a payment moves the liquidation price nearest to the mark, in quote currency: (first order, exact).
 
-    To first order it is paid / slope, with the slope of slack there: for a linear long q*face*(1 - mmr), for an
-    inverse one q*face*(1 + mmr)/P^2. Within a tier that is exact for a linear contract alone in its pool. `paid` is in
-    `currency`, the pool's own if absent. ValueError if there is no liquidation price, before or after.
+    To first order it is paid / slope, with the slope of slack there: q*face*(1 - s*mmr) for a linear position of side
+    s = +1 or -1, and q*face*(1 + s*mmr)/P^2 for an inverse one at its liquidation price P. Within a tier that is exact
+    for a linear contract alone in its pool. `paid` is in `currency`, the pool's own if absent. ValueError if there is
+    no liquidation price, before or after.
     """
     paid = checks.number("paid", paid)
     before = pool.liquidation(index).nearest

@@ -83,10 +83,10 @@ class Funding:
     def rate(self, premium):
         """Funding rate of one interval for its average premium, both fractions; float or array."""
         premium = checks.finite("premium", premium)
-        pull = self.interest
-        if self.damper is not None:
-            pull = np.clip(self.interest - premium, -self.damper, self.damper)
-        rate = np.clip((premium + pull) * (self.interval / self.per), self.least, self.cap)
+        rate = premium + self.interest
+        if self.damper is not None:  # the same as P + clamp(I - P, -damper, +damper), and exactly I inside the band
+            rate = np.clip(self.interest, premium - self.damper, premium + self.damper)
+        rate = np.clip(rate * (self.interval / self.per), self.least, self.cap)
         return rate if np.ndim(rate) else float(rate)
 
     def annual(self, rate):
@@ -121,7 +121,7 @@ def premium(index, bid, ask=None):
         (max(0, bid - index) - max(0, index - ask)) / index
 
     with impact prices, at which an order of a stated size would be filled: between the two there is no premium. With
-    one price (Kraken, bit.com) it is (price - index) / index. Source: Gate, funding rate history; dYdX, "Default
+    one price (Kraken, Deribit) it is (price - index) / index. Source: Gate, funding rate history; dYdX Chain, "Default
     Funding Rates".
     """
     index, bid = checks.positive("index", index), checks.positive("bid", bid)

@@ -121,8 +121,9 @@ def accrue(account, hours):
     events, pools = [], []
     for pool in account.pools:
         for h in pool.holdings:
-            asset = account.venue.asset(h.currency)
-            due = account.venue.interest.due(-h.amount, asset.rate, hours) if h.owed and asset else 0.0
+            taken = h.currency == pool.currency and pool.own_in_full  # by losses or funding: nobody lent it
+            asset = account.venue.asset(h.currency) if h.owed and not taken else None
+            due = account.venue.interest.due(-h.amount, asset.rate, hours) if asset else 0.0
             if due:
                 pool = moved(pool, {h.currency: -due})
                 events.append(interest(pool, h.currency, due))

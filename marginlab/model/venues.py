@@ -50,26 +50,29 @@ BTCUSD_COIN_2020_06 = Tiers(
 
 # -------------------------------------------------------------------- funding
 
-# Funding() itself is Binance's rule: 0.01 % in 8 hours, damper 0.05 %, 00, 08 and 16 UTC. Its caps differ by contract;
-# its page of January 2022 had the maintenance rate as cap, today's were not found.
-# BitMEX: 75 % of (initial - maintenance margin), 1 % and 0.5 % for XBTUSD; blog.bitmex.com, 17 April 2020. Its other
-# cap, on the change from one rate to the next, is not in here.
+# Funding() itself is Binance's rule: 0.01 % in 8 hours, damper 0.05 %, 00, 08 and 16 UTC. The cap of BTCUSDT: Binance
+# announcement 3243c81a35bd4f0c86a37315c3dc96cc; from 2 May 2025 a contract that reaches its cap pays every hour, which
+# is not in here.
+BTCUSDT_FUNDING = Funding(cap=0.003)
+# BitMEX: 75 % of (initial - maintenance margin), 1 % and 0.5 % for XBTUSD until 17 April 2020 (its blog of that day).
+# Its other cap, on the change from one rate to the next, is not in here.
 XBTUSD_FUNDING = Funding(first=4, cap=0.00375)
-# OKX, "Funding fee mechanism", 22 April 2024: no interest, no damper; bounds of BTC. Isolated positions pay from their
-# own margin since June 2024.
-OKX_FUNDING = Funding(interest=0.0, damper=None, cap=0.00375)
+# OKX, "Funding fee mechanism", 22 April 2024: no interest, no damper; bounds of BTC. In April 2025 it took Binance's
+# form. Isolated positions pay from their own margin since June 2024; before, from the account.
+OKX_FUNDING_2024 = Funding(interest=0.0, damper=None, cap=0.00375)
 BYBIT_FUNDING = Funding(charged_to="account")  # Bybit help centre 000001391, 14 March 2024
 # Kraken, article 360022835911: hourly, a premium paid off in a day, at most 0.25 % an hour, accrued all the time.
 KRAKEN_FUNDING = Funding(
     interval=1, per=24, interest=0.0, damper=None, cap=0.0025, accrual="continuous", valued_at="index"
 )
-# Deribit accrues every millisecond. The formula was read at bit.com, article 360051992953: a dead band of 0.05 %
-# and bounds of 0.5 % for BTC.
-DERIBIT_FUNDING = Funding(interest=0.0, cap=0.005, accrual="continuous")
+# Deribit, article 31424939178397: a dead band of 0.025 %, accrued all the time; its caps vary, and are not in here.
+# bit.com (360051992953) has 0.05 % and, for BTC, a cap of 0.5 %.
+DERIBIT_FUNDING = Funding(interest=0.0, damper=0.00025, accrual="continuous")
+BITCOM_FUNDING = Funding(interest=0.0, cap=0.005, accrual="continuous")
 # Hyperliquid pays an eighth of the eight-hour rate every hour, at the oracle price, at most 4 %: read at second hand.
-# dYdX (help centre 3937624): rates of 8 hours, paid every second at the index, 0.01 % of interest added to the premium.
 HYPERLIQUID_FUNDING = Funding(interval=1, cap=0.04, valued_at="index")
-DYDX_FUNDING = Funding(damper=None, accrual="continuous", valued_at="index")
+# dYdX v3 (help centre 3937624): rates of 8 hours, paid every second at the index; interest is added to the premium.
+DYDX_V3_FUNDING = Funding(damper=None, accrual="continuous", valued_at="index")
 
 # --------------------------------------------------------------------- venues
 
@@ -112,6 +115,7 @@ BINANCE_2026_09 = Venue(
     source="Binance FAQ b3c689c1f50a44cabb3a84e663b81d93",
     hedge_mode=True,
     tiers={"BTC-USDT": BTCUSDT_2026_09},
+    funding=BTCUSDT_FUNDING,
 )
 BINANCE_COIN_2020_06 = Venue(
     "Binance COIN-M",
@@ -126,7 +130,7 @@ OKX = Venue(  # the mode is chosen with each order, and kept by the position: bo
     fee=0.0005,
     fee_at="price",
     interest=Interest(per=8_760),
-    funding=OKX_FUNDING,
+    funding=OKX_FUNDING_2024,
     hedge_mode=True,
     both_modes=True,
     as_of="2024",

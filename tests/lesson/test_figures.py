@@ -155,6 +155,36 @@ def test_labels_of_the_scale_are_on_the_first_panel_alone():
     assert len(re.findall(r">equity<", still)) == 1, "one legend, over the first panel"
 
 
+def test_panels_on_scales_of_their_own():
+    """With a label for each, every panel shows its own numbers, and has room for them at its left."""
+    for paper in (False, True):
+        figure, axes = figures.blank("days", ("BTC", "USD"), panels=("equity", "price"), paper=paper)
+        for one, top in zip(axes, (12, 75_000), strict=True):
+            one.set_ylim(0, top)
+            figures.legend(one.plot([0], [0], label="isolated")[0].axes, above=1.1, left=-0.12)
+        assert [one.get_ylabel() for one in axes] == ["BTC", "USD"]
+        assert [one.get_title() for one in axes] == ["equity", "price"]
+        assert all(tick.label1.get_visible() for one in axes for tick in one.yaxis.get_major_ticks())
+        figure.canvas.draw()
+        size, boxes = figure.bbox, [one.get_tightbbox() for one in axes]
+        assert boxes[0].x1 < boxes[1].x0, "the numbers of the right panel lie over the left one"
+        assert all(size.x0 <= box.x0 and box.x1 <= size.x1 and box.y1 <= size.y1 for box in boxes)
+        places = [one.get_position() for one in axes]
+        assert places[0].width == pytest.approx(places[1].width) and sum(p.width for p in places) > 0.65
+
+
+def test_a_legend_may_begin_left_of_its_panel():
+    figure, axes = figures.blank("days", ("BTC", "USD"), panels=("equity", "price"))
+    starts = []
+    for left in (0.0, -0.12):
+        axes[0].plot([0, 1], [0, 1], label="isolated")
+        figures.legend(axes[0], above=1.1, left=left)
+        figure.canvas.draw()
+        box = axes[0].get_legend().get_window_extent().transformed(axes[0].transAxes.inverted())
+        starts.append(box.x0)
+    assert starts[0] - starts[1] == pytest.approx(0.12, abs=1e-6)
+
+
 def test_one_panel_is_one_axes_as_ever():
     figure, axes = figures.blank("price", "BTC")
     assert figure.axes == [axes] and axes.get_title() == "" and axes.get_ylabel() == "BTC"

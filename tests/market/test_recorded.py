@@ -301,7 +301,7 @@ def test_gaps_of_prices_are_measured_in_hours_whatever_is_left_of_them():
     assert told("mark", 0, 3, 4, 7) == [" 00:00 to 03:00", " 04:00 to 07:00"]
     assert told("funding", 0, 8, 16, 23) == []
     assert told("funding", 0, 12, 23) == [] and told("funding", 0, 13, 23) == [" 00:00 to 13:00"]
-    assert told("funding", 0, 1, 2, 3, 5, 6) == [" 03:00 to 05:00"]
+    assert told("funding", 0, 1, 2, 3, 5, 6) == [" 03:00 to 05:00: a row is missing, or the interval was longer"]
     assert recorded.gaps(pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC")), "funding", None, None) == [
         "no funding at all"
     ]
@@ -490,9 +490,12 @@ def test_a_page_is_kept_as_soon_as_its_last_hour_is_over(load, server, tmp_path,
 
 def test_a_window_without_payments_is_not_kept(load, server, tmp_path):
     server.edit = lambda kind, rows: [] if kind == "funding" else rows
-    got = load("okx", *DAY)
+    with pytest.raises(history.Unavailable, match="okx has no funding rates of BTC/USDT:USDT from 2024-03"):
+        load("okx", *DAY)
+    hours = (DAY[0], pd.Timestamp(DAY[0]) + pd.Timedelta("12h"))  # in so short a time none may be due
+    got = load("okx", *hours)
     assert got.notes == ("no funding at all",) and got.funding.empty and list(got.funding.columns) == ["BTC"]
-    assert (got.rates == 0).all(axis=None) and len(got.rates) == 25
+    assert (got.rates == 0).all(axis=None) and len(got.rates) == 13
     assert [file.split("-")[0] for file in kept(tmp_path)] == ["mark"]
     server.mend()
     assert same(load("okx", *DAY), *DAY)

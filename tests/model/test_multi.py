@@ -1,7 +1,7 @@
 """Accounts with one cross pool for every currency: haircuts, what may leave, debts out of losses, liquidation."""
 
 from dataclasses import replace
-from math import fsum
+from math import fsum, inf
 
 import pytest
 from hypothesis import assume, given, settings
@@ -119,6 +119,9 @@ def test_after_withdrawing_all_that_may_leave_nothing_is_available(coins, cash, 
     except ValueError:
         assume(False)
     out = pool.withdrawable("BTC")
+    if out == -inf:  # beyond the tenth a coin counts for nothing: no number of them would do
+        assert last == 1.0 and all(pool.adding(more, "BTC").available() < 0 for more in (1, 100, 1e6))
+        return
     rest = pool.adding(-out, "BTC")
     profit = max(0.0, pool.positions[0].pnl(50_000 * x))
     assert out <= coins * (1 + 1e-15)

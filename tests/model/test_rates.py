@@ -60,22 +60,25 @@ def test_a_dead_band_is_the_clamp_without_interest(index):
     # bit.com, article 360051992953
     want = max(0.0005, index) + min(-0.0005, index)
     assert Funding(interest=0).rate(index) == pytest.approx(want, abs=1e-16)
-    assert venues.DERIBIT_FUNDING.rate(index) == pytest.approx(max(-0.005, min(0.005, want)), abs=1e-16)
+    assert venues.BITCOM_FUNDING.rate(index) == pytest.approx(max(-0.005, min(0.005, want)), abs=1e-16)
+    # Deribit, article 31424939178397: half as wide
+    want = max(0.00025, index) + min(-0.00025, index)
+    assert venues.DERIBIT_FUNDING.rate(index) == pytest.approx(want, abs=1e-16)
 
 
 @STEADY
 @given(premiums, premiums)
 def test_a_larger_premium_is_never_a_smaller_rate(one, other):
     low, high = sorted((one, other))
-    for rule in (PLAIN, KRAKEN, HYPERLIQUID, venues.XBTUSD_FUNDING, venues.DYDX_FUNDING):
+    for rule in (PLAIN, KRAKEN, HYPERLIQUID, venues.XBTUSD_FUNDING, venues.DYDX_V3_FUNDING):
         assert rule.rate(low) <= rule.rate(high)
 
 
 def test_without_a_damper_interest_is_added():
     assert Funding(damper=None).rate(0.002) == near(0.0021) and Funding(damper=None).rate(-0.0001) == 0
-    assert venues.DYDX_FUNDING.rate(0.0003) == near(0.0004)
+    assert venues.DYDX_V3_FUNDING.rate(0.0003) == near(0.0004)
     assert Funding(damper=0).rate(0.002) == near(0.002)  # a damper of 0 leaves the premium alone
-    assert venues.OKX_FUNDING.rate(-0.002) == near(-0.002)
+    assert venues.OKX_FUNDING_2024.rate(-0.002) == near(-0.002)
 
 
 def test_an_interval_shorter_than_the_time_a_premium_is_paid_in():
@@ -99,7 +102,7 @@ def test_caps_bound_the_rate_of_one_interval():
     assert PLAIN.rate(0.5) == near(0.4995) and PLAIN.rate(-0.5) == near(-0.4995)  # none given: none
 
 
-@pytest.mark.parametrize("rule", [PLAIN, KRAKEN, venues.DYDX_FUNDING, Funding(cap=0.003, floor=-0.001)])
+@pytest.mark.parametrize("rule", [PLAIN, KRAKEN, venues.DYDX_V3_FUNDING, Funding(cap=0.003, floor=-0.001)])
 def test_an_array_is_its_numbers_one_by_one(rule):
     row = np.linspace(-0.1, 0.1, 41)
     found = rule.rate(row)
@@ -116,12 +119,12 @@ def test_a_year():
 
 
 def test_the_rules_of_the_venues():
-    assert venues.BITMEX.funding is venues.XBTUSD_FUNDING and venues.OKX_MULTI.funding is venues.OKX_FUNDING
+    assert venues.BITMEX.funding is venues.XBTUSD_FUNDING and venues.OKX_MULTI.funding is venues.OKX_FUNDING_2024
     assert venues.KRAKEN.funding is KRAKEN and venues.DERIBIT.funding is venues.DERIBIT_FUNDING
     for venue in (venues.BYBIT_CLASSIC, venues.BYBIT_CLASSIC_CROSS, venues.BYBIT_UTA):
         assert venue.funding == Funding(charged_to="account")
     assert venues.BINANCE_2024_10.funding == venues.TEACHING.funding == PLAIN
-    assert [rule.valued_at for rule in (KRAKEN, venues.DYDX_FUNDING, PLAIN)] == ["index", "index", "mark"]
+    assert [rule.valued_at for rule in (KRAKEN, venues.DYDX_V3_FUNDING, PLAIN)] == ["index", "index", "mark"]
 
 
 # ----------------------------------------------------------- when it is paid

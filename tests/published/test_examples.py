@@ -194,7 +194,7 @@ def bitmex_most_in_a_day():
 
 @example("helpcenter.bit.com 11036577404313: two rows of an example, and the limit of 0.5 %")
 def bit_com_dead_band():
-    rule = replace(venues.DERIBIT_FUNDING, cap=0.005, floor=None)
+    rule = venues.BITCOM_FUNDING
     for index, mark, printed, rate in ((55_143.54, 55_131.00, 0.00023, 0), (55_140.87, 55_190.03, 0.00089, 0.00039)):
         found = funding.premium(index, mark)
         yield printed, abs(found), 5e-6
@@ -232,7 +232,7 @@ def hyperliquid_hourly():
 @example("okx.com/help/360053909272: the average premium, between -0.375 % and 0.375 % for BTC; interest is 0")
 def okx_bounds():
     for premium, rate in ((0.01, 0.00375), (-0.01, -0.00375), (0.0021, 0.0021), (0.0, 0.0)):
-        yield rate, venues.OKX_FUNDING.rate(premium), 1e-12
+        yield rate, venues.OKX_FUNDING_2024.rate(premium), 1e-12
 
 
 @example("binance.bh/en-BH/square/hashtag/FundingRate: a short of 10,000 at 1 with margin 500, 0.05 % every 8 hours")
@@ -282,7 +282,7 @@ def bybit_negative_margin():
 
 @example("help.dydx.exchange 3937624: F = (-1) * R * (T / 8 hours) * B * X, at the index price")
 def dydx_every_second():
-    venue = replace(SINGLE, funding=venues.DYDX_FUNDING)
+    venue = replace(SINGLE, funding=venues.DYDX_V3_FUNDING)
     contract = Perpetual("ONE-USD", "ONE", "USDC", tiers=Tiers.flat(0.01))
     yield 0.0001, venue.funding.rate(0.0), 1e-12
     for balance in (10, -10):

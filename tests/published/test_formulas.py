@@ -731,9 +731,12 @@ def funding_rates(d):  # each in its venue's way of writing
     yield p + clamp(i - p, -0.0005, 0.0005), Funding(interest=i).rate(p)
     yield clamp(p + clamp(0.0001 - p, -0.0005, 0.0005), -0.00375, 0.00375), venues.XBTUSD_FUNDING.rate(p)
     # bit.com, article 360051992953; EMX, article 360020204333, in three cases
-    dead = venues.DERIBIT_FUNDING.rate(p)
-    yield max(0.0005, p) + min(-0.0005, p), dead
-    yield 0.0 if abs(p) <= 0.0005 else p - 0.0005 if p > 0 else p + 0.0005, dead
+    dead = venues.BITCOM_FUNDING.rate(p / 2)
+    b = p / 2
+    yield clamp(max(0.0005, b) + min(-0.0005, b), -0.005, 0.005), dead
+    yield clamp(0.0 if abs(b) <= 0.0005 else b - 0.0005 if b > 0 else b + 0.0005, -0.005, 0.005), dead
+    # Deribit, article 31424939178397
+    yield max(0.00025, p) + min(-0.00025, p), venues.DERIBIT_FUNDING.rate(p)
     # Binance, from 18 September 2025: over (8 / N), N hours; here with a cap
     hours = 1 + 7 * d.x
     bounded = Funding(interval=hours, interest=i, cap=cap)
@@ -742,12 +745,12 @@ def funding_rates(d):  # each in its venue's way of writing
     seen = [p, p + i, 3 * p]
     yield (
         clamp(sum(x - i for x in seen) / 3, -0.00375, 0.00375),
-        replace(venues.OKX_FUNDING, interest=-i).rate(float(np.mean(seen))),
+        replace(venues.OKX_FUNDING_2024, interest=-i).rate(float(np.mean(seen))),
     )
     # Kraken, article 360022835911: the premium / 24, at most 0.25 % an hour
     yield clamp(20 * p / 24, -0.0025, 0.0025), venues.KRAKEN_FUNDING.rate(20 * p)
     # dYdX, help.dydx.exchange 3937624: premium and 0.01 % of interest
-    yield p + 0.0001, venues.DYDX_FUNDING.rate(p)
+    yield p + 0.0001, venues.DYDX_V3_FUNDING.rate(p)
     # Hyperliquid: an eighth of it every hour
     yield (p + clamp(0.0001 - p, -0.0005, 0.0005)) / 8, venues.HYPERLIQUID_FUNDING.rate(p)
 

@@ -35,15 +35,17 @@ class FundingRates(Explorer):
     title = "Funding: the same payments, two modes"
     limits = (
         "Left out: any move of the price or of the rate, trading fees, partial liquidation. Real rates change each "
-        "time, seldom stay high for weeks, and are capped; and while longs pay much, the price has most often "
-        "risen, which gives them room: here they have none. Some venues charge what is free in the account first: "
-        "then the isolated margin lasts longer, and the account pays."
+        "time, seldom stay high for weeks, and are capped at most venues; and while longs pay much, the price may have "
+        "risen, which gives them room: here they have none. Days count from a payment. Some venues charge what is "
+        "free in the account first: then the isolated margin lasts longer, and the account pays."
     )
-    marked = "closed"
+    marked = "closed after"
     height = "43rem"
 
     def __init__(self, instrument=None, venue=venues.TEACHING, entry=50_000.0, balance=10.0, size=None):
         self.instrument = instrument or Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
+        if venue.funding.charged_to != "position":
+            raise ValueError("venue must charge funding to the position: what the account pays first is not drawn here")
         self.venue, self.entry = venue, checks.number("entry", entry, above=0)
         self.balance = checks.number("balance", balance, above=0)
         self.size = 5 * self.balance if size is None else checks.number("size", size, above=0)
@@ -142,7 +144,7 @@ class FundingRates(Explorer):
         for mode in MODES:
             column = reading[mode]
             if column["closed"] is not None:
-                ends.append(f"{mode}, it is closed by payment {column['left']}, on day {column['closed']:.3g}")
+                ends.append(f"{mode}, it is closed after {column['left']} payments, {column['closed']:.3g} days")
             elif column["now"] == column["liquidation"]:
                 ends.append(f"{mode}, it is open after {days:.3g} days, its liquidation price {quoted(column['now'])}")
             else:
@@ -177,7 +179,10 @@ class FundingRates(Explorer):
                 "liquidation price",
                 lambda c: f"{quoted(c['liquidation'])}, then {quoted(c['now'])}",
             ),
-            row("closed", lambda c: "no" if c["closed"] is None else f"payment {c['left']}, day {c['closed']:.3g}"),
+            row(
+                "closed after",
+                lambda c: "no" if c["closed"] is None else f"{c['left']} payments, {c['closed']:.3g} days",
+            ),
         ]
         return ["", *MODES], rows
 

@@ -19,11 +19,11 @@ STYLES = {
     "equity, cross": {"color": "#0072B2", "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
     "requirement": {"color": "#D55E00", "linestyle": (0, (5, 2)), "linewidth": 1.8},
     "liquidation": {"color": "#C2477F", "linestyle": (0, (8, 1.5, 1, 1.5, 1, 1.5)), "linewidth": 1.6},
-    "liquidation, cross": {"color": "#C2477F", "linestyle": (0, (1, 1.5)), "linewidth": 1.6},
+    "liquidation, cross": {"color": "#C2477F", "linestyle": (0, (2.5, 1.5)), "linewidth": 1.6},
     "bankruptcy": {"color": "#8C6BB1", "linestyle": (0, (4, 2, 1, 2)), "linewidth": 1.6},
     "entry": {"color": "#808080", "linestyle": (0, (1, 4)), "linewidth": 1.6},
     "price": {"color": "#009E73", "linestyle": "none", "marker": "o", "markersize": 8},
-    "closed": {"color": "#C2477F", "linestyle": "none", "marker": "X", "markersize": 9},
+    "closed": {"color": "#A6611A", "linestyle": "none", "marker": "X", "markersize": 9},
 }
 # Sentinel colours, exchanged for the page's own when a figure becomes SVG.
 INK, RULE = "#010203", "#040506"

@@ -175,7 +175,10 @@ def check_sentence(explorer, sentence, made, state):
     else:
         who = "long" if state["side"] > 0 else "short"
         assert said.startswith(f"The {who} {'pays' if each > 0 else 'receives'} ")
-        amount, hours, rate, size, share, margin = numbers(said)
+        assert ("every hour:" in said) == (state["interval"] == 1)
+        found = numbers(said.replace("every hour:", "every 1 hours:"))
+        amount, hours, rate, size, year, share, margin = found
+        assert year == pytest.approx(abs(state["rate"]) * 8_760 / state["interval"], rel=5.1e-4)
         same([amount, size, margin], [abs(each), explorer.size, made["isolated"].behind])
         assert said.count(f" {unit}") == 2 and hours == state["interval"]
         assert rate == pytest.approx(abs(state["rate"]), rel=5.1e-4)
@@ -193,7 +196,7 @@ def check_sentence(explorer, sentence, made, state):
         prices = [now] if each == 0 or before == now else [before, now]
         assert ("gone from" in text) == (len(prices) == 2)
         same(shown, [price for price in prices if price is not None])
-        assert text.count("none") == prices.count(None), text
+        assert text.count("none") + text.count("no price") == prices.count(None), text
 
 
 def check_table(explorer, html, made, state):
@@ -573,9 +576,9 @@ def test_the_lessons_own_figures():
     """Ten coins, five of them behind a long of 50: 0.1 % every eight hours, as in the lesson's prose."""
     explorer = FundingRates()
     assert explorer.reading["sentence"] == (
-        "The long pays 0.05 BTC every 8 hours: 0.1 % of its 50 BTC, 1 % of its isolated margin of 5. With the price "
-        "unchanged: isolated, it is closed after 96 payments, 32 days; cross, it is open after 40 days, its "
-        "liquidation price gone from 41,833 to 46,481."
+        "The long pays 0.05 BTC every 8 hours: 0.1 % of its 50 BTC (109.5 % a year), 1 % of its isolated margin of 5. "
+        "With the price unchanged: isolated, it is closed after 96 payments, 32 days; cross, it is open after 40 days, "
+        "its liquidation price gone from 41,833 to 46,481."
     )
     rows = {row[0]: row[1:] for row in explorer.reading["table"][1]}
     assert rows["stands behind it"] == ["5 BTC", "10 BTC"]
@@ -714,7 +717,9 @@ def test_without_a_liquidation_price_it_says_none():
             ends = re.split("; cross, ", sentence.partition("unchanged: ")[2])
             for mode, end in zip(MODES, ends, strict=True):
                 column = explorer.reading[mode]
-                assert "none" in end and rows["liquidation price"][1 + MODES.index(mode)].startswith("none, then ")
+                assert ("none" in end or "no price" in end) and rows["liquidation price"][
+                    1 + MODES.index(mode)
+                ].startswith("none, then ")
                 pays_for_one = side * rate > 0 and explorer.size == explorer.balance
                 assert bool(column["now"]) == pays_for_one or mode == "isolated"
             drawn = explorer.layers.drawn["liquidation, cross"].get_ydata()
@@ -752,7 +757,7 @@ def test_a_refused_trade_gives_the_venues_reason(given, leverage, words, opened)
     explorer.set(leverage=leverage)
     assert explorer.error is None
     sentence = explorer.reading["sentence"]
-    assert sentence.startswith("The venue would not open this trade: ") and words in sentence
+    assert sentence.startswith("The venue would not open this trade") and words in sentence
     assert sentence.endswith(".") and not sentence.endswith("..") and Cells(explorer.view.value).sentence == sentence
     assert Cells(explorer.view.value).rows == [["", *MODES], ["opened", *opened]]
     drawn = explorer.layers.drawn
@@ -832,21 +837,18 @@ def check_line(explorer, state):
 # ------------------------------------------------------------- not yet as it should be
 
 
-@pytest.mark.xfail(strict=True, reason="the line is drawn without the leverage by which this venue takes its fee")
 def test_a_fee_at_bankruptcy_is_in_the_line_too():
     explorer = FundingRates(venue=replace(venues.TEACHING, fee=0.0006, fee_at="bankruptcy"))
     for state in explorer.presets.values():
         check_line(explorer, state)
 
 
-@pytest.mark.xfail(strict=True, reason="isolated alone is refused, and it says the trade is")
 def test_a_refusal_in_one_mode_says_in_which():
     explorer = FundingRates(instrument=Perpetual("X-USD", "X", "X", tiers=Tiers.flat(0.05, leverage=8)))
     assert explorer.reading["cross"]["refused"] == "" and explorer.reading["isolated"]["refused"]
     assert "isolated" in explorer.reading["sentence"]
 
 
-@pytest.mark.xfail(strict=True, reason="the scales end at 120 times the balance and at 1.5 times the price")
 def test_the_lines_stay_in_the_picture_or_it_says_that_they_do_not():
     explorer = FundingRates()
     for rate, interval, days in ((0.5, 8, 30.0), (2.0, 1, 90.0)):
@@ -855,10 +857,9 @@ def test_the_lines_stay_in_the_picture_or_it_says_that_they_do_not():
         for label in ("equity, cross", "liquidation, cross"):
             artist = explorer.layers.drawn[label]
             outside.append(np.nanmax(artist.get_ydata()) > artist.axes.get_ylim()[1])
-        assert not any(outside) or "beyond" in explorer.reading["sentence"]
+        assert not any(outside) or "beyond" in explorer.reading["sentence"] + explorer.limits
 
 
-@pytest.mark.xfail(strict=True, reason="450,000 BTC: the cross pool of a multi-currency account counts in USD")
 def test_coins_in_a_multi_currency_account_are_not_told_as_dollars():
     try:
         explorer = FundingRates(venue=venues.TEACHING_MULTI)
@@ -868,24 +869,21 @@ def test_coins_in_a_multi_currency_account_are_not_told_as_dollars():
     assert explorer.reading["cross"]["behind"] <= 10
 
 
-@pytest.mark.xfail(strict=True, reason="-4.8e+04 USDT")
 def test_large_amounts_are_written_out():
     explorer = FundingRates(instrument=ETH, entry=2_500.0, balance=100_000.0)
     (row,) = [row for row in explorer.reading["table"][1] if row[0].startswith("funding in")]
     assert row[1:] == ["-48,000 USDT", "-60,000 USDT"]
 
 
-@pytest.mark.xfail(strict=True, reason="-0 BTC for a long, +0 BTC for a short")
 @pytest.mark.parametrize("side", [1, -1])
 def test_nothing_paid_has_no_sign(side):
     (row,) = [row for row in read(FundingRates(), side=side, rate=0.0)["table"][1] if row[0].startswith("funding in")]
     assert row[1:] == ["0 BTC", "0 BTC"]
 
 
-@pytest.mark.xfail(strict=True, reason="an AttributeError, or a picture without a trade")
 @pytest.mark.parametrize(
     "wrong", [{"instrument": "BTC-USD"}, {"instrument": 3}, {"venue": "teaching"}, {"venue": None}]
 )
 def test_what_is_no_contract_or_venue_is_refused(wrong):
-    with pytest.raises(TypeError, match=f"{next(iter(wrong))} must be"):
+    with pytest.raises(TypeError, match=f"{next(iter(wrong))} .*not "):
         FundingRates(**wrong)

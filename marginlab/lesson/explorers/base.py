@@ -23,7 +23,7 @@ LABELS = {"description_width": "13rem"}
 
 def clean(value, step):
     """A slider's value without rounding noise: 4.999999999 is 5; a typed value between two steps stays."""
-    return round(value, 6 - math.floor(math.log10(step)))
+    return round(value, 5 - math.floor(math.log10(step)))
 
 
 class Explorer:

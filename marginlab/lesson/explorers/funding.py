@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ... import Account, Perpetual, funding, liquidation_price, venues
+from ... import Account, Perpetual, Venue, funding, liquidation_price, venues
 from ...model import checks
 from ...model.display import fmt
 from .. import figures
@@ -34,16 +34,21 @@ class FundingRates(Explorer):
 
     title = "Funding: the same payments, two modes"
     limits = (
-        "Left out: any move of the price or of the rate, trading fees, partial liquidation. Real rates change each "
-        "time, seldom stay high for weeks, and are capped at most venues; and while longs pay much, the price may have "
-        "risen, which gives them room: here they have none. Days count from a payment. Some venues charge what is "
-        "free in the account first: then the isolated margin lasts longer, and the account pays."
+        "Left out: any move of the price or of the rate, trading fees, partial liquidation. Fees bring the end nearer, "
+        "and so does a price that moves against the trade; one in its favour puts it off. Real rates change each time, "
+        "and seldom stay high for weeks; most venues cap them. Some charge what is free in the account first: then the "
+        "isolated margin lasts longer, and the account pays. Days count from a payment; liquidation prices beyond six "
+        "times the price are not drawn."
     )
     marked = "closed after"
     height = "43rem"
 
     def __init__(self, instrument=None, venue=venues.TEACHING, entry=50_000.0, balance=10.0, size=None):
         self.instrument = instrument or Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
+        if not isinstance(self.instrument, Perpetual) or not isinstance(venue, Venue):
+            raise TypeError(f"instrument must be a Perpetual and venue a Venue, not {instrument!r} and {venue!r}")
+        if self.instrument.inverse:  # a multi-currency account counts its coins in USD
+            checks.one_of("account_mode", venue.account_mode, ("single-currency",))
         if venue.funding.charged_to != "position":
             raise ValueError("venue must charge funding to the position: what the account pays first is not drawn here")
         self.venue, self.entry = venue, checks.number("entry", entry, above=0)
@@ -77,7 +82,7 @@ class FundingRates(Explorer):
                 "rate", "Rate of each payment (%)", -2, 2, 0.005, "Above 0 longs pay shorts, below 0 shorts pay"
             ),
             self.choice("interval", "Paid every", hours, [f"{24 // h} times a day" for h in hours.values()]),
-            self.slider("days", "Days held", 1, 90, 1, "At an unchanged price"),
+            self.slider("days", "Time held (days)", 1, 90, 1, "At an unchanged price"),
         ]
 
     # ---------------------------------------------------------------- reading
@@ -128,30 +133,27 @@ class FundingRates(Explorer):
         return crossings.low or crossings.high or 0.0
 
     def sentence(self, leverage, side, rate, interval, days, reading):
-        for mode in MODES:
-            if reading[mode]["refused"]:
-                return f"The venue would not open this trade: {reading[mode]['refused']}."
-        unit, each = self.instrument.settle, reading["each"]
-        margin = reading["isolated"]["behind"]
-        who = f"The {'long' if side > 0 else 'short'} {'pays' if each > 0 else 'receives'}"
-        said = (
-            f"{who} {fmt(abs(each))} {unit} every {interval:g} hours: {abs(rate):.4g} % of its {fmt(self.size)} {unit}"
-        )
-        said += f", {abs(each) / margin * 100:.3g} % of its isolated margin of {fmt(margin)}. "
-        if not each:
-            said = "The rate is 0: nobody pays. "
+        if refused := [f"{mode}: {reading[mode]['refused']}" for mode in MODES if reading[mode]["refused"]]:
+            return f"The venue would not open this trade, {'; '.join(refused)}."
+        unit, each, margin = self.instrument.settle, reading["each"], reading["isolated"]["behind"]
+        said = "The rate is 0: nobody pays. "
+        if each:
+            who = f"The {'long' if side > 0 else 'short'} {'pays' if each > 0 else 'receives'} {fmt(abs(each))} {unit}"
+            often = "every hour" if interval == 1 else f"every {interval:g} hours"
+            year = f"{fmt(abs(reading['year']) * 100)} % a year"
+            said = f"{who} {often}: {abs(rate):.4g} % of its {fmt(self.size)} {unit} ({year}), "
+            said += f"{abs(each) / margin * 100:.3g} % of its isolated margin of {fmt(margin)}. "
         ends = []
         for mode in MODES:
             column = reading[mode]
             if column["closed"] is not None:
-                ends.append(f"{mode}, it is closed after {column['left']} payments, {column['closed']:.3g} days")
-            elif column["now"] == column["liquidation"]:
-                ends.append(f"{mode}, it is open after {days:.3g} days, its liquidation price {quoted(column['now'])}")
-            else:
-                ends.append(
-                    f"{mode}, it is open after {days:.3g} days, its liquidation price gone from "
-                    f"{quoted(column['liquidation'])} to {quoted(column['now'])}"
-                )
+                ends.append(f"{mode}, it is closed after {when(column)}")
+                continue
+            first, now = column["liquidation"], column["now"]
+            line = f"its liquidation price gone from {quoted(first)} to {quoted(now)}"
+            if first == now:
+                line = f"its liquidation price {quoted(now)}" if now else "and no price liquidates it"
+            ends.append(f"{mode}, it is open after {days:.3g} days, {line}")
         return f"{said}With the price unchanged: {'; '.join(ends)}."
 
     def table(self, days, reading):
@@ -165,24 +167,22 @@ class FundingRates(Explorer):
         def money(name):
             return lambda column: f"{fmt(column[name])} {unit}"
 
+        def received(column):
+            sign = "-" if column["paid"] > 0 else "+" if column["paid"] else ""
+            return f"{sign}{fmt(abs(column['paid']))} {unit}"
+
         def taken(column):
             missing = f"; {fmt(column['short'])} missing" if column["short"] else ""
             return f"{fmt(column['lost'])} {unit}{missing}" if column["closed"] is not None else ""
 
         rows = [
             row("stands behind it", money("behind")),
-            row(f"funding in {days:.3g} days", lambda column: f"{0.0 - column['paid']:+,.4g} {unit}"),
+            row(f"funding in {days:.3g} days", received),
             row("equity at the end", money("equity")),
             row("liquidation takes", taken),
             row("the whole account", money("account")),
-            row(
-                "liquidation price",
-                lambda c: f"{quoted(c['liquidation'])}, then {quoted(c['now'])}",
-            ),
-            row(
-                "closed after",
-                lambda c: "no" if c["closed"] is None else f"{c['left']} payments, {c['closed']:.3g} days",
-            ),
+            row("liquidation price", lambda c: f"{quoted(c['liquidation'])}, then {quoted(c['now'])}"),
+            row("closed after", lambda c: "no" if c["closed"] is None else when(c)),
         ]
         return ["", *MODES], rows
 
@@ -198,7 +198,6 @@ class FundingRates(Explorer):
         (drawn["requirement"],) = left.plot([], [], label="requirement", **figures.STYLES["requirement"])
         right.axhline(self.entry, **figures.STYLES["entry"])
         (drawn["closed"],) = right.plot([], [], label="closed", **figures.STYLES["closed"])
-        right.set_ylim(0.6 * self.entry, 1.5 * self.entry)
         for axes in (left, right):
             figures.legend(axes, above=1.1, left=-0.12)
         return figures.Layers(figure, (left, right), drawn)
@@ -206,7 +205,7 @@ class FundingRates(Explorer):
     def draw(self, layers, reading):
         drawn, (left, right) = layers.drawn, layers.axes
         days, contracts = reading["axes"]
-        top = self.balance
+        top, prices = self.balance, [self.entry]
         for mode, suffix in zip(MODES, ("", ", cross"), strict=True):
             x = equity = line = np.array([])
             column = reading[mode]
@@ -214,8 +213,10 @@ class FundingRates(Explorer):
                 k = np.unique(np.linspace(0, column["count"], 61).round())
                 x, equity = k * column["end"] / column["count"], column["behind"] - k * reading["each"]
                 margin = np.maximum(equity, 1e-12 * self.balance)
-                line = liquidation_price(self.venue, self.instrument, contracts, self.entry, margin)
+                leverage = column["pool"].positions[0].leverage
+                line = liquidation_price(self.venue, self.instrument, contracts, self.entry, margin, leverage=leverage)
                 line, top = np.where(np.isfinite(line), line, np.nan), max(top, equity.max())
+                prices += [p for p in line if 0 < p < 6 * self.entry]
                 if column["closed"] is not None:
                     x, equity, line = np.append(x, x[-1]), np.append(equity, 0.0), np.append(line, np.nan)
             drawn[f"equity{suffix}"].set_data(x, equity)
@@ -225,14 +226,21 @@ class FundingRates(Explorer):
         days_closed = [d for mode in MODES if (d := reading[mode]["closed"]) is not None]
         drawn["closed"].set_data(days_closed, [self.entry] * len(days_closed))
         width = next(edge for edge in (8, 16, 32, 64, 96) if edge >= days)
-        scale = next(edge for edge in (1.2, 2.4, 6, 12, 30, 60, 120, np.inf) if edge * self.balance >= top)
-        scale = min(scale, 120) * self.balance
+        scale = next(m * 10.0**n for n in range(-9, 19) for m in (1.2, 2.4, 6) if m * 10.0**n >= top)
+        low = 0.6 if min(prices) >= 0.6 * self.entry else 0.0
+        high = next(edge for edge in (1.5, 3, 6) if edge * self.entry >= max(prices))
         for axes in (left, right):
             axes.set_xlim(0, width)
         left.set_ylim(-0.05 * scale, scale)
-        return width, scale
+        right.set_ylim(low * self.entry, high * self.entry)
+        return width, scale, low, high
 
 
 def quoted(price):
     """A liquidation price in words: None if the pool was closed, 0 if there is no such price."""
     return "closed" if price is None else fmt(price) if price else "none"
+
+
+def when(column):
+    """How long a trade lasted, in words."""
+    return f"{column['left']} payment{'s' if column['left'] != 1 else ''}, {column['closed']:.3g} days"

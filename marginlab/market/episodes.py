@@ -101,7 +101,7 @@ EPISODES = {
             ]
             for coin in ("BTC", "FTT")
         },
-        "The token's fall is drawn as one line; it went in steps.",
+        "The token's fall is drawn as one line; it went in steps. Of funding no figure was found.",
     ),
     "2023-01-09": Episode(
         "9 January 2023: altcoin shorts are squeezed",
@@ -118,7 +118,8 @@ EPISODES = {
             ]
             for coin in ("FTT", "ZIL", "APT", "SRM")
         },
-        "Only the rises in a day were published; each is drawn as one line, and all end together.",
+        "Only the rises in a day were published; each is drawn as one line, and all end together. Of funding no "
+        "figure was found.",
     ),
     "2023-08-14": Episode(
         "August 2023: Livepeer's shorts pay about 2,000 % a year",
@@ -157,6 +158,6 @@ EPISODES = {
             ],
         },
         {coin: [Turn("2025-10-10 16:00", 0.0001, NONE_FOUND)] for coin in ("BTC", "ETH", "SOL")},
-        "Most of the fall came within one hour, about which the line says nothing.",
+        "Most of the fall came within one hour, about which the line says nothing. Of funding no figure was found.",
     ),
 }

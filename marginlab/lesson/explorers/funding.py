@@ -61,7 +61,7 @@ class FundingRates(Explorer):
             "a quiet market: 0.01 %": trade | {"rate": 0.01, "days": 90.0},
             "five times the leverage: 0.01 %": trade | {"leverage": 10.0 * self.least, "rate": 0.01, "days": 60.0},
             "a short at 13 March 2020's -0.375 %": trade | {"side": -1, "rate": -0.375, "days": 14.0},
-            "a short in the LPT squeeze: -2,000 % a year": trade | {"side": -1, "rate": -1.826, "days": 4.0},
+            "a short at LPT's -2,000 % a year": trade | {"side": -1, "rate": -1.826, "days": 4.0},
             "a short that receives 0.05 %": trade | {"side": -1, "rate": 0.05, "days": 30.0},
         }
         super().__init__()

@@ -57,7 +57,7 @@ class History:
     @property
     def hours(self):
         """Hours from each price to the one before, 0 for the first: an array, for the interest on debts."""
-        return np.diff(self.prices.index, prepend=self.prices.index[:1]) / np.timedelta64(1, "h")
+        return np.diff((self.prices.index - self.prices.index[0]) / pd.Timedelta("1h"), prepend=0.0)
 
     def __repr__(self):
         kind = "as recorded" if self.recorded else "constructed from cited figures, not recorded"
@@ -97,6 +97,8 @@ def load(name, exchange=None, since=None, until=None, price="mark", otherwise=No
     given) where ccxt is not installed, there is no network, or the exchange refuses.
     """
     if exchange is None:
+        if not isinstance(name, str) or name not in EPISODES:
+            raise ValueError(f"name must be one of {', '.join(EPISODES)}, or a symbol with its exchange, not {name!r}")
         return episode(name)
     checks.one_of("price", price, ("mark", "index"))
     checks.one_of("otherwise", otherwise, (None, *EPISODES))

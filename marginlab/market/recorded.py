@@ -6,7 +6,7 @@ import tempfile
 import time
 from contextlib import suppress
 from functools import partial
-from itertools import pairwise
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -30,29 +30,23 @@ def fetch(symbol, exchange, since, until, price, folder, wait):
     since = until - pd.Timedelta("7D") if since is None else _utc("since", since)
     if not since < min(until, now):
         raise ValueError(f"since must be before until, and in the past: not {since} and {until}")
-    if not ask(ccxt, client, partial(markets, client), wait, tries=2):  # a page that is no JSON is to ccxt an empty one
-        raise Unavailable(f"{client.id} does not say which contracts it has.")
-    try:
-        market = client.market(symbol)
-    except (ccxt.BadSymbol, AttributeError, TypeError):  # ccxt stumbles over None, and over 'X-C'
-        raise ValueError(f"name must be a symbol of {client.id}, such as 'BTC/USDT:USDT', not {symbol!r}") from None
-    if not market["swap"]:
-        raise ValueError(f"name must be a perpetual contract, such as 'BTC/USDT:USDT', not {symbol!r}")
+    if not isinstance(symbol, str) or not all(symbol.partition("/")):
+        raise ValueError(f"name must be a symbol of {client.id}, such as 'BTC/USDT:USDT', not {symbol!r}")
     folder = Path(folder) if folder else default_folder()
-    folder = folder / client.id / "".join(c if c.isalnum() else "-" for c in market["symbol"])
+    folder = folder / (client.id + "-sandbox" * client.isSandboxModeEnabled)
+    folder = folder / "".join(c if c.isalnum() else "-" for c in symbol)
     first, last = (int(moment.timestamp() * 1000) for moment in (since, min(until, now)))
-    frames, notes = {}, []
+    frames, notes, known = {}, [], False
     for kind in (price, "funding"):
         pages = []
         for start in progress(range(first // WINDOW * WINDOW, last + 1, WINDOW), f"{client.id} {symbol} {kind}"):
             kept = folder / f"{kind}-{pd.Timestamp(start, unit='ms'):%Y%m%dT%H}.csv"
             page = read(kept, kind)
             if page is None:
-                call = partial(rows, client, market["symbol"], kind, start)
-                page, left_out = tidy(ask(ccxt, client, call, wait), kind, start)
+                known = known or contract(client, ccxt, symbol, wait)  # what is kept needs no network
+                page, left_out = tidy(ask(ccxt, client, partial(rows, client, symbol, kind, start), wait), kind, start)
                 notes += left_out
-                whole = len(page) > 0 if kind == "funding" else len(page) == WINDOW // HOUR
-                if whole and not left_out and start + WINDOW < now.timestamp() * 1000:
+                if not left_out and start + WINDOW < now.timestamp() * 1000 and whole(page, kind, start):
                     write(page, kept)
             pages.append(page)
         frames[kind] = pd.concat(pages).loc[since:until]
@@ -60,10 +54,23 @@ def fetch(symbol, exchange, since, until, price, folder, wait):
     for kind, what, enough in ((price, "prices", "0h"), ("funding", "funding rates", "12h")):
         if frames[kind].empty and min(until, now) - since > pd.Timedelta(enough):
             raise Unavailable(f"{client.id} has no {what} of {symbol} from {since:%Y-%m-%d} to {until:%Y-%m-%d}.")
-    coin = market["base"]
+    coin = symbol.partition("/")[0]
     prices, high, low = (frames[price][[column]].set_axis([coin], axis=1) for column in ("open", "high", "low"))
     paid = frames["funding"].set_axis([coin], axis=1)
     return History(f"{client.id} {symbol}", True, prices, low, high, paid, tuple(notes))
+
+
+def contract(client, ccxt, symbol, wait):
+    """True if an exchange has a perpetual contract of this symbol; ValueError if not."""
+    if not ask(ccxt, client, partial(markets, client), wait, tries=2):  # a page that is no JSON is to ccxt an empty one
+        raise Unavailable(f"{client.id} does not say which contracts it has.")
+    try:
+        market = client.market(symbol)
+    except (ccxt.BadSymbol, AttributeError, TypeError):  # ccxt stumbles over 'X-C'
+        raise ValueError(f"name must be a symbol of {client.id}, such as 'BTC/USDT:USDT', not {symbol!r}") from None
+    if not market["swap"]:
+        raise ValueError(f"name must be a perpetual contract, such as 'BTC/USDT:USDT', not {symbol!r}")
+    return True
 
 
 def connect(exchange):
@@ -141,7 +148,7 @@ def tidy(rows, kind, start):
     """(page, notes): the rows of a window as a DataFrame in order of time; what is malformed is left out, and said."""
     columns, kept, notes = COLUMNS[kind], {}, []
     for row in rows or ():
-        stamp, *values = row[: 1 + len(columns)]
+        stamp, *values = [*(row or [None])][: 1 + len(columns)]
         numbers = [_number(value) for value in values]
         good = _number(stamp) is not None and len(numbers) == len(columns) and None not in numbers
         if good and kind != "funding":
@@ -160,6 +167,14 @@ def _number(value):
     return value if isinstance(value, int | float) and np.isfinite(value) else None
 
 
+def whole(page, kind, start):
+    """Whether nothing is missing in a page for certain: funding is due every eight hours at least."""
+    if kind != "funding":
+        return len(page) == WINDOW // HOUR
+    ends = [pd.Timestamp(ms, unit="ms", tz="UTC") for ms in (start, start + WINDOW)]
+    return not any("row is missing" not in note for note in gaps(page, kind, *ends))
+
+
 def gaps(frame, kind, since, until):
     """A note for every time in which rows are missing. Funding is due every eight hours at least, at some venues more
     often, and not always as often."""
@@ -167,17 +182,17 @@ def gaps(frame, kind, since, until):
     if not len(times):
         return [f"no {kind} at all"]
     usual = (times[1:] - times[:-1]).value_counts().index[0] if kind == "funding" and len(times) > 1 else most
-    notes = []
-    for a, b in pairwise([since, *times, until]):
-        between = f"from {a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M}"
-        if b - a > 1.5 * most:
-            notes.append(f"no {kind} {between}")
-        elif b - a > 1.5 * usual:
-            notes.append(f"no {kind} {between}: a row is missing, or the interval was longer")
+    ends, notes = times.insert(0, since).insert(len(times) + 1, until), []
+    for n in np.flatnonzero(ends[1:] - ends[:-1] > 1.5 * min(usual, most)):
+        a, b = ends[n], ends[n + 1]
+        unsure = "" if b - a > 1.5 * most else ": a row is missing, or the interval was longer"
+        notes.append(f"no {kind} from {a:%Y-%m-%d %H:%M} to {b:%Y-%m-%d %H:%M}{unsure}")
     return notes
 
 
 def _utc(name, moment):
+    if isinstance(moment, Real):  # pandas would take it for nanoseconds since 1970
+        raise ValueError(f"{name} must be a date such as '2026-10-01', not {moment!r}")
     try:
         moment = pd.Timestamp(moment)
     except (TypeError, ValueError):
@@ -211,6 +226,7 @@ def write(page, path):
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             page.to_csv(file)
+        os.chmod(draft, 0o644)  # a folder may be shared; mkstemp lets nobody else read
         os.replace(draft, path)
     except OSError:
         pass

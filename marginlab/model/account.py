@@ -225,7 +225,8 @@ class Account:
 
         It goes out of, or into, the pool that a position sits in; the venue may charge the account before an isolated
         position's margin (`Venue.funding`). `periods` is how many payments, or what share of one. Only pays: `at` lets
-        the venue act. KeyError if the contract is not open; TypeError or ValueError unless rate is a finite number.
+        the venue act. KeyError if the contract is not open; TypeError or ValueError unless rate is a finite number, and
+        periods one of at least 0, or if it is a pair of coins.
         """
         return funding.pay(self, instrument, rate, periods)
 

@@ -5,24 +5,25 @@ venue keeps none of it. Receipts are paid in full here, whatever the other side 
 what it could collect).
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from math import ceil, inf
+from math import inf
 
 import numpy as np
 
 from . import checks, liquidation
 from .instruments import Position
-from .rates import Funding, premium
+from .rates import premium
 from .trading import Event
 from .venue import COUNTERPARTIES, TRADER
 
-__all__ = ["Funding", "break_even", "due", "payments", "payments_left", "premium", "shift", "steps", "total"]
+__all__ = ["break_even", "due", "payments", "payments_left", "premium", "shift", "steps", "total"]
 
 # ------------------------------------------------------ one position, on paths
 
 
-def payments(position, prices, rates):
-    """What a position pays (+) or receives (-) at each price and rate, in its settlement currency.
+def payments(position, rates, prices):
+    """What a position pays (+) or receives (-) at each rate and price, in its settlement currency.
 
     Time is the first axis of both arrays; a rate for each time holds for all paths. q*face*P*rate, or q*face/P*rate if
     the contract is inverse. Source: BitMEX, perpetual contracts guide; OKX, "Funding fee mechanism". TypeError or
@@ -32,7 +33,7 @@ def payments(position, prices, rates):
     return position.notional(prices) * rates
 
 
-def total(position, prices, rates):
+def total(position, rates, prices):
     """Sum over time of `payments`, path by path: without an array of every single one."""
     prices, rates = _paths(position, prices, rates)
     if not np.ndim(prices):
@@ -77,19 +78,25 @@ def pay(account, instrument, rate, periods=1.0):
     """See `Account.pay_funding`."""
     rate, periods = checks.number("rate", rate), checks.number("periods", periods, least=0)
     symbol = getattr(instrument, "symbol", instrument)
-    if not (open_in := account.find(symbol)):
+    if not account.find(symbol):
         account[instrument]  # says what is open
         raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
-    for pool, position in sorted(open_in, key=lambda found: found[1].quantity * rate > 0):  # receipts come first
-        pool = next(p for p in account.pools if p.name == pool.name)
+    return _paid(account, {symbol: rate * periods})
+
+
+def _paid(account, rates):
+    """The account after one payment of every contract that has a rate; receipts come first."""
+    due = [(pool.name, p) for pool in account.pools for p in pool.positions if rates.get(p.instrument.symbol)]
+    for name, position in sorted(due, key=lambda one: one[1].quantity * rates[one[1].instrument.symbol] > 0):
+        pool, rate = next(p for p in account.pools if p.name == name), rates[position.instrument.symbol]
         notional, settle = _notional(pool, position), position.instrument.settle
-        amount, text = notional * rate * periods, f"{rate * periods:.4%} of {abs(notional):,.10g} {settle}"
-        shared, free = None, 0.0
+        amount, shared, free = notional * rate, None, 0.0
         if pool.isolated and account.venue.funding.charged_to == "account":
             shared = account.cross_in(settle)
             free = min(amount, max(0.0, shared.withdrawable(settle)))
         for payer, part in ((shared, free), (pool, amount - free)):
             if part:
+                text = f"{rate:.4%} of {abs(notional):,.10g} {settle}"
                 flows = {TRADER: -part, COUNTERPARTIES: part}
                 event = Event("funding", payer.name, settle, flows, _price(pool, position), text)
                 account = account.updated(payer.adding(-part, settle), events=[event])
@@ -98,9 +105,9 @@ def pay(account, instrument, rate, periods=1.0):
 
 def _price(pool, position):
     """The price at which the venue takes the notional of a position for funding."""
-    contract = position.instrument
-    own = pool.marks.get(contract.symbol) if pool.venue.funding.valued_at == "mark" else None
-    return own or pool.marks[contract.index]
+    marks, contract = pool.marks, position.instrument
+    index = marks[contract.index]
+    return index if pool.venue.funding.valued_at == "index" else marks.get(contract.symbol, index)
 
 
 def _notional(pool, position):
@@ -108,7 +115,8 @@ def _notional(pool, position):
 
 
 def steps(account, rates, prices=None, hours=None):
-    """The account after each payment of a schedule, one after the other.
+    """The account after each payment of a schedule, one after the other: an iterator. A list of all of them would hold
+    the ledger as many times.
 
     At each step prices are marked and the venue acts (see `Account.at`); interest accrues on debts; funding is paid;
     and the venue acts again. What is closed pays no more.
@@ -132,9 +140,11 @@ def steps(account, rates, prices=None, hours=None):
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
     account.at(**{name: float(_at(row, 0)) for name, row in prices.items()})  # refuses what nothing follows
     hours = checks.finite("hours", account.venue.funding.interval if hours is None else hours)
+    if np.ndim(hours) > 1 or np.any(np.less(hours, 0)):
+        raise ValueError(f"hours must be a number, or a row of numbers, of at least 0, not {hours!r}")
     lengths = {len(row) for row in (*rates.values(), *prices.values(), hours) if np.ndim(row)}
     if len(lengths) != 1:
-        raise ValueError(f"rates and prices must be rows of one length, not of {sorted(lengths) or 'none'}")
+        raise ValueError(f"rates, prices and hours must be rows of one length, not of {sorted(lengths) or 'none'}")
     return _steps(account, rates, prices, hours, lengths.pop())
 
 
@@ -143,10 +153,7 @@ def _steps(account, rates, prices, hours, count):
         follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
         account = account.at(**{name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows})
         account = account.accrue(float(_at(hours, n)))
-        for symbol, row in rates.items():
-            if account.find(symbol):
-                account = pay(account, symbol, float(_at(row, n)))
-        account = account.at()
+        account = _paid(account, {symbol: float(_at(row, n)) for symbol, row in rates.items()}).at()
         yield account
 
 
@@ -210,22 +217,10 @@ def payments_left(pool, rates):
             after = after.adding(-n * amount, currency) if amount else after
         return after.slack() <= 1e-12 * after.requirement()  # as `Account.at` has it
 
-    if ended(0):
-        return 0
     if not any(amount > 0 for amount in amounts.values()):
-        return inf
-    each = due(pool, rates)
-    low = ceil(min(pool.slack() / each, 2**60)) - 1 if each > 0 else 0
-    low = 0 if ended(low) else low
-    high = low + 1
-    while not ended(high):
-        low, high = high, 2 * high
-        if high > 2**60:
-            return inf
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if ended(middle) else (middle, high)
-    return high
+        return 0 if ended(0) else inf
+    count = bisect_left(range(2**60), True, key=ended)
+    return count if count < 2**60 else inf
 
 
 def shift(pool, paid, index=None, currency=None):

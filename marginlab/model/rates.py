@@ -69,14 +69,14 @@ class Funding:
             value = getattr(self, name)
             if (value is not None or name == "cap") and (isinstance(value, bool) or not isinstance(value, Real)):
                 raise TypeError(f"{name} must be a number, not {value!r}")
-        if not self.least <= self.cap:  # NaN fails as well
-            raise ValueError(f"cap must be at least the floor {self.least!r}, not {self.cap!r}")
+        if not -inf <= self.lowest <= self.cap or self.lowest == inf or self.cap == -inf:  # NaN fails as well
+            raise ValueError(f"cap must be at least the floor {self.lowest!r}, not {self.cap!r}")
         checks.one_of("accrual", self.accrual, ("snapshot", "continuous"))
         checks.one_of("charged_to", self.charged_to, ("position", "account"))
         checks.one_of("valued_at", self.valued_at, ("mark", "index"))
 
     @property
-    def least(self):
+    def lowest(self):
         """The lowest rate of one interval."""
         return -self.cap if self.floor is None else self.floor
 
@@ -86,12 +86,12 @@ class Funding:
         rate = premium + self.interest
         if self.damper is not None:  # the same as P + clamp(I - P, -damper, +damper), and exactly I inside the band
             rate = np.clip(self.interest, premium - self.damper, premium + self.damper)
-        rate = np.clip(rate * (self.interval / self.per), self.least, self.cap)
+        rate = np.clip(rate * (self.interval / self.per), self.lowest, self.cap)
         return rate if np.ndim(rate) else float(rate)
 
     def annual(self, rate):
         """A rate of one interval, paid all year round, as a fraction of the notional: not compounded."""
-        return rate * YEAR / self.interval
+        return checks.finite("rate", rate) * YEAR / self.interval
 
     def periods(self, start, end):
         """How many intervals a position pays for that is held from `start` to `end`, hours since a midnight UTC.

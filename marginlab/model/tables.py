@@ -19,14 +19,14 @@ def ledger(account):
 
 
 def schedule(account, rates, prices=None, hours=None):
-    """A schedule of funding payments as a DataFrame: a row for each payment and each pool that is open before it.
+    """A schedule of funding payments as a DataFrame: a row for each payment and each pool with a position.
 
         schedule(account, {btc: [0.0001] * 21})
 
     Arguments as in `funding.steps`. Index (payment, pool). Columns, in the pool's currency: `funding` and `interest`,
     what the trader gained (+) or lost (-) by them at this step; `equity`, `requirement` and `slack` after it, 0 if it
     was liquidated; `below` and `above`, its liquidation prices if one index moves its positions (0 and inf where there
-    is none, NaN if several do or it was liquidated); `state`, "open", "liquidated" or "no position".
+    is none, NaN if several do or it has none); `state`, "open", "liquidated" or "no position".
     """
     import pandas as pd
 

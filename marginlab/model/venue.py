@@ -50,7 +50,8 @@ class Venue:
     interest : Interest
         When interest on a debt falls due.
     funding : Funding
-        How funding rates are made, and when and from what they are paid.
+        How funding rates are made, and when and from what they are paid. Absent, it is Binance's rule, which need not
+        be this venue's. A cap is that of one contract: give others theirs with `dataclasses.replace`.
     hedge_mode : bool
         Whether a long and a short of one contract may be open side by side.
     both_modes : bool

@@ -57,8 +57,8 @@ BTCUSDT_FUNDING = Funding(cap=0.003)
 # BitMEX: 75 % of (initial - maintenance margin), 1 % and 0.5 % for XBTUSD until 17 April 2020 (its blog of that day).
 # Its other cap, on the change from one rate to the next, is not in here.
 XBTUSD_FUNDING = Funding(first=4, cap=0.00375)
-# OKX, "Funding fee mechanism", 22 April 2024: no interest, no damper; bounds of BTC. In April 2025 it took Binance's
-# form. Isolated positions pay from their own margin since June 2024; before, from the account.
+# OKX, as of July 2024: "Funding fee mechanism", 22 April 2024, no interest, no damper, bounds of BTC; isolated
+# positions pay from their own margin since June 2024, before from the account. In April 2025 it took Binance's form.
 OKX_FUNDING_2024 = Funding(interest=0.0, damper=None, cap=0.00375)
 BYBIT_FUNDING = Funding(charged_to="account")  # Bybit help centre 000001391, 14 March 2024
 # Kraken, article 360022835911: hourly, a premium paid off in a day, at most 0.25 % an hour, accrued all the time.

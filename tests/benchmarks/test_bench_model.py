@@ -251,7 +251,7 @@ def test_a_year_of_funding_to_one_multiplication_and_sum(ratio, settle):
     position = Position(contract, -20.0, ENTRY)
 
     def ours():
-        return funding.total(position, prices, rates)
+        return funding.total(position, rates, prices)
 
     def plain():
         return (prices * rates).sum(axis=0)

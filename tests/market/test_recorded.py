@@ -171,9 +171,9 @@ def test_the_key_of_a_client_that_has_one_is_not_sent(load, server, name):
     server.secrets.clear()
 
 
-def test_an_exchanges_own_name_of_the_contract_will_do(load, tmp_path):
-    assert same(load("okx", *DAY, symbol="BTC-USDT-SWAP"), *DAY)
-    assert (tmp_path / "okx" / "BTC-USDT-USDT").is_dir()
+def test_an_exchanges_own_name_of_the_contract_is_none(load):
+    with pytest.raises(ValueError, match="name must be a symbol of okx, such as 'BTC/USDT:USDT', not 'BTC-USDT-SWAP'"):
+        load("okx", *DAY, symbol="BTC-USDT-SWAP")
 
 
 def test_requests_keep_the_pace_that_ccxt_sets(load, server):
@@ -273,7 +273,20 @@ def test_a_hole_is_told_as_a_gap_and_its_page_asked_for_again(load, server, name
         )
         assert (len(got.prices), len(got.funding)) == (716, 90)
         assert f"\n  {got.notes[0]}\n  {got.notes[1]}" in repr(got)
-    assert len(server.requests) == 1  # a payment more or less is no reason: some exchanges change the interval
+    assert len(server.requests) == 2
+
+
+def test_a_payment_more_or_less_is_no_reason_to_ask_again(load, server):
+    """Some exchanges change the interval."""
+    server.hole = range(
+        stamps("2024-03-03 08:00", "2024-03-03 08:00")[0], stamps("2024-03-03 09:00", "2024-03-03 09:00")[0]
+    )
+    server.every = 4
+    for _ in range(2):
+        server.forget()
+        notes = load("okx").notes
+        assert notes[-1].endswith("a row is missing, or the interval was longer")
+    assert [path for path, query in server.requests if "funding" in path] == []
 
 
 def test_before_the_listing_there_is_a_gap(load, server):
@@ -370,7 +383,7 @@ def test_a_page_that_is_no_json_is_a_gap_or_no_answer(load, server, tmp_path, na
     assert load(name).notes == ()
     server.trouble("text", markets=True)
     with pytest.raises(Unavailable, match=f"{name} does not say which contracts it has"):
-        load(name)
+        load(name, folder=tmp_path / "empty")
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -414,7 +427,7 @@ def test_what_was_fetched_is_kept_as_csv_and_not_asked_for_again(load, server, t
     assert files[9].read_text("utf-8").splitlines()[0] == "time,open,high,low,close"
     server.forget()
     again = load(name)
-    assert server.requests == [] and server.markets > 0
+    assert server.requests == [] and server.markets == 0  # what is kept needs no network
     for frame in ("prices", "low", "high", "funding"):
         pd.testing.assert_frame_equal(getattr(first, frame), getattr(again, frame))
     assert same(again) and again.notes == ()
@@ -642,3 +655,30 @@ def test_without_ccxt_it_says_what_is_missing(monkeypatch, capsys):
         history.load(SYMBOL, "okx")
     assert history.load(SYMBOL, "okx", otherwise="2020-03-12").name == "2020-03-12"
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("moment", [1_700_000_000_000, 2024, 1.5])
+def test_a_number_is_no_date(load, moment):
+    for dates in ((moment, DAY[1]), (DAY[0], moment)):
+        with pytest.raises(ValueError, match="(since|until) must be a date such as '2026-10-01'"):
+            load("okx", *dates)
+
+
+def test_a_sandbox_has_a_folder_of_its_own(load, server, tmp_path):
+    client = server.client("okx")
+    client.isSandboxModeEnabled = True
+    load(client, *DAY)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["okx-sandbox"]
+
+
+def test_what_is_kept_needs_no_exchange(load, server):
+    load("bybit", *DAY)
+    server.trouble("silence", markets=True)
+    server.trouble("silence", range(10**6))
+    assert same(load("bybit", *DAY), *DAY)
+
+
+@pytest.mark.parametrize("row", [[], None, [None]])
+def test_rows_of_nothing_are_malformed(row):
+    page, notes = recorded.tidy([row], "mark", 0)
+    assert page.empty and notes == [f"a malformed row was left out of mark: {row!r}"]

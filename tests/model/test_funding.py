@@ -217,14 +217,14 @@ rates = st.integers(-(10**6), 10**6).map(lambda n: n / 10**8)
 def test_payments_at_prices_and_rates():
     prices, row = np.array([50_000.0, 40_000, 60_000]), np.array([0.0001, -0.0002, 0.0])
     long, coins = Position(LINEAR, 2, 45_000), Position(INVERSE, -2_500, 45_000)
-    assert funding.payments(long, prices, row).tolist() == [near(10), near(-16), 0]
-    assert funding.payments(coins, prices, row).tolist() == [near(-0.0005), near(0.00125), 0]
-    assert funding.total(long, prices, row) == near(-6) and funding.total(coins, prices, row) == near(0.00075)
-    assert funding.payments(long, 50_000, 0.0001) == near(10) == funding.total(long, 50_000, 0.0001)
-    assert funding.payments(long, 50_000, row).tolist() == [near(10), near(-20), 0]
-    assert funding.total(long, 50_000, row) == near(-10)
-    assert funding.payments(long, prices, 0.0001).tolist() == [near(10), near(8), near(12)]
-    assert funding.total(coins, prices, 0.0001) == near(-(5 + 6.25 + 25 / 6) * 0.0001)
+    assert funding.payments(long, row, prices).tolist() == [near(10), near(-16), 0]
+    assert funding.payments(coins, row, prices).tolist() == [near(-0.0005), near(0.00125), 0]
+    assert funding.total(long, row, prices) == near(-6) and funding.total(coins, row, prices) == near(0.00075)
+    assert funding.payments(long, 0.0001, 50_000) == near(10) == funding.total(long, 0.0001, 50_000)
+    assert funding.payments(long, row, 50_000).tolist() == [near(10), near(-20), 0]
+    assert funding.total(long, row, 50_000) == near(-10)
+    assert funding.payments(long, 0.0001, prices).tolist() == [near(10), near(8), near(12)]
+    assert funding.total(coins, 0.0001, prices) == near(-(5 + 6.25 + 25 / 6) * 0.0001)
 
 
 @st.composite
@@ -247,8 +247,8 @@ def paths(draw):
 def test_a_total_is_the_sum_of_its_payments_and_of_its_paths(contract, quantity, drawn):
     prices, row, all_prices, all_rates = drawn
     position = Position(contract, quantity, 50_000)
-    every = funding.payments(position, prices, row)
-    total = funding.total(position, prices, row)
+    every = funding.payments(position, row, prices)
+    total = funding.total(position, row, prices)
     gross = np.abs(every).sum(axis=0).max()
     assert np.shape(every) == np.broadcast_shapes(np.shape(prices), (len(prices),) + (1,) * (np.ndim(prices) - 1))
     assert np.shape(total) == np.shape(every)[1:]
@@ -265,31 +265,31 @@ def test_a_total_is_the_sum_of_its_payments_and_of_its_paths(contract, quantity,
 def test_paths_of_more_dimensions_share_a_rate_for_each_time():
     prices = np.random.default_rng(1).uniform(2e4, 9e4, (3, 2, 4))
     position, row = Position(INVERSE, 10, 50_000), np.array([0.01, -0.02, 0.03])
-    every = funding.payments(position, prices, row)
+    every = funding.payments(position, row, prices)
     np.testing.assert_allclose(every, 1_000 / prices * row[:, None, None], rtol=1e-12)
-    np.testing.assert_allclose(funding.total(position, prices, row), every.sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(funding.total(position, row, prices), every.sum(axis=0), rtol=1e-12)
 
 
 @pytest.mark.parametrize("wide", [2, 3])
 def test_one_path_of_prices_and_many_of_rates(wide):
     prices, row = np.array([5e4, 4e4, 6e4]), np.arange(3.0 * wide).reshape(3, wide) / 1_000
     position = Position(LINEAR, 1, 50_000)
-    every = funding.payments(position, prices, row)
+    every = funding.payments(position, row, prices)
     np.testing.assert_allclose(every, prices[:, None] * row, rtol=1e-12)
-    np.testing.assert_allclose(funding.total(position, prices, row), every.sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(funding.total(position, row, prices), every.sum(axis=0), rtol=1e-12)
 
 
 def test_one_price_and_many_paths_of_rates():
     row, position = np.arange(6.0).reshape(3, 2) / 1_000, Position(LINEAR, 1, 50_000)
-    every = funding.payments(position, 50_000, row)
-    np.testing.assert_allclose(funding.total(position, 50_000, row), every.sum(axis=0), rtol=1e-12)
+    every = funding.payments(position, row, 50_000)
+    np.testing.assert_allclose(funding.total(position, row, 50_000), every.sum(axis=0), rtol=1e-12)
 
 
 def test_rates_of_paths_beside_prices_of_more_dimensions():
     prices, row = np.ones((3, 2, 2)), np.arange(6.0).reshape(3, 2)
     position = Position(LINEAR, 1, 50_000)
-    every = funding.payments(position, prices, row)
-    np.testing.assert_allclose(funding.total(position, prices, row), every.sum(axis=0), rtol=1e-12)
+    every = funding.payments(position, row, prices)
+    np.testing.assert_allclose(funding.total(position, row, prices), every.sum(axis=0), rtol=1e-12)
 
 
 @STEADY
@@ -302,7 +302,7 @@ def test_rates_of_paths_beside_prices_of_more_dimensions():
 def test_longs_pay_what_shorts_receive(contract, longs, shares, path):
     shorts = [-sum(longs) * share / sum(shares) for share in shares]
     prices, row = map(np.array, zip(*path, strict=True))
-    totals = [funding.total(Position(contract, q, 50_000), prices, row) for q in (*longs, *shorts)]
+    totals = [funding.total(Position(contract, q, 50_000), row, prices) for q in (*longs, *shorts)]
     assert fsum(totals) == pytest.approx(0, abs=1e-12 * fsum(map(abs, totals)))
     price, rate = path[0]
     booked = []
@@ -363,9 +363,9 @@ def test_a_total_is_what_an_account_pays_step_by_step(contract, quantity, path):
     for price, rate in path:
         by_hand = by_hand.mark(BTC=price).pay_funding(contract, rate)
     assert held(after) == held(by_hand)
-    due = funding.payments(Position(contract, quantity, 50_000), prices, row)
+    due = funding.payments(Position(contract, quantity, 50_000), row, prices)
     gross = np.abs(due).sum()
-    assert paid(after) == pytest.approx(funding.total(start[contract].positions[0], prices, row), abs=1e-12 * gross)
+    assert paid(after) == pytest.approx(funding.total(start[contract].positions[0], row, prices), abs=1e-12 * gross)
     assert paid(after) == pytest.approx(due.sum(), abs=1e-12 * gross)
     balance = start.balances()[contract.settle]
     assert after.balances()[contract.settle] == pytest.approx(balance - due.sum(), abs=1e-10 * balance)
@@ -743,9 +743,9 @@ def test_rates_must_be_finite_numbers(value, shown, error):
     refused(error, ["rate", *must], lambda: funding.due(OPEN.cross, value))
     refused(error, ["rate", *must], lambda: funding.payments_left(OPEN.cross, {LINEAR: value}))
     if not isinstance(value, list):
-        refused(error, ["rates", *must], lambda: funding.payments(LONG, 5e4, value))
-        refused(error, ["prices", "above 0", shown], lambda: funding.payments(LONG, value, 0.1))
-        refused(error, ["rates", *must], lambda: funding.total(LONG, [5e4], value))
+        refused(error, ["rates", *must], lambda: funding.payments(LONG, value, 5e4))
+        refused(error, ["prices", "above 0", shown], lambda: funding.payments(LONG, 0.1, value))
+        refused(error, ["rates", *must], lambda: funding.total(LONG, value, [5e4]))
         refused(error, ["the rates of BTC-USDT", *must], lambda: list(funding.steps(OPEN, {"BTC-USDT": value})))
         refused(error, ["price of BTC", shown], lambda: list(funding.steps(OPEN, {LINEAR: [0.1]}, {"BTC": value})))
         if value is not None:  # absent, there
@@ -759,15 +759,15 @@ def test_times_that_are_negative():
 
 def test_paths_that_do_not_fit():
     for action in (funding.payments, funding.total):
-        refused(TypeError, ["position must be a Position", "'BTC'"], lambda a=action: a("BTC", 5e4, 0.1))
-        refused(ValueError, ["rates", "(3,) beside (2,)"], lambda a=action: a(LONG, [5e4, 4e4], [0.1, 0.1, 0.1]))
-        refused(ValueError, ["rates", "(2,) beside (3, 2)"], lambda a=action: a(LONG, np.ones((3, 2)), [0.1, 0.1]))
-        refused(ValueError, ["(3, 4) beside (3, 2)"], lambda a=action: a(LONG, np.ones((3, 2)), np.ones((3, 4))))
-        refused(ValueError, ["(2, 1) beside (3,)"], lambda a=action: a(LONG, np.ones(3), np.ones((2, 1))))
-        refused(ValueError, ["prices", "above 0", "0.0"], lambda a=action: a(LONG, [5e4, 0.0], [0.1, 0.1]))
-        refused(ValueError, ["rates", "nan"], lambda a=action: a(LONG, [5e4, 5e4], [0.1, nan]))
-        refused(TypeError, ["rates must be numbers"], lambda a=action: a(LONG, [5e4, 5e4], ["a", "b"]))
-        refused(TypeError, ["rates must be numbers"], lambda a=action: a(LONG, [5e4, 5e4], np.array([True, False])))
+        refused(TypeError, ["position must be a Position", "'BTC'"], lambda a=action: a("BTC", 0.1, 5e4))
+        refused(ValueError, ["rates", "(3,) beside (2,)"], lambda a=action: a(LONG, [0.1, 0.1, 0.1], [5e4, 4e4]))
+        refused(ValueError, ["rates", "(2,) beside (3, 2)"], lambda a=action: a(LONG, [0.1, 0.1], np.ones((3, 2))))
+        refused(ValueError, ["(3, 4) beside (3, 2)"], lambda a=action: a(LONG, np.ones((3, 4)), np.ones((3, 2))))
+        refused(ValueError, ["(2, 1) beside (3,)"], lambda a=action: a(LONG, np.ones((2, 1)), np.ones(3)))
+        refused(ValueError, ["prices", "above 0", "0.0"], lambda a=action: a(LONG, [0.1, 0.1], [5e4, 0.0]))
+        refused(ValueError, ["rates", "nan"], lambda a=action: a(LONG, [0.1, nan], [5e4, 5e4]))
+        refused(TypeError, ["rates must be numbers"], lambda a=action: a(LONG, ["a", "b"], [5e4, 5e4]))
+        refused(TypeError, ["rates must be numbers"], lambda a=action: a(LONG, np.array([True, False]), [5e4, 5e4]))
 
 
 def test_schedules_that_do_not_fit():
@@ -788,3 +788,43 @@ def test_schedules_that_do_not_fit():
     refused(ValueError, ["the rates of BTC-USDT", "nan"], of({"BTC-USDT": [0.1, nan]}))
     refused(ValueError, ["price of BTC", "-1"], of({LINEAR: [0.1]}, {"BTC": [-1]}))
     refused(ValueError, ["nothing here follows 'SOL'"], of({LINEAR: [0.1]}, {"SOL": [20]}))
+
+
+def test_the_order_of_the_contracts_does_not_matter():
+    rules = replace(venues.TEACHING, funding=Funding(charged_to="account"))
+    account = Account(rules, USDT=10_100).mark(BTC=50_000, ETH=2_500)
+    account = account.trade(LINEAR, 1, 50_000, isolated=5_000).trade(ETHER, -20, 2_500, isolated=5_000)
+    for order in ((LINEAR, ETHER), (ETHER, LINEAR)):  # the short's receipt of 500 comes first, and pays for the long
+        after = last(funding.steps(account, {contract: [0.01] for contract in order}))
+        balances = [pool.equity() for pool in (after.cross, after[LINEAR], after[ETHER])]
+        assert balances == [near(100), near(5_000), near(5_000)]
+
+
+def test_rows_of_a_history_as_its_documentation_has_it():
+    from marginlab import schedule
+    from marginlab.market import history
+
+    past = history.load("2023-08-14")
+    lpt = Perpetual("LPT-USDT", "LPT", "USDT", tiers=Tiers.flat(0.01))
+    account = Account(venues.TEACHING, USDT=1_000).mark(LPT=100).trade(lpt, 10, 100)
+    table = schedule(account, {lpt: past.rates["LPT"]}, past.prices, past.hours)
+    assert table.funding.sum() == near(-funding.total(account[lpt].positions[0], past.rates["LPT"], past.prices["LPT"]))
+    assert past.hours.tolist() == [0.0] + [1.0] * 24
+
+
+def test_hours_that_do_not_fit():
+    rates = {LINEAR: [0.1] * 3}
+    for hours in ([8, 8, -1], -1, [[8, 8, 8]]):
+        refused(
+            ValueError, ["hours must be", "at least 0"], lambda hours=hours: funding.steps(OPEN, rates, hours=hours)
+        )
+    refused(ValueError, ["rows of one length", "[2, 3]"], lambda: funding.steps(OPEN, rates, hours=[8, 8]))
+
+
+def test_interest_is_on_what_was_lent():
+    """A balance that funding took below zero is no loan, unless the account is a multi-currency one."""
+    taken = CASH.trade(LINEAR, 2, 50_000, isolated=1_000).mark(BTC=52_000).pay_funding(LINEAR, 0.02)
+    assert taken[LINEAR].collateral["USDT"] < 0 and taken[LINEAR].equity() > 0
+    assert taken.accrue(24).balances() == taken.balances()
+    multi = Account(venues.TEACHING_MULTI, BTC=10).mark(BTC=50_000).trade(LINEAR, 5, 50_000).pay_funding(LINEAR, 0.01)
+    assert multi.balances()["USDT"] == near(-2_500) and multi.accrue(24).balances()["USDT"] == near(-2_500.6)

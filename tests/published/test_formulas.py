@@ -890,14 +890,15 @@ def test_random_pools_meet_the_general_formulation_where_they_are_said_to():
 HOLDS = {"ONE": 100.0, "TWO": 40.0}  # indices and their marks
 
 
-def plain_funding(state, symbol, rate, periods):
-    """Pays one contract's funding in `state`, a dict of plain numbers; returns the sum that longs and shorts paid."""
-    paid, legs = 0.0, [leg for leg in state["legs"] if leg["symbol"] == symbol]
+def plain_funding(state, rates, periods=1.0):
+    """Pays funding at rates by symbol in `state`, a dict of plain numbers; returns what longs and shorts paid in all."""
+    paid, legs = 0.0, [(leg, rates[leg["symbol"]] * periods) for leg in state["legs"] if leg["symbol"] in rates]
     # receipts first; then cross before isolated, else as they were opened
-    for leg in sorted(legs, key=lambda leg: (leg["q"] * rate > 0, "margin" in leg)):
+    for leg, rate in sorted(legs, key=lambda one: (one[0]["q"] * one[1] > 0, "margin" in one[0])):
+        symbol = leg["symbol"]
         at = state["own"].get(symbol) if state["valued_at"] == "mark" else None
         at = at or state["marks"][leg["index"]]
-        amount = leg["q"] * (leg["face"] / at if leg["inverse"] else leg["face"] * at) * rate * periods
+        amount = leg["q"] * (leg["face"] / at if leg["inverse"] else leg["face"] * at) * rate
         paid += amount
         if "margin" not in leg:
             state["cross"][leg["settle"]] -= amount
@@ -995,7 +996,7 @@ def test_random_accounts_pay_what_plain_arithmetic_says():
         kinds = {(leg["inverse"], leg["q"] > 0, "margin" in leg) for leg in state["legs"] if leg["symbol"] == symbol}
         seen |= {(*kind, rate > 0, state["charged_to"], state["valued_at"]) for kind in kinds}
         after, margins = account.pay_funding(symbol, rate, periods), [leg.get("margin") for leg in state["legs"]]
-        paid = plain_funding(state, symbol, rate, periods)
+        paid = plain_funding(state, {symbol: rate}, periods)
         moved = [leg.get("margin") != margin for leg, margin in zip(state["legs"], margins, strict=True)]
         if state["charged_to"] == "account":  # how often the account's own was enough, and how often not
             short, enough = short + any(moved), enough + (not any(moved))
@@ -1018,8 +1019,7 @@ def test_random_schedules_are_followed_step_by_step():
             state["marks"] |= {index: float(row[step]) for index, row in followed.items()}
             state["own"] = {}  # a mark of the index's takes those of its contracts away
             plain_close(state)
-            for symbol in symbols:
-                plain_funding(state, symbol, float(rates[symbol][step]), 1.0)
+            plain_funding(state, {symbol: float(rates[symbol][step]) for symbol in symbols})
             plain_close(state)
             assert_same(after, state)
         closed, survived = closed + bool(after.liquidations), survived + bool(state["legs"])

@@ -412,7 +412,7 @@ def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases(
 
 
 def test_the_shipped_funding_rules_are_those_of_the_cases():
-    assert venues.KRAKEN_FUNDING.cap == -venues.KRAKEN_FUNDING.least == CASES["kraken-funding-cap"]["inputs"]["cap"]
+    assert venues.KRAKEN_FUNDING.cap == -venues.KRAKEN_FUNDING.lowest == CASES["kraken-funding-cap"]["inputs"]["cap"]
     for name, rule in (("BITMEX", venues.XBTUSD_FUNDING), ("KRAKEN", venues.KRAKEN_FUNDING)):
         assert getattr(venues, name).funding is rule
 
@@ -433,9 +433,9 @@ def test_a_sum_of_payments_is_the_same_at_once_and_one_by_one():
     case = CASES["ft-funding-1"]
     i = inputs_of(case)
     account, position = holding(case, i, Funding(), {"BTC": i["marks"][0]})
-    at_once = funding.total(position, i["marks"], i["rates"])
+    at_once = funding.total(position, i["rates"], i["marks"])
     assert agrees(case, {"short_receives": -at_once}) and not agrees(case, {"short_receives": at_once})
-    assert funding.payments(position, i["marks"], i["rates"]).sum() == pytest.approx(at_once, rel=1e-12)
+    assert funding.payments(position, i["rates"], i["marks"]).sum() == pytest.approx(at_once, rel=1e-12)
     after = account
     for mark, rate in zip(i["marks"], i["rates"], strict=True):
         after = after.mark(BTC=mark).pay_funding(position.instrument, rate)
@@ -450,7 +450,7 @@ def test_who_opens_15_seconds_late_misses_a_payment():
     position = position_of(case, i)
     for start in (-late, late):
         met = [n for n, hour in enumerate((0, 8)) if hour in rule.times(start, 8)]
-        received = -funding.total(position, [i["marks"][n] for n in met], [i["rates"][n] for n in met])
+        received = -funding.total(position, [i["rates"][n] for n in met], [i["marks"][n] for n in met])
         assert agrees(case, {"short_receives": received}) == (start < 0)
     assert received == pytest.approx(-0.0002493, rel=1e-9)
 

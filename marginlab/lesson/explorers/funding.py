@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ... import Account, Perpetual, Venue, funding, liquidation_price, venues
+from ... import Account, Funding, Perpetual, Venue, funding, liquidation_price, venues
 from ...model import checks
 from ...model.display import fmt
 from .. import figures
@@ -91,7 +91,11 @@ class FundingRates(Explorer):
         contract, count = self.instrument, int(days * 24 // interval)
         contracts = side * self.size / abs(contract.notional(1.0, self.entry))
         start = Account(self.venue, **{contract.settle: self.balance}).mark(**{contract.index: self.entry})
-        reading = {"each": side * self.size * rate / 100, "payments": count, "year": rate / 100 * 8_760 / interval}
+        reading = {
+            "each": side * self.size * rate / 100,
+            "payments": count,
+            "year": Funding(interval=interval).annual(rate / 100),
+        }
         for mode, how in (("isolated", {"isolated": True, "leverage": leverage}), ("cross", {})):
             reading[mode] = self.column(start, contracts, rate / 100, count, interval, how)
         reading["axes"] = days, contracts

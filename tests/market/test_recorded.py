@@ -660,7 +660,7 @@ def test_without_ccxt_it_says_what_is_missing(monkeypatch, capsys):
 @pytest.mark.parametrize("moment", [1_700_000_000_000, 2024, 1.5])
 def test_a_number_is_no_date(load, moment):
     for dates in ((moment, DAY[1]), (DAY[0], moment)):
-        with pytest.raises(ValueError, match="(since|until) must be a date such as '2026-10-01'"):
+        with pytest.raises(ValueError, match=r"(since|until) must be a date such as '2026-10-01'"):
             load("okx", *dates)
 
 

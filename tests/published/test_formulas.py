@@ -891,7 +891,7 @@ HOLDS = {"ONE": 100.0, "TWO": 40.0}  # indices and their marks
 
 
 def plain_funding(state, rates, periods=1.0):
-    """Pays funding at rates by symbol in `state`, a dict of plain numbers; returns what longs and shorts paid in all."""
+    """Pays funding at rates by symbol in `state`, a dict of plain numbers; returns what was paid."""
     paid, legs = 0.0, [(leg, rates[leg["symbol"]] * periods) for leg in state["legs"] if leg["symbol"] in rates]
     # receipts first; then cross before isolated, else as they were opened
     for leg, rate in sorted(legs, key=lambda one: (one[0]["q"] * one[1] > 0, "margin" in one[0])):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from marginlab import Funding, venues
 from marginlab.model.rates import premium
+from tests.model.refusal import refused
 
 STEADY = settings(deadline=None, derandomize=True, database=None, max_examples=150)
 PLAIN = Funding()  # Binance: 8 hours, interest 0.01 %, damper 0.05 %
@@ -221,15 +222,6 @@ def test_premiums_of_arrays():
 
 
 # ------------------------------------------------------------------- refusals
-
-
-def refused(error, words, action):
-    """`action` raises just `error`, and its message holds all `words`."""
-    with pytest.raises((TypeError, ValueError)) as caught:
-        action()
-    assert caught.type is error
-    for word in words:
-        assert word in str(caught.value)
 
 
 BAD = [(nan, "nan", ValueError), (inf, "inf", ValueError), ("8", "'8'", TypeError), (True, "True", TypeError)]

@@ -21,6 +21,7 @@ from marginlab import (
     surface,
     venues,
 )
+from tests.model import refusal
 
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
@@ -37,19 +38,8 @@ ACCOUNT = (
 POOL = ACCOUNT[INVERSE]
 
 
-def state(account):
-    return repr(account), account.balances(), account.events, dict(account.marks), [p.positions for p in account.pools]
-
-
 def refused(error, words, action, account=ACCOUNT):
-    """`action` raises just `error`, its message holds all `words`, and the account is as it was."""
-    before = state(account)
-    with pytest.raises((TypeError, ValueError, KeyError)) as caught:
-        action()
-    assert caught.type is error
-    for word in words:
-        assert word in str(caught.value)
-    assert state(account) == before
+    refusal.refused(error, words, action, account)
 
 
 NOT_FINITE = [(nan, "nan"), (inf, "inf"), (-inf, "-inf")]

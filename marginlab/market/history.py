@@ -25,8 +25,7 @@ class History:
         False for an episode, which is constructed; True for what an exchange recorded.
     prices, low, high : DataFrame
         Mark (or index) price in quote currency, and the least and the greatest until the next: a row for each time
-        (UTC), a column for each coin. In an episode the three are the same, and what was
-        published: often trades.
+        (UTC), a column for each coin. In an episode the three are the same, and what was published: often trades.
     funding : DataFrame
         Rates paid: a row for each payment (UTC), a column for each coin.
     notes : tuple of str

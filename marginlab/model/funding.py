@@ -29,13 +29,13 @@ def payments(position, rates, prices):
     the contract is inverse. Source: BitMEX, perpetual contracts guide; OKX, "Funding fee mechanism". TypeError or
     ValueError if they do not fit, or hold what is not a finite number, or a price not above 0.
     """
-    prices, rates = _paths(position, prices, rates)
+    rates, prices = _paths(position, rates, prices)
     return position.notional(prices) * rates
 
 
 def total(position, rates, prices):
     """Sum over time of `payments`, path by path: without an array of every single one."""
-    prices, rates = _paths(position, prices, rates)
+    rates, prices = _paths(position, rates, prices)
     if not np.ndim(prices):
         return position.notional(prices) * (rates.sum(axis=0) if np.ndim(rates) else rates)
     if position.instrument.inverse:
@@ -44,7 +44,7 @@ def total(position, rates, prices):
     return position.quantity * position.instrument.face * np.einsum("t...,t...->...", prices, rates)
 
 
-def _paths(position, prices, rates):
+def _paths(position, rates, prices):
     if not isinstance(position, Position):
         raise TypeError(f"position must be a Position, not {position!r}")
     prices, rates = checks.positive("prices", prices), checks.finite("rates", rates)
@@ -54,7 +54,7 @@ def _paths(position, prices, rates):
             f"{np.shape(rates)} beside {np.shape(prices)}"
         )
     wide = max(np.ndim(prices), np.ndim(rates))  # the axes after time that are missing are one wide
-    return (np.reshape(x, x.shape + (1,) * (wide - x.ndim)) if np.ndim(x) else x for x in (prices, rates))
+    return (np.reshape(x, x.shape + (1,) * (wide - x.ndim)) if np.ndim(x) else x for x in (rates, prices))
 
 
 def break_even(position, paid):
@@ -138,7 +138,7 @@ def steps(account, rates, prices=None, hours=None):
         if not account.find(symbol):
             account[symbol]  # says what is open
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
-    account.at(**{name: float(_at(row, 0)) for name, row in prices.items()})  # refuses what nothing follows
+    account.at(**{name: float(_at(row, 0)) for name, row in prices.items() if np.size(row)})  # refuses unknown names
     hours = checks.finite("hours", account.venue.funding.interval if hours is None else hours)
     if np.ndim(hours) > 1 or np.any(np.less(hours, 0)):
         raise ValueError(f"hours must be a number, or a row of numbers, of at least 0, not {hours!r}")

@@ -141,6 +141,7 @@ def test_a_payment_out_of_the_account_is_in_the_table():
 
 
 def test_a_table_of_nothing_is_empty():
+    assert schedule(LONG, {LINEAR: []}, {"BTC": []}).empty
     frame = schedule(LONG, {LINEAR: []})
     assert frame.empty and list(frame.columns) == COLUMNS and frame.index.names == ["payment", "pool"]
 

@@ -126,6 +126,8 @@ def crossings(pool, along, kind):
     low, high = solve(fixed, moving, 0.0, along.end), solve(fixed, moving, inf, along.end)
     if low is not None and low < 1e-13 * along.here:  # rounding: a long that is paid in full ends at 0
         low = None
+    if high is not None and high > 1e13 * along.here:  # so is this: a debt of 1e-20 coins
+        high = None
     return Crossings(kind, pool, along, low, high)
 
 

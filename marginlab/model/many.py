@@ -87,7 +87,7 @@ def _liquidation_block(venue, instrument, schedule, quantity, entry, margin, mar
         notional = (goal - z * share * schedule.maintenance(at, n)) / (1 + z * fee)
     notional = np.maximum(notional, 0.0)
     price = size / notional if instrument.inverse else notional / size
-    return np.where(price < 1e-13 * mark, 0.0, price)  # rounding, as in `crossings`
+    return np.where(price < 1e-13 * mark, 0.0, np.where(price > 1e13 * mark, inf, price))  # rounding, as in `crossings`
 
 
 def _first_to_go(schedule, goal, z, contracts, share, fee):

@@ -152,6 +152,7 @@ class Pool:
         equity, requirement = self._stand(self.prices(given, **prices))
         return equity - requirement
 
+    @np.errstate(over="ignore")  # infinite over a requirement of next to nothing
     def margin_ratio(self, given=None, /, **prices):
         """Equity / requirement: 1 at liquidation, infinite without positions. Some venues print the inverse."""
         equity, requirement = self._stand(self.prices(given, **prices))
@@ -192,8 +193,6 @@ class Pool:
         At most what is held; each coin takes its value after haircut along. Negative if initial margin is short.
         """
         return capital.withdrawable(self, currency or self.currency, self.prices(given, **prices))
-
-    # ------------------------------------------------------ its turning points
 
     def liquidation(self, index=None):
         """The prices at which slack is zero, others held at their marks: a `Crossings`.

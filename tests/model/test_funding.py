@@ -634,7 +634,7 @@ def test_a_shift_is_that_of_the_liquidation_price_found_again(contract, quantity
     else:
         assert first == pytest.approx(side * amount / (size * (1 - side * mmr)), rel=1e-9, abs=1e-9)
         assert exact == pytest.approx(first, abs=1e-9 * before)
-    if abs(share) > 0.01:
+    if abs(share) > 0.01 and pool.slack() > 1e-9 * pool.equity():
         assert exact * side * share > 0  # a payment moves it towards the mark, a receipt away
 
 

@@ -213,7 +213,8 @@ class Account:
         return self.credit(currency, -sign * amount).updated(pool.adding(sign * amount), events=[event])
 
     def accrue(self, hours):
-        """Interest on every debt for so many hours, by the venue's rule: it is added to the debt.
+        """Interest on every borrowed coin for so many hours, by the venue's rule: it is added to the debt. A balance
+        of a pool's own currency that losses or funding took below zero bears it in a multi-currency cross pool only.
 
         Every call counts the periods that it starts, so that one call for 25 hours and 25 calls for one hour each
         differ by the interest on the interest. ValueError unless hours is 0 or more.

@@ -34,7 +34,7 @@ def payments(position, rates, prices):
 
 
 def total(position, rates, prices):
-    """Sum over time of `payments`, path by path: without an array of every single one."""
+    """Sum over time of `payments`, in the settlement currency: one number for each path. Arguments as there."""
     rates, prices = _paths(position, rates, prices)
     if not np.ndim(prices):
         return position.notional(prices) * (rates.sum(axis=0) if np.ndim(rates) else rates)
@@ -131,7 +131,8 @@ def steps(account, rates, prices=None, hours=None):
         Before each step, for the interest on debts; the venue's funding interval if absent. With the rows of a history
         (`market.history.History`) give its `hours`.
 
-    ValueError if the sequences are not equally long, or there is none.
+    KeyError if a contract is not open; TypeError or ValueError if a value cannot be meant, nothing follows a price, or
+    the sequences are not equally long, or there is none.
     """
     rates, prices = _rows("rates", rates), _rows("prices", {} if prices is None else prices)
     for symbol in rates:

@@ -92,3 +92,20 @@ def test_a_short_that_no_price_keeps_alive_is_not_answered_with_nan():
     # 10 coins at a rate of 1 % + 20 % a coin: V - (0.01 + 0.2 V) V is at most 1.225, and 9 would be needed
     contract = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),), growth=0.2))
     assert not isnan(liquidation_price(RULES[0], contract, -5_000, 50_000, 1))
+
+
+def test_a_price_beyond_all_prices_is_none_in_arrays_and_in_pools():
+    """What is left of the notional is rounding: a short of coins that are there, to the last digit."""
+    contract = Perpetual("I1", "BTC", "BTC", tiers=Tiers.flat(0.0))
+    venue, margin = Venue("A"), 1.0 - 2.0**-52
+    assert liquidation_price(venue, contract, -50_000.0, 50_000.0, margin) == inf
+    position = Position(contract, -50_000.0, 50_000.0)
+    found = Pool("BTC", {"BTC": margin}, [position], venue, {"BTC": 50_000.0}).liquidation()
+    assert found.above.price is None and "inverse short" in found.above.why
+    near = liquidation_price(venue, contract, -50_000.0, 50_000.0, 1.0 - 1e-9)  # but this is a price
+    assert near == pytest.approx(5e13, rel=1e-6)
+    # a debt of next to nothing, as a random search found it
+    owed = Pool("USD", {"BTC": -2.7e-278, "ETH": 1.0}, (), venues.TEACHING_MULTI, {"BTC": 40_000.0, "ETH": 1_500.0})
+    assert owed.liquidation(["BTC", "ETH"]).high is None and owed.liquidation(["BTC", "ETH"]).above.why
+    assert owed.margin_ratio(BTC=np.array([1e-30, 1e-28])).tolist() == [inf, inf]
+    assert owed.margin_ratio(BTC=1e-30) == inf

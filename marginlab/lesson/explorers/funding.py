@@ -20,7 +20,7 @@ class FundingRates(Explorer):
     instrument : Perpetual, optional
         What is traded; the inverse BTC-USD contract of 100 USD if absent.
     venue : Venue
-        By whose rules.
+        By whose rules: funding charged to the position; single-currency, if the contract is inverse.
     entry : float
         Price at which it is bought or sold, and which does not move, quote currency.
     balance : float

@@ -229,7 +229,7 @@ class FundingRates(Explorer):
         drawn["requirement"].set_data([0, days], [pool.requirement()] * 2 if pool else [np.nan, np.nan])
         days_closed = [d for mode in MODES if (d := reading[mode]["closed"]) is not None]
         drawn["closed"].set_data(days_closed, [self.entry] * len(days_closed))
-        width = next(edge for edge in (8, 16, 32, 64, 96) if edge >= days)
+        width = next(edge for edge in (2, 4, 8, 16, 32, 64, 96) if edge >= days)
         scale = next(m * 10.0**n for n in range(-9, 19) for m in (1.2, 2.4, 6) if m * 10.0**n >= top)
         low = 0.6 if min(prices) >= 0.6 * self.entry else 0.0
         high = next(edge for edge in (1.5, 3, 6) if edge * self.entry >= max(prices))

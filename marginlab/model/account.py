@@ -150,11 +150,7 @@ class Account:
         for name in prices:
             if name not in known:
                 raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
-        after = self.mark(**prices) if prices else self
-        for pool in after.pools:
-            if pool.open and pool.slack() <= 1e-12 * pool.requirement():  # at the line itself, to rounding
-                after = waterfall.liquidated(after, pool)
-        return after
+        return waterfall.follow(self.mark(**prices) if prices else self)
 
     # ------------------------------------------------------ trades and transfers
 

@@ -16,7 +16,8 @@ class Event:
     """One entry of the ledger. `flows` says who gained (+) or lost (-) how much; it sums to zero.
 
     A liquidation carries what was `lost` by the trader of the pool's balances, at that price and less its debts, and
-    the `surplus` or `shortfall` that arose; `flows` says who took it.
+    the `surplus` or `shortfall` that arose; `flows` says who took it. What closes a part of it has the `quantity` of
+    contracts traded (signed), and the pool's equity `before` and `after`.
     """
 
     kind: str
@@ -28,6 +29,9 @@ class Event:
     lost: float = 0.0
     surplus: float = 0.0
     shortfall: float = 0.0
+    quantity: float = 0.0
+    before: float | None = None
+    after: float | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "flows", checks.Frozen(dict(self.flows)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from . import checks
 from .assets import Asset, Interest
+from .process import Liquidation
 from .rates import Funding
 from .tiers import Tiers
 
@@ -39,6 +40,8 @@ class Venue:
         BitMEX, KuCoin and Bybit (isolated), for other venues it is our assumption.
     shortfall_to : "insurance fund" or "counterparties"
         Who pays what is missing.
+    liquidation : Liquidation
+        What is closed first, and how much of it.
     quotes : tuple of str
         Currencies that count as one unit of quote currency unless a price for them is marked.
     account_mode : "single-currency" or "multi-currency"
@@ -70,6 +73,7 @@ class Venue:
     freed_to: str = "account"
     surplus_to: str = FUND
     shortfall_to: str = FUND
+    liquidation: Liquidation = field(default_factory=Liquidation)
     quotes: tuple = ("USD", "USDT", "USDC")
     account_mode: str = "single-currency"
     assets: checks.Frozen = field(default_factory=dict)
@@ -88,6 +92,8 @@ class Venue:
         checks.one_of("shortfall_to", self.shortfall_to, (FUND, COUNTERPARTIES))
         checks.one_of("account_mode", self.account_mode, ("single-currency", "multi-currency"))
         checks.number("fee", self.fee, least=0)
+        if not isinstance(self.liquidation, Liquidation):
+            raise TypeError(f"liquidation must be a Liquidation, not {self.liquidation!r}")
         if not isinstance(self.funding, Funding):
             raise TypeError(f"funding must be a Funding, not {self.funding!r}")
         for symbol, schedule in self.tiers.items():

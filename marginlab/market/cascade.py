@@ -11,10 +11,10 @@ from ..model.venue import Venue
 def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.inf):
     """Many isolated positions on one path of prices, where closing them moves the price further.
 
-    At each step the price is that of the path, moved by what was closed so far: price * (1 - impact(net)), with `net` the
-    worth, in quote currency, of longs less shorts that were closed, at the path's prices, and impact(-net) = -impact(net).
-    Positions at their liquidation price are closed there; that moves the price; and so on, until it stops. A
-    position loses its margin; what it lost beyond its bankruptcy price is paid by the fund, and when that is
+    At each step the price is that of the path, moved by what was closed so far: price * (1 - impact(net)), with `net`
+    the worth, in quote currency, of longs less shorts that were closed, at the path's prices, and impact(-net) =
+    -impact(net). Positions at their liquidation price are closed there; that moves the price; and so on, until it
+    stops. A position loses its margin; what it lost beyond its bankruptcy price is paid by the fund, and when that is
     empty by those whose winning positions are closed at the bankruptcy price (auto-deleveraging).
 
     Parameters
@@ -33,9 +33,9 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
     Returns
     -------
     (DataFrame, ndarray)
-        A row for each step: the path's `price`, the `moved` price, how many were `closed`, the `net` worth closed so far,
-        margin `lost`, what is `missing` beyond bankruptcy, and of it paid by the `fund` and by `counterparties`, in the
-        settlement currency. And the step at which each position was closed, -1 if it was not.
+        A row for each step: the path's `price`, the `moved` price, how many were `closed`, the `net` worth closed so
+        far, margin `lost`, what is `missing` beyond bankruptcy, and of it paid by the `fund` and by `counterparties`,
+        in the settlement currency. And the step at which each position was closed, -1 if it was not.
 
     TypeError or ValueError for what cannot be meant.
     """

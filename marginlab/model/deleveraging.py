@@ -24,7 +24,8 @@ def score(pool, position):
     value, start = size * contract.level(mark), size * contract.level(position.entry)
     bust = size * contract.level(end) if end else 0.0
     gain = (value - start) / abs(start)
-    leverage = abs(value) / (value - bust) if value != bust else inf
+    room = value - bust if end else abs(value)
+    leverage = abs(value) / room if room > 0 else inf
     return gain * leverage if gain > 0 else gain / leverage
 
 

@@ -60,9 +60,11 @@ def follow(account, last=None, impact=0.0, fund=inf):
     if not callable(impact):
         impact = checks.number("impact", impact, least=0)
     fund = fund if fund == inf else checks.number("fund", fund, least=0)
+    funds = {}
     for pool in account.pools:
         if pool.open and at_line(pool):
-            account, fund = liquidated(account, pool, Market(last, impact), fund)
+            there = funds.get(pool.currency, fund)
+            account, funds[pool.currency] = liquidated(account, pool, Market(last, impact), there)
     return account
 
 
@@ -73,14 +75,15 @@ def at_line(pool):
 
 def liquidated(account, pool, market, fund):
     """(account, what the fund has left) after one pool was followed to its end, or until it stood again."""
-    start, stepped = capital.balances(pool, pool.marks, full=True)[0], set()
+    start, haircut = capital.balances(pool, pool.marks, full=True)[0], pool.worth() - pool.equity()
+    stepped = set()
     while at_line(pool):
         position, count = portion(pool, market, stepped)
         if position is None:
-            return settled(account, pool, market, fund, start)
+            return settled(account, pool, market, fund, start, haircut)
         stepped.add(position.label)
         account = closed(account, pool, position, count, market, "partial liquidation")
-        fund += account.events[-1].flows[FUND]
+        fund += account.events[-1].flows[FUND] * pool.unit(position.instrument.settle, pool.marks)
         pool = next(p for p in account.pools if p.name == pool.name)
     return account, fund
 
@@ -116,7 +119,8 @@ def worth(pool, position):
 def stepped_down(pool, position, rule):
     """Contracts that a position keeps so many tiers below; 0 if its tier is too low to step down."""
     schedule, whole = position.instrument.tiers, abs(position.quantity)
-    notional = abs(position.notional(price(pool, position)))
+    at = position.entry if pool.venue.maintenance_at == "entry" else price(pool, position)
+    notional = abs(position.notional(at))  # what maintenance is charged on
     size = notional if schedule.basis == "notional" else whole
     tier = schedule.tier(size * (1 - 1e-12))  # what ends a tier is still in it
     if tier + 1 < rule.least_tier or tier < rule.tiers:
@@ -130,7 +134,7 @@ def restoring(pool, position, rule, market):
 
     def short(count):
         after = reduced(pool, position, count, market)[0]
-        return after.slack() - rule.buffer * after.requirement() < 0
+        return after.slack() <= (rule.buffer + 1e-11) * after.requirement()  # above the line, not on it
 
     low, high = 0.0, whole
     if short(whole):
@@ -167,7 +171,7 @@ def closed(account, pool, position, count, market, kind):
     return account.updated(after, events=[event])
 
 
-def settled(account, pool, market, fund, start):
+def settled(account, pool, market, fund, start, haircut):
     """(account, what the fund has left) after a pool is closed whole: positions filled, debts repaid, coins sold.
 
     What a haircut kept out of the equity is the trader's and is returned, in the pool's own currency; `start` is what
@@ -177,14 +181,14 @@ def settled(account, pool, market, fund, start):
     if market.last or market.impact or rule.fund_fee or rule.liquidator_fee:  # at the marks, one event says it all
         for position in pool.positions:
             account = closed(account, pool, position, abs(position.quantity), market, "partial liquidation")
-            fund += account.events[-1].flows[FUND]
+            fund += account.events[-1].flows[FUND] * pool.unit(position.instrument.settle, pool.marks)
             pool = next(p for p in account.pools if p.name == pool.name)
     held, left = capital.balances(pool, pool.marks, full=True)[0], pool.worth()
     size = sum(abs(h.amount) * pool.unit(h.currency, pool.marks) for h in pool.holdings)
     if abs(left) <= 1e-12 * max(size, abs(start)):  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
         left = 0.0
     surplus, shortfall = max(left, 0.0), max(0.0, -left)
-    returned = surplus if venue.surplus_to == TRADER else max(0.0, min(surplus, left - pool.equity()))
+    returned = surplus if venue.surplus_to == TRADER else max(0.0, min(surplus, haircut))
     paid = shortfall if venue.shortfall_to == FUND else 0.0
     flow = surplus - returned - paid
     flows = {TRADER: returned - held, FUND: flow, COUNTERPARTIES: held - returned - flow}

@@ -1,5 +1,6 @@
 """The model's speed, as ratios to plain versions of the same arithmetic: see conftest.py for the command."""
 
+import tracemalloc
 from bisect import bisect_right
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from marginlab import Asset, Perpetual, Pool, Position, Tiers, Venue, funding, liquidation_price, surface, venues
+from marginlab.market.cascade import cascade
 
 SCHEDULE = venues.BTCUSDT_2024_10
 FLOORS, RATES, AMOUNTS = SCHEDULE.floors, SCHEDULE.rates, SCHEDULE.amounts
@@ -259,3 +261,42 @@ def test_a_year_of_funding_to_one_multiplication_and_sum(ratio, settle):
     want = -20 * plain() if settle == "USDT" else -2_000 * (rates / prices).sum(axis=0)
     np.testing.assert_allclose(ours(), want, rtol=1e-9, atol=1e-12 * np.abs(want).max())
     ratio(f"a year of funding on 10,000 paths, {settle} / one multiply and sum", ours, plain, 3, rounds=5)
+
+
+# ------------------------------------------------------ a cascade of many positions
+
+
+def crowd(side):
+    """10,000 positions and 200 prices that fall from 50,000 to about 30,000, noisily."""
+    rng = np.random.default_rng(1)
+    quantity = rng.uniform(0.1, 2, 10_000) * (rng.choice([-1, 1], 10_000) if side is None else side)
+    entry = rng.uniform(48_000, 52_000, 10_000)
+    margin = np.abs(quantity) * entry / rng.uniform(1.2, 20, 10_000)
+    return quantity, entry, margin, 50_000 * np.exp(np.cumsum(rng.normal(-0.0025, 0.01, 200)))
+
+
+def pushed(net):
+    return 0.3 * net / (net + 1e9)
+
+
+@pytest.mark.parametrize("side", [1, None], ids=["longs", "both"])
+def test_a_cascade_to_one_matrix_of_comparisons(ratio, side):
+    book, venue = crowd(side), venues.BINANCE_2024_10
+    end = liquidation_price(venue, BTC, *book[:3])
+
+    def plain():
+        return (end[:, None] >= book[3]).any(axis=1)
+
+    def ours():
+        return cascade(venue, BTC, *book, pushed)
+
+    found, still = ours()[1] >= 0, cascade(venue, BTC, *book, lambda net: 0.0)[1] >= 0
+    longs = book[0] > 0
+    assert (still == plain())[longs].all() and 500 < still[longs].sum() < found[longs].sum()
+    tracemalloc.start()  # 1 MB; the matrix alone is 2
+    ours()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3e6
+    name = f"a cascade of 10,000 positions, 200 prices, {'longs' if side else 'both'} / one matrix"
+    ratio(name, ours, plain, 10)

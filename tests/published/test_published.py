@@ -22,6 +22,8 @@ from marginlab import (
     funding,
     venues,
 )
+from marginlab.model.process import Liquidation
+from marginlab.model.waterfall import follow
 
 DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DATA["cases"]}
@@ -147,13 +149,25 @@ def roe(case, i):
 
 
 def insurance(case, i):
-    """What the fund gains when a position that is bankrupt at `bank` is closed at `fill_q`."""
-    contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(0.0))
+    """What the fund gains when a position that is bankrupt at `bank` is marked there and closed at `fill_q`."""
+    contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(0.1))
     side, bank = (1 if i["sell"] else -1), i["bank"]
-    entry = bank * (1 + side / 2)
-    account = Account(Venue(case["venue"], shortfall_to="insurance fund"), USDT=bank)
-    after = account.trade(contract, side, entry, isolated=bank / 2).at(BTC=i["fill_q"])
-    return {"delta": lambda: sum(event.flows["insurance fund"] for event in after.liquidations)}
+    venue = Venue(case["venue"], surplus_to="trader", liquidation=Liquidation(fund_fee=i["fee"]))
+    account = Account(venue, USDT=bank).trade(contract, side, bank * (1 + side / 2), isolated=bank / 2).mark(BTC=bank)
+    after = follow(account, last={"BTC": i["fill_q"]})
+    return {"delta": lambda: sum(event.flows.get("insurance fund", 0.0) for event in after.events)}
+
+
+def partial_size(case, i):
+    """How much of 10 contracts is closed to cure a shortage, which is in USD; `qpx` is the price of their currency."""
+    rule = Liquidation(partial="size", liquidator_fee=i["liqfee"], fund_fee=i["iffee"])
+    venue = Venue(case["venue"], account_mode="multi-currency", assets={"*": Asset()}, liquidation=rule)
+    contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(i["mr"]))
+    count, px, qpx = 10.0, i["px"], i["qpx"]
+    wallet = count * px + count * px * i["mr"] - i["shortage"] / qpx  # it was bought at twice the price
+    account = Account(venue, USDT=wallet).mark(BTC=2 * px, USDT=qpx).trade(contract, count, 2 * px).mark(BTC=px)
+    (event,) = follow(account).events[len(account.events) :]
+    return {"base": lambda: -event.quantity}
 
 
 # ------------------------------------------------- coins held and owed: spot margin
@@ -270,6 +284,7 @@ READERS = {
     "maintenance_amount": amounts,
     "roe": roe,
     "insurance_fund_delta": insurance,
+    "partial_liquidation_size": partial_size,
     "funding_payment": funding_payment,
     "funding_rate": funding_rate,
 }

@@ -1,0 +1,764 @@
+"""Liquidation step by step: by hand, then what must hold for any account under any rule, then what may go wrong."""
+
+from dataclasses import replace
+from itertools import pairwise
+from math import fsum, inf, isfinite, nan
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from marginlab import Account, Asset, Perpetual, Spot, Tiers, Venue
+from marginlab.model.process import Liquidation
+from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
+from marginlab.model.waterfall import follow
+from tests.model.refusal import refused, state
+
+STEADY = settings(deadline=None, derandomize=True, database=None)
+LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
+ETHER = Perpetual("ETH-USDT", index="ETH", settle="USDT")
+SOL = Perpetual("SOL-USDT", index="SOL", settle="USDT")
+INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
+PART, ALL, QUEUE = "partial liquidation", "liquidation", "auto-deleveraging"
+
+
+def near(value):
+    return pytest.approx(value, rel=1e-12, abs=1e-10)
+
+
+def flat(rate=0.1, surplus_to=FUND, shortfall_to=FUND, **rule):
+    """A venue with one maintenance rate, and how it liquidates."""
+    return Venue("flat", tiers={"*": Tiers.flat(rate)}, surplus_to=surplus_to, shortfall_to=shortfall_to,
+                 liquidation=Liquidation(**rule))  # fmt: skip
+
+
+def one(quantity=10, entry=100, margin=200, venue=None, contract=LINEAR):
+    """An account of 1,000 USDT with one isolated position."""
+    return Account(venue or flat(), USDT=1_000).trade(contract, quantity, entry, isolated=margin)
+
+
+def steps(before, after):
+    """What was added to the ledger."""
+    assert after.events[: len(before.events)] == before.events
+    return after.events[len(before.events) :]
+
+
+def kinds(before, after):
+    return [step.kind for step in steps(before, after)]
+
+
+def total(found, party):
+    return fsum(step.flows.get(party, 0.0) for step in found)
+
+
+# ------------------------------------------------------- trigger, fill and impact
+
+# 200 + 10 (P - 100) = P: the line is 88.889 for the long, 109.091 for the short
+LONG, SHORT = one(), one(-10)
+
+
+def test_a_wick_of_the_last_price_does_nothing():
+    for mark, last in ((95, 50), (89, 1e-9), (89, 1e9), (1e6, 1)):
+        account = LONG.mark(BTC=mark)
+        assert follow(account, last={"BTC": last}, impact=0.5, fund=0) is account
+    edge = one(1, 100, 60, flat(0.2))  # 60 - 50 = 0.2 * 50
+    account = edge.mark(BTC=50.0001)
+    assert follow(account, last={"BTC": 30}) is account
+    assert kinds(edge, follow(edge.mark(BTC=50), last={"BTC": 70})) == [PART, ALL]
+
+
+def test_the_mark_triggers_and_the_last_price_fills():
+    account = LONG.mark(BTC=88)
+    after = follow(account, last={"BTC": 90})
+    fill, end = steps(account, after)
+    assert (fill.kind, fill.pool, fill.currency, fill.price) == (PART, "isolated BTC-USDT", "USDT", 90)
+    assert (fill.quantity, fill.before, fill.after) == (-10, near(80), near(100))
+    assert fill.flows == {TRADER: near(-100), FUND: 0, COUNTERPARTIES: near(100)}
+    assert (end.kind, end.lost, end.surplus, end.shortfall) == (ALL, near(200), near(100), 0)
+    assert end.flows == {TRADER: near(-100), FUND: near(100), COUNTERPARTIES: near(0)}
+    assert after.balances() == {"USDT": near(800)} and [p.name for p in after.pools] == ["cross USDT"]
+    assert after.liquidations == (end,)
+
+
+def test_what_is_left_after_fills_goes_to_the_trader_where_the_venue_says():
+    account = one(venue=flat(surplus_to=TRADER)).mark(BTC=88)
+    after = follow(account, last={"BTC": 90})
+    assert after.balances() == {"USDT": near(900)} and after.liquidations[0].lost == near(100)
+    assert total(steps(account, after), TRADER) == near(-100) and total(steps(account, after), FUND) == near(0)
+
+
+def test_without_last_prices_it_is_what_at_does():
+    after, same = follow(LONG.mark(BTC=88)), LONG.at(BTC=88)
+    assert state(after) == state(same)
+    (only,) = steps(LONG, after)
+    assert (only.kind, only.price, only.lost, only.surplus) == (ALL, 88, near(200), near(80))
+    assert only.flows == {TRADER: near(-200), FUND: near(80), COUNTERPARTIES: near(120)}
+    assert (only.quantity, only.before, only.after) == (0, None, None)
+
+
+@pytest.mark.parametrize("account, mark, last, impact, want", [
+    (LONG, 88, {"BTC": 90}, 0.1, 81), (SHORT, 110, {"BTC": 108}, 0.1, 118.8),
+    (LONG, 88, {}, 0.1, 79.2), (SHORT, 110, {}, 0.1, 121),
+    (LONG, 88, {"BTC": 90}, lambda worth: worth / 10_000, 81.9),  # 900 are sold
+    (SHORT, 110, {"BTC": 108}, lambda worth: worth / 10_000, 119.664),  # 1,080 are bought
+    (LONG, 88, {"BTC": 90, "BTC-USDT": 85}, 0.0, 85), (LONG, 88, {"ETH": 1}, 0.0, 88),
+])  # fmt: skip
+def test_impact_is_against_the_order(account, mark, last, impact, want):
+    account = account.mark(BTC=mark)
+    fill, end = steps(account, follow(account, last=last, impact=impact))
+    assert fill.price == near(want) and fill.before == near(account[LINEAR].equity())
+    left = 200 - 10 * abs(want - 100)
+    assert fill.after == near(left) and (end.surplus, end.shortfall) == (near(max(left, 0)), near(max(-left, 0)))
+    assert total((fill, end), FUND) == near(left)
+
+
+def test_impact_is_asked_for_the_worth_in_quote_currency():
+    asked = []
+    account = Account(flat(), BTC=1).trade(INVERSE, 100, 50_000, isolated=0.03).mark(BTC=45_000)
+    after = follow(account, last={"BTC": 40_000}, impact=lambda worth: asked.append(worth) or 0.01)
+    assert asked[0] == 10_000 and steps(account, after)[0].price == near(39_600)
+    assert steps(account, after)[0].flows[TRADER] == near(0.2 - 10_000 / 39_600)
+
+
+def test_a_contracts_own_mark_triggers_and_fills():
+    account = LONG.mark(BTC=95).mark(**{"BTC-USDT": 88})
+    assert steps(account, follow(account, impact=0.5))[0].price == near(44)
+
+
+@pytest.mark.parametrize("error, words, given", [
+    (ValueError, ["the last price of BTC must be a finite number above 0", "0"], {"last": {"BTC": 0}}),
+    (ValueError, ["the last price of BTC", "nan"], {"last": {"BTC": nan}}),
+    (TypeError, ["the last price of BTC", "'90'"], {"last": {"BTC": "90"}}),
+    (ValueError, ["impact must be a finite number of at least 0", "-0.1"], {"impact": -0.1}),
+    (ValueError, ["impact", "nan"], {"impact": nan}), (TypeError, ["impact", "None"], {"impact": None}),
+    (ValueError, ["impact must be from 0 to below 1", "1.0"], {"impact": 1}),
+    (ValueError, ["impact must be from 0 to below 1", "-0.5", "880"], {"impact": lambda worth: -0.5}),
+    (ValueError, ["impact must be from 0 to below 1", "nan"], {"impact": lambda worth: nan}),
+    (ValueError, ["fund must be a finite number of at least 0", "-1"], {"fund": -1}),
+    (ValueError, ["fund", "nan"], {"fund": nan}), (TypeError, ["fund", "'5'"], {"fund": "5"}),
+    (TypeError, ["fund", "True"], {"fund": True}),
+])  # fmt: skip
+def test_what_cannot_be_meant_is_refused(error, words, given):
+    account = LONG.mark(BTC=88)
+    refused(error, words, lambda: follow(account, **given), account)
+
+
+# --------------------------------------------------------------- how much at a time
+
+
+def test_a_fifth_first_and_then_the_rest():
+    account = one(venue=flat(partial="share", share=0.2, above=500))
+    at = account.mark(BTC=88)  # 8 of 10 need 70.4 of the 80 that are there
+    after = follow(at)
+    (fill,) = steps(at, after)
+    assert (fill.kind, fill.price, fill.quantity, fill.before, fill.after) == (PART, 88, near(-2), near(80), near(80))
+    assert fill.flows == {TRADER: near(-24), FUND: 0, COUNTERPARTIES: near(24)}
+    pool = after[LINEAR]
+    assert pool.positions[0].quantity == near(8) and pool.positions[0].entry == 100
+    assert pool.collateral == {"USDT": near(176)} and pool.slack() == near(9.6) and not after.liquidations
+    deep = account.mark(BTC=86)  # 8 of 10 need 68.8 of 60
+    part, end = steps(deep, follow(deep))
+    assert (part.kind, part.quantity, end.kind) == (PART, near(-2), ALL)
+    assert (end.lost, end.surplus, end.price) == (near(200), near(60), 86)
+    assert total((part, end), TRADER) == near(-200) and total((part, end), COUNTERPARTIES) == near(140)
+
+
+def test_the_rest_after_a_fifth_is_filled_at_the_market():
+    account = one(venue=flat(partial="share", share=0.2, above=500)).mark(BTC=86)
+    found = steps(account, follow(account, last={"BTC": 80}))
+    assert [(step.kind, step.quantity) for step in found] == [(PART, near(-2)), (PART, near(-8)), (ALL, 0)]
+    # 60 at the mark; 2 at 6 less, and then 8
+    assert [step.before for step in found[:2]] == [near(60), near(48)] and found[1].after == near(0)
+    assert total(found, TRADER) == near(-200) and total(found, FUND) == near(0)
+
+
+@pytest.mark.parametrize("above, first", [(880, ALL), (879.99, PART)])
+def test_small_positions_are_closed_whole(above, first):
+    for partial in ("share", "size"):
+        account = one(venue=flat(partial=partial, above=above)).mark(BTC=88)
+        assert kinds(account, follow(account, impact=bounded(0.0)))[-1:] == [first]
+
+
+@pytest.mark.parametrize("price", [88, 88.5])
+def test_above_counts_quote_currency_and_not_coins(price):
+    # 10,000 USD, whatever the price: 0.2 BTC are not above 9,000, and the contracts are
+    for above, first in ((9_999, PART), (10_000.001, ALL)):
+        account = Account(flat(partial="share", above=above), BTC=1).trade(INVERSE, 100, 50_000, isolated=0.03)
+        account = account.mark(BTC=price * 540)
+        assert kinds(account, follow(account))[0] == first
+
+
+STEPS = Tiers(((0, 0.01), (500, 0.05), (800, 0.1)))  # 880: 28; 800: 20; 500: 5
+COUNTS = Tiers(((0, 0.01), (5, 0.05), (8, 0.1)), basis="quantity")  # 10: 4 %; 8: 2.5 %; 5: 1 %
+
+
+def tiered(margin, schedule=STEPS, **rule):
+    venue = Venue("steps", tiers={"*": schedule}, liquidation=Liquidation(partial="tiers", **rule))
+    return one(margin=margin, venue=venue).mark(BTC=88)
+
+
+@pytest.mark.parametrize("margin, rule, kept, requirement, seen", [
+    (145, {}, 800 / 88, 20, [PART]),  # 25 for 28, then for 20
+    (135, {}, 500 / 88, 5, [PART, PART]),  # 15 for 28, 20, 5
+    (145, {"tiers": 2}, 500 / 88, 5, [PART]),
+    (124, {}, None, None, [PART, PART, ALL]),  # 4
+    (124, {"tiers": 2}, None, None, [PART, ALL]),
+    (145, {"least_tier": 3}, 800 / 88, 20, [PART]), (135, {"least_tier": 3}, None, None, [PART, ALL]),
+    (145, {"least_tier": 4}, None, None, [ALL]), (145, {"tiers": 3}, None, None, [ALL]),
+    (145, {"above": 880}, None, None, [ALL]),
+])  # fmt: skip
+def test_down_the_tiers_one_or_two_at_a_time(margin, rule, kept, requirement, seen):
+    account = tiered(margin, **rule)
+    after = follow(account)
+    assert kinds(account, after) == seen
+    if kept is None:
+        assert len(after.pools) == 1
+        return
+    pool, position = after[LINEAR], after[LINEAR].positions[0]
+    assert position.quantity == near(kept) and pool.requirement() == near(requirement)
+    assert pool.requirement() == near(STEPS.maintenance(88 * kept)) and pool.slack() == near(margin - 120 - requirement)
+    assert fsum(step.quantity for step in steps(account, after)) == near(kept - 10)
+
+
+@pytest.mark.parametrize("margin, kept, seen", [
+    (150, 8, [PART]), (135, 5, [PART, PART]), (123, None, [PART, PART, ALL])
+])  # fmt: skip
+def test_down_the_tiers_by_contracts(margin, kept, seen):
+    account = tiered(margin, COUNTS)  # 880 * 4 % = 35.2; 704 * 2.5 % = 17.6; 440 * 1 % = 4.4
+    after = follow(account)
+    assert kinds(account, after) == seen
+    assert [p.quantity for _, p in after.find("BTC-USDT")] == ([near(kept)] if kept else [])
+
+
+def test_down_the_tiers_by_the_notional_that_is_charged():
+    # maintenance on the notional at entry: 1,000 need 40, 800 need 20, whatever the mark
+    venue = Venue("B", tiers={"*": STEPS}, maintenance_at="entry", liquidation=Liquidation(partial="tiers"))
+    account = one(margin=150, venue=venue).mark(BTC=88)
+    after = follow(account)
+    assert kinds(account, after) == [PART]
+    assert after[LINEAR].positions[0].quantity == near(8) and after[LINEAR].requirement() == near(20)
+
+
+def test_down_the_tiers_of_an_inverse_short():
+    schedule = Tiers(((0, 0.01), (0.1, 0.1)))  # of coins: 0.25 BTC need 0.016, 0.1 need 0.001
+    venue = Venue("steps", tiers={"*": schedule}, liquidation=Liquidation(partial="tiers"))
+    account = Account(venue, BTC=1).trade(INVERSE, -100, 50_000, isolated=0.052)
+    account = account.mark(BTC=10_000 / 0.15)  # 0.15 BTC: 0.002 left, 0.006 needed
+    after = follow(account)
+    (fill,) = steps(account, after)
+    assert fill.quantity == near(100 / 3) and after[INVERSE].requirement() == near(0.001)
+    assert fill.flows[TRADER] == near(-0.05 / 3) and after[INVERSE].equity() == near(0.002)
+
+
+SIZE = {"partial": "size", "fund_fee": 0.01, "liquidator_fee": 0.01}
+
+
+def shortage(quantity=10, **rule):
+    """10 contracts at 100 need 100, and 90 are there."""
+    account = one(quantity, 150 if quantity > 0 else 50, 590, flat(**(SIZE | rule)))
+    return account.mark(BTC=100)
+
+
+def bounded(part, calls=5_000):
+    """An impact, a number or a function of what is traded, with an error instead of a loop without end."""
+    left = iter(range(calls))
+
+    def impact(worth):
+        assert next(left, None) is not None, "a liquidation without end"
+        return part(worth) if callable(part) else part
+
+    return impact
+
+
+@pytest.mark.parametrize("quantity, last, rule, want", [
+    (10, 100, {}, 10 / (100 * (0.1 - 0.01) - 100 * 0.01)),  # Drift's formula: 1.25
+    (-10, 100, {}, 1.25),
+    (10, 100, {"fund_fee": 0.0, "liquidator_fee": 0.0}, 1),
+    (10, 100, {"buffer": 0.1}, 20 / 9),  # 90 - 2 n = 1.1 (100 - 10 n)
+    (10, 99, {}, 10 / (10 - 1 - 1.98)),  # 1 lost on each, and fees on 99
+    (-10, 101, {}, 10 / (10 - 1 - 2.02)),
+    (10, 101, {}, 10 / (10 + 1 - 2.02)),
+])  # fmt: skip
+def test_just_so_much_that_slack_comes_back(quantity, last, rule, want):
+    account = shortage(quantity, **rule)
+    assert account[LINEAR].slack() == near(-10)
+    after = follow(account, last={"BTC": last}, impact=bounded(0.0))
+    (fill,) = steps(account, after)
+    side = 1 if quantity > 0 else -1
+    assert fill.kind == PART and fill.quantity == pytest.approx(-side * want, rel=1e-9)
+    pool, buffer = after[LINEAR], rule.get("buffer", 0)
+    assert pool.slack() == pytest.approx(buffer * pool.requirement(), abs=1e-7) and pool.slack() > 0
+    lost, fees = want * side * (last - account[LINEAR].positions[0].entry), want * last
+    fund, liquidator = (rule.get(name, 0.01) * fees for name in ("fund_fee", "liquidator_fee"))
+    for party, flow in ((TRADER, lost - fund - liquidator), (FUND, fund), (COUNTERPARTIES, liquidator - lost)):
+        assert fill.flows[party] == pytest.approx(flow, rel=1e-8, abs=1e-9)
+    assert (fill.before, fill.after) == (near(90), near(pool.equity()))
+
+
+def test_where_no_size_brings_slack_back_all_is_closed_and_fees_take_no_more_than_there_is():
+    account = shortage(fund_fee=0.06, liquidator_fee=0.06)  # 12 lost for 10 that are set free; 60 and 60 of 90
+    fill, end = steps(account, follow(account, impact=bounded(0.0)))
+    assert (fill.kind, fill.quantity, fill.after) == (PART, -10, near(0))
+    assert fill.flows == {TRADER: near(-590), FUND: near(30), COUNTERPARTIES: near(560)}
+    assert (end.kind, end.surplus, end.shortfall, end.lost) == (ALL, 0, 0, near(590))
+    assert all(abs(flow) < 1e-9 for flow in end.flows.values())
+
+
+@pytest.mark.parametrize("last, fund, liquidator", [(45, 0, 5), (41.5, 0, 0), (41, 0, 0), (44, 0, 0), (60, 85, 75)])
+def test_whoever_closes_is_paid_before_the_fund_and_both_out_of_what_is_left(last, fund, liquidator):
+    # margin 580 less 10 (100 - last); fees of 12.5 % and 15 %
+    account = Account(flat(fund_fee=0.15, liquidator_fee=0.125), USDT=580).trade(LINEAR, 10, 100, isolated=580)
+    left = 580 - 10 * (100 - last)
+    liquidator = min(max(left, 0), 1.25 * last)
+    fund = min(max(left - liquidator, 0), 1.5 * last)
+    account = account.mark(BTC=40)
+    fill, end = steps(account, follow(account, last={"BTC": last}))
+    assert (fill.flows[FUND], fill.flows[COUNTERPARTIES]) == (near(fund), near(liquidator + 10 * (100 - last)))
+    assert end.shortfall == near(max(-left, 0)) and end.surplus == near(max(left - liquidator - fund, 0))
+
+
+# ------------------------------------------------------------- which position first
+
+RATES = {"BTC-USDT": Tiers.flat(0.01), "ETH-USDT": Tiers.flat(0.1), "SOL-USDT": Tiers.flat(0.05)}
+
+
+def three(balance, **rule):
+    """A cross pool at 100 each: 1,000 need 10, 500 need 50, 200 need 10 and have lost 200."""
+    venue = Venue("three", tiers=RATES, liquidation=Liquidation(**rule))
+    account = Account(venue, USDT=balance).trade(LINEAR, 10, 100).trade(ETHER, -5, 100).trade(SOL, 2, 200)
+    return account.mark(BTC=100, ETH=100, SOL=100)
+
+
+@pytest.mark.parametrize("order, symbol, quantity, needed", [
+    ("requirement", "ETH-USDT", 5, 20), ("loss", "SOL-USDT", -2, 60), ("notional", "BTC-USDT", -10, 60)
+])  # fmt: skip
+def test_position_by_position_until_slack_is_restored(order, symbol, quantity, needed):
+    account = three(265, scope="position", order=order)  # 65 for 70
+    after = follow(account)
+    (fill,) = steps(account, after)
+    assert (fill.kind, fill.quantity, fill.price, fill.before, fill.after) == (PART, quantity, 100, near(65), near(65))
+    assert symbol in fill.text and not after.find(symbol)
+    assert after.cross.slack() == near(65 - needed) and len(after.cross.positions) == 2
+    kept = [p for p in account.cross.positions if p.instrument.symbol != symbol]
+    assert list(after.cross.positions) == kept
+
+
+def test_position_by_position_to_the_end():
+    account = three(205, scope="position", order="notional")  # 5 for 70, for 60, for 10
+    assert [step.quantity for step in steps(account, follow(account))] == [-10, 5, 0]
+    fill, other, end = steps(account, follow(account, last={"SOL": 99}))[:2] + steps(account, follow(account))[-1:]
+    assert (fill.kind, other.kind, end.kind, end.surplus, end.lost) == (PART, PART, ALL, near(5), near(205))
+    after = follow(account, last={"SOL": 99})
+    assert [step.quantity for step in steps(account, after)] == [-10, 5, -2, 0]
+    assert after.cross.positions == () and after.balances() == {"USDT": 0}
+
+
+@pytest.mark.parametrize("order", ["requirement", "loss", "notional"])
+def test_a_pool_is_closed_whole(order):
+    account = three(265, order=order)
+    after = follow(account)
+    assert kinds(account, after) == [ALL] and after.cross.positions == () and after.balances() == {"USDT": 0}
+    assert after.liquidations[0].surplus == near(65)
+    after = follow(account, last={"BTC": 101, "ETH": 101, "SOL": 101})
+    assert [step.quantity for step in steps(account, after)] == [-10, 5, -2, 0]
+    assert after.liquidations[0].surplus == near(72)
+
+
+@pytest.mark.parametrize("order", ["requirement", "loss", "notional"])
+def test_positions_are_compared_in_one_currency(order):
+    # 10,000 USD of coins with a loss of 204 USD, 2,000 USDT with a loss of 10
+    venue = replace(flat(scope="position", order=order), account_mode="multi-currency", assets={"*": Asset()})
+    account = Account(venue, USDT=1_300).mark(BTC=50_000, ETH=2_000, USDT=1)
+    account = account.trade(ETHER, 1, 2_000).trade(INVERSE, 100, 50_000).mark(BTC=49_000, ETH=1_990)
+    after = follow(account)
+    (fill,) = steps(account, after)
+    assert (fill.currency, fill.quantity) == ("BTC", -100) and fill.flows[TRADER] == near(0.2 - 10 / 49)
+    assert [p.instrument.symbol for p in after.cross.positions] == ["ETH-USDT"] and after.cross.slack() > 0
+
+
+def test_a_fifth_of_one_and_then_a_fifth_of_another():
+    account = three(265, scope="position", order="requirement", partial="share", above=300)
+    found = steps(account, follow(account))  # 65 for 70: ETH 5 -> 4 needs 60
+    assert [(step.kind, step.quantity) for step in found] == [(PART, 1)]
+    account = three(257, scope="position", partial="share", above=300)  # 57 for 70, 60; the rest of ETH: 20
+    assert [step.quantity for step in steps(account, follow(account))] == [1, 4]
+    account = three(257, partial="share", above=300)
+    assert kinds(account, follow(account)) == [PART, ALL]
+
+
+# -------------------------------------------------------------------------- the fund
+
+
+@pytest.mark.parametrize("last", [{}, {"BTC": 39_000}, {"BTC": 38_500}])
+def test_what_a_haircut_kept_out_is_returned_whatever_the_fills_are(last):
+    # 1 BTC counts for 80 %: 7,800 of 39,000 are kept out of the equity
+    venue = replace(flat(), account_mode="multi-currency", assets={"BTC": Asset(0.2), "USD": Asset()})
+    account = Account(venue, BTC=1).mark(BTC=50_000).trade(INVERSE, 1_000, 50_000).mark(BTC=39_000)
+    assert account.cross.worth() == near(17_000) and account.cross.equity() == near(9_200)
+    assert follow(account, last=last).balances() == {"USD": near(7_800)}
+
+
+@pytest.mark.parametrize("fund, rest", [(inf, 0), (20, 0), (25, 0), (5, 15), (0, 20), (19.5, 0.5)])
+def test_beyond_the_fund_winners_are_closed(fund, rest):
+    account = LONG.mark(BTC=88)
+    after = follow(account, last={"BTC": 78}, fund=fund)  # 220 of 200 are lost
+    fill, end, *more = steps(account, after)
+    assert fill.flows[TRADER] == near(-220) and (end.shortfall, end.lost) == (near(20), near(200))
+    assert end.flows == {TRADER: near(20), FUND: near(-20), COUNTERPARTIES: near(0)}
+    assert [step.kind for step in more] == [QUEUE] * (rest > 0)
+    for step in more:
+        assert step.flows == {FUND: near(rest), COUNTERPARTIES: near(-rest)} and step.pool == "isolated BTC-USDT"
+        assert step.currency == "USDT" and f"{rest:g} USDT beyond the fund" in step.text
+    assert total((fill, end, *more), FUND) == near(rest - 20) and after.balances() == {"USDT": near(800)}
+
+
+def test_a_fund_of_zero_without_a_market_either():
+    account = LONG.mark(BTC=78)
+    end, last = steps(account, follow(account, fund=0))
+    assert (end.kind, end.shortfall, last.kind) == (ALL, near(20), QUEUE)
+    assert total((end, last), FUND) == near(0) and total((end, last), COUNTERPARTIES) == near(200)
+
+
+def test_where_counterparties_pay_there_is_no_fund_to_be_empty():
+    account = one(venue=flat(shortfall_to=COUNTERPARTIES)).mark(BTC=78)
+    (end,) = steps(account, follow(account, fund=0))
+    assert (end.kind, end.shortfall) == (ALL, near(20))
+    assert end.flows == {TRADER: near(-200), FUND: 0, COUNTERPARTIES: near(200)}
+
+
+@pytest.mark.parametrize("fund, rest", [(0, 50), (30, 20), (50, 0), (60, 0)])
+def test_what_one_pool_leaves_pays_for_the_next(fund, rest):
+    account = LONG.trade(ETHER, 10, 100, isolated=200).mark(BTC=88, ETH=65)  # 80 left over, 150 missing
+    found = steps(account, follow(account, last={"BTC": 90}, fund=fund))  # 100 left over
+    missing = [step for step in found if step.kind == QUEUE]
+    assert [step.pool for step in missing] == ["isolated ETH-USDT"] * (rest > 0)
+    assert fsum(step.flows[FUND] for step in missing) == near(rest)
+    assert fund + total(found, FUND) == near(fund + 100 - 150 + rest)
+
+
+def test_fees_fill_the_fund_before_it_pays():
+    account = three(150, scope="position", order="notional", fund_fee=0.01)  # -50: no fee is paid out of nothing
+    assert [step.flows[FUND] for step in steps(account, follow(account, fund=0))] == [0, 0, 0, near(-50), near(50)]
+    account = three(265, scope="position", order="requirement", fund_fee=0.1)  # 50 of 65; 15 less 10 of BTC's 100
+    found = steps(account, follow(account, last={"BTC": 97}, fund=0))  # then BTC loses 30, and 15 are missing
+    assert [step.flows[FUND] for step in found][:2] == [near(50), 0]
+    assert total(found, FUND) == near(35) and [step.kind for step in found if step.kind == QUEUE] == []
+
+
+def test_each_currency_has_a_fund_of_its_own():
+    account = Account(flat(), USDT=1_000, BTC=1).trade(LINEAR, 0.02, 50_000, isolated=200)
+    account = account.trade(INVERSE, 100, 50_000, isolated=0.025).mark(BTC=41_000)
+    # 20 USDT are left over, and 0.0189 BTC are missing
+    found = steps(account, follow(account, fund=0))
+    assert [(step.kind, step.currency) for step in found] == [(ALL, "USDT"), (ALL, "BTC"), (QUEUE, "BTC")]
+    assert found[0].surplus == near(20) and found[2].flows[FUND] == near(10_000 / 41_000 - 0.225)
+
+
+@pytest.mark.parametrize("missing", [60, 99, 110])
+def test_fees_in_coins_count_in_the_currency_of_the_pool(missing):
+    venue = replace(flat(scope="position", order="notional", fund_fee=0.01), account_mode="multi-currency",
+                    assets={"*": Asset()})  # fmt: skip
+    account = Account(venue, USDT=1_550).mark(BTC=50_000, ETH=2_000, USDT=1)
+    account = account.trade(INVERSE, 100, 50_000).trade(ETHER, 1, 2_000).mark(BTC=48_000, ETH=1_000)
+    # 1,550 - 400 - 1,000 for 1,100; then, less 100 USD of fee in coins, 50 for 100
+    found = steps(account, follow(account, last={"ETH": 1_000 - 50 - missing}, fund=0))
+    assert (found[0].currency, found[0].quantity, found[0].flows[FUND]) == ("BTC", -100, near(100 / 48_000))
+    assert (found[2].kind, found[2].shortfall) == (ALL, near(missing))
+    assert [step.flows[FUND] for step in found[3:]] == ([near(missing - 100)] if missing > 100 else [])
+
+
+@pytest.mark.parametrize("fill, delta", [(5_610, 28.05), (5_049, -51), (5_100, 0), (5_110, 10), (5_100 / 0.995, None)])
+def test_dydx_takes_half_a_percent_of_the_fill_and_no_more_than_there_is(fill, delta):
+    venue = flat(surplus_to=TRADER, fund_fee=0.005)
+    account = Account(venue, USDT=5_000).trade(LINEAR, 1, 7_650, isolated=2_550).mark(BTC=5_100)
+    after = follow(account, last={"BTC": fill})
+    surplus = max(fill - 5_100, 0)
+    assert total(steps(account, after), FUND) == near(fill * 0.005 if delta is None else delta)
+    assert after.balances()["USDT"] == near(2_450 + surplus - max(total(steps(account, after), FUND), 0))
+
+
+# -------------------------------------------------- any account, any rule, any market
+
+CONTRACTS = (
+    Perpetual("BTC-USDT", "BTC", "USDT", 0.1, Tiers(((0, 0.005), (2e4, 0.02), (8e4, 0.05)))),
+    Perpetual("ETH-USDT", "ETH", "USDT", 1.0, Tiers(((0, 0.01), (5, 0.03), (20, 0.1)), basis="quantity")),
+    Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01), (0.3, 0.03), (1, 0.1)))),
+    Perpetual("ETH-USD", "ETH", "ETH", 100, Tiers.flat(0.02)),
+)
+LOAN = Tiers(((0, 0.05, 10), (1e5, 0.08, 8)))
+ASSETS = {
+    "BTC": Asset(Tiers(((0, 0.05), (5e4, 0.2))), 1.05, LOAN),
+    "ETH": Asset(0.1, 1.0, LOAN),
+    "USDT": Asset(0.0, 1.0, LOAN, 0.00024),
+    "USD": Asset(0.0, 1.0, LOAN),
+}
+START = {"USDT": 30_000, "BTC": 0.5, "ETH": 10}
+
+
+@st.composite
+def rules(draw, **fixed):
+    amounts = st.sampled_from((0.0, 0.0, 0.001, 0.01, 0.3))
+    found = {"scope": draw(st.sampled_from(("pool", "position"))),
+             "order": draw(st.sampled_from(("requirement", "loss", "notional"))),
+             "partial": draw(st.sampled_from(("none", "share", "tiers", "size", "size"))),
+             "above": draw(st.sampled_from((0.0, 0.0, 10_000.0))), "share": draw(st.sampled_from((0.2, 0.5, 1.0))),
+             "tiers": draw(st.sampled_from((1, 2))), "least_tier": draw(st.sampled_from((2, 3))),
+             "buffer": draw(st.sampled_from((0.0, 0.1, 2.0))),
+             "fund_fee": draw(amounts), "liquidator_fee": draw(amounts)}  # fmt: skip
+    return Liquidation(**(found | fixed))
+
+
+@st.composite
+def accounts(draw, rule=None, multi=None, hedge=True):
+    """An account in some trouble: positions in both modes and on both legs, debts, and marks that have moved."""
+    venue = Venue(
+        "any", account_mode="multi-currency" if (draw(st.booleans()) if multi is None else multi) else
+        "single-currency", assets=ASSETS, hedge_mode=hedge, both_modes=True, fee=0.0006,
+        fee_at=draw(st.sampled_from(("none", "price", "entry"))),
+        maintenance_at=draw(st.sampled_from(("price", "price", "entry"))),
+        surplus_to=draw(st.sampled_from((FUND, TRADER))),
+        shortfall_to=draw(st.sampled_from((FUND, FUND, COUNTERPARTIES))),
+        liquidation=draw(rules()) if rule is None else rule,
+    )  # fmt: skip
+    account = Account(venue, **START).mark(BTC=50_000, ETH=2_000)
+    for _ in range(draw(st.integers(1, 5))):
+        kind, use = draw(st.sampled_from(("cross", "cross", "isolated", "debt", "accrue"))), draw(st.floats(0.1, 0.95))
+        contract, side = draw(st.sampled_from(CONTRACTS)), draw(st.sampled_from((1, -1)))
+        price = account.marks[contract.index]
+        leverage = draw(st.sampled_from((2, 5, 9)))
+        leg = ("long" if side > 0 else "short") if hedge else None
+        pool = account.cross_in(contract.settle)
+        free = max(float(pool.available()), 0.0) / pool.unit(contract.settle, account.marks | {"USDT": 1.0})
+        try:
+            if kind == "accrue":
+                account = account.accrue(30)
+            elif kind == "debt":
+                pair = Spot(draw(st.sampled_from(("BTC/USDT", "ETH/USDT"))))
+                size = side * use * 40_000 / account.marks[pair.base]
+                walled = draw(st.sampled_from((True, False))) or None
+                price, borrowed = account.marks[pair.base], "USDT" if side > 0 else pair.base
+                account = account.trade(pair, size, price, walled, 4 if walled else None, borrow=borrowed)
+            else:
+                size = side * use * free * leverage / contract.notional(1, price) * (0.4 if kind == "isolated" else 1)
+                account = account.trade(contract, size, price, kind == "isolated", leverage, leg)
+        except (ValueError, KeyError):
+            continue
+    found = [(index, pool.liquidation(index)) for pool in account.pools for index in pool.indices]
+    ends = [(index, end.price) for index, sides in found for end in (sides.below, sides.above) if end.price]
+    if ends and draw(st.integers(0, 2)):  # a little beyond a line
+        index, price = draw(st.sampled_from(ends))
+        beyond = draw(st.floats(0, 0.03))
+        return account.mark(**{index: price * (1 + beyond if price > account.marks[index] else 1 - beyond)})
+    moves = st.sampled_from((1.0, 0.9, 1.1, 0.85, 1.2, 0.7, 1.5, 0.4, 3.0)) | st.floats(0.5, 1.8)
+    return account.mark(BTC=50_000 * draw(moves), ETH=2_000 * draw(moves))
+
+
+@st.composite
+def markets(draw, account):
+    """Arguments of `follow`: sometimes none, sometimes last prices, an impact, a fund."""
+    jumps = st.sampled_from((1.0, 0.97, 1.03, 0.6, 1.6)) | st.floats(0.8, 1.2)
+    last = {name: account.marks[name] * draw(jumps) for name in draw(st.sampled_from(((), ("BTC",), ("BTC", "ETH"))))}
+    part = draw(st.sampled_from((0.0, 0.0, 0.005, 0.2)))
+    if draw(st.booleans()) and part:
+        impact = lambda worth: part * worth / (worth + 50_000)  # noqa: E731
+    else:
+        impact = part
+    if account.venue.liquidation.partial == "size":
+        impact = bounded(impact)
+    return {"last": last, "impact": impact, "fund": draw(st.sampled_from((inf, 0.0, 5.0, 1_000.0)))}
+
+
+def quote(account, currency):
+    return account.marks.get(currency, 1.0)
+
+
+def worth(account):
+    """What an account's balances are worth at its marks, in quote currency."""
+    return fsum(amount * quote(account, currency) for currency, amount in account.balances().items())
+
+
+def gross(account):
+    """The size of all that is in an account, in quote currency: what rounding is measured against."""
+    coins = fsum(abs(a) * quote(account, c) for p in account.pools for c, a in p.collateral.items())
+    return coins + fsum(
+        abs(p.notional(min(p.entry, account.marks[p.instrument.index]) if p.instrument.inverse
+                       else max(p.entry, account.marks[p.instrument.index]))) * quote(account, p.instrument.settle)
+        for pool in account.pools for p in pool.positions
+    )  # fmt: skip
+
+
+def at_line(pool):
+    return pool.open and pool.slack() <= 1e-12 * pool.requirement()
+
+
+@settings(STEADY, max_examples=400)
+@given(st.data())
+def test_whatever_the_rule_nothing_is_lost_and_every_pool_stands_or_is_settled(data):
+    account = data.draw(accounts())
+    market = data.draw(markets(account))
+    before, after = state(account), follow(account, **market)
+    found, scale = steps(account, after), gross(account)
+    size = scale * max(1, *(market["last"].get(n, 1) / account.marks[n] for n in account.marks if n in market["last"]),
+                       *(account.marks[n] / market["last"].get(n, inf) for n in account.marks))  # fmt: skip
+    assert state(account) == before
+    event(", ".join(sorted({step.kind for step in found})) or "nothing")
+    for step in found:
+        assert step.kind in (PART, ALL, QUEUE) and set(step.flows) <= {TRADER, FUND, COUNTERPARTIES}
+        assert all(map(isfinite, (*step.flows.values(), step.lost, step.surplus, step.shortfall, step.quantity)))
+        assert fsum(step.flows.values()) * quote(account, step.currency) == pytest.approx(0, abs=1e-11 * size)
+    gained = fsum(step.flows.get(TRADER, 0) * quote(account, step.currency) for step in found)
+    assert worth(after) - worth(account) == pytest.approx(gained, abs=1e-11 * size)
+    touched = {step.pool for step in found}
+    assert touched == {pool.name for pool in account.pools if at_line(pool)}
+    for pool in account.pools:
+        kept = next((p for p in after.pools if p.name == pool.name), None)
+        stays(pool, kept, [step for step in found if step.pool == pool.name], after, 1e-11 * size)
+    drawn(account, found, market["fund"], 1e-11 * size)
+    assert follow(after, **market) is after and follow(after) is after
+
+
+def stays(pool, kept, found, after, rounding):
+    """What became of one pool."""
+    if not found:
+        assert kept.positions == pool.positions
+        assert not pool.isolated or kept.collateral == pool.collateral
+        return
+    fills, ends = ([step for step in found if step.kind == kind] for kind in (PART, ALL))
+    assert [step.kind for step in found[: len(fills)]] == [PART] * len(fills) and len(ends) <= 1
+    for first, then in pairwise(fills):
+        assert first.after == then.before
+    if fills:
+        assert fills[0].before == pool.equity()
+    for fill in fills:
+        assert fill.price > 0 and fill.quantity and fill.flows[FUND] >= 0
+    if not ends:
+        assert kept.slack() > 0 and kept.positions and kept.equity() == fills[-1].after
+        assert len(found) == len(fills)
+        return
+    (end,) = ends
+    assert end.surplus >= 0 and end.shortfall >= 0 and end.surplus * end.shortfall == 0 and end.lost >= 0
+    assert kept is None if pool.isolated else not kept.open and all(a >= 0 for a in kept.collateral.values())
+    payer = FUND if pool.venue.shortfall_to == FUND else COUNTERPARTIES
+    if end.shortfall:
+        assert end.flows[FUND] == (pytest.approx(-end.shortfall, abs=rounding) if payer == FUND else 0)
+        assert end.lost >= 0 and (payer == FUND or len(found) == len(fills) + 1)
+
+
+def drawn(account, found, fund, rounding):
+    """The fund pays what it has, in each currency, and not more."""
+    unit = {pool.name: pool.currency for pool in account.pools}
+    for currency in set(unit.values()):
+        mine = [step for step in found if unit[step.pool] == currency]
+        left, price = fund, quote(account, currency)
+        for step in mine:
+            left += step.flows[FUND] * quote(account, step.currency) / price
+            if step.kind == QUEUE:
+                assert step.flows[FUND] > 0 and left * price == pytest.approx(0, abs=rounding)
+        assert left * price >= -rounding
+
+
+@settings(STEADY, max_examples=150)
+@given(accounts(rule=Liquidation()), st.sampled_from((inf, 0.0, 100.0)))
+def test_the_default_rule_closes_each_pool_in_one_event(account, fund):
+    after = follow(account, fund=fund)
+    gone = [pool for pool in account.pools if at_line(pool)]
+    found = steps(account, after)
+    assert [(s.kind, s.pool) for s in found if s.kind != QUEUE] == [(ALL, pool.name) for pool in gone]
+    scale = gross(account)
+    for pool, step in zip(gone, (s for s in found if s.kind == ALL), strict=True):
+        left, unit = pool.worth(), quote(account, pool.currency)
+        assert (step.surplus - step.shortfall) * unit == pytest.approx(left * unit, abs=1e-11 * scale)
+    if fund == inf:
+        assert state(account.at()) == state(after)
+        # fills at the marks take more entries, and come to the same
+        same = steps(account, follow(account, last=dict(account.marks)))
+        for party in (TRADER, FUND, COUNTERPARTIES):
+            one, other = (fsum(s.flows[party] * quote(account, s.currency) for s in some) for some in (found, same))
+            assert one == pytest.approx(other, abs=1e-11 * scale)
+
+
+@settings(STEADY, max_examples=100)
+@given(accounts(rule=Liquidation(partial="size"), multi=False), st.sampled_from((0.0, 0.5)))
+def test_a_buffer_is_there_afterwards_or_the_pool_is_gone(account, buffer):
+    rule = Liquidation(partial="size", buffer=buffer, scope="position")
+    venue = replace(account.venue, liquidation=rule)
+    pools = tuple(replace(pool, venue=venue) for pool in account.pools)
+    account = account.updated(*pools)._set(venue=venue)
+    after = follow(account, impact=bounded(0.0))
+    for pool in after.pools:
+        acted = [step for step in steps(account, after) if step.pool == pool.name]
+        if acted and acted[-1].kind == PART:
+            assert pool.slack() > 0
+            if len(acted) == 1 and pool.positions:  # one position was enough: it was not closed by more than it took
+                gone = len(pool.positions) < len(next(p for p in account.pools if p.name == pool.name).positions)
+                assert gone or pool.slack() == pytest.approx(buffer * pool.requirement(), abs=1e-8 * gross(account))
+
+
+# ------------------------------------------------------------------- what may go wrong
+
+FAULTS = {
+    "a last price of almost nothing": (0.9, {"last": {"BTC": 1e-12, "ETH": 1e-12}}),
+    "a last price beyond all": (0.9, {"last": {"BTC": 1e15, "ETH": 1e15}}),
+    "a jump past every tier": (0.001, {}),
+    "a jump up past every tier": (1_000, {}),
+    "almost all of the price is impact": (0.8, {"impact": 0.999}),
+    "impact by size": (0.8, {"impact": lambda worth: worth / (worth + 1)}),
+    "no fund": (0.5, {"fund": 0.0}),
+    "everything at once": (0.3, {"fund": 0, "impact": 0.999, "last": {"BTC": 1e-9, "ETH": 1e9}}),
+}
+
+
+def crowded(rule, multi=False):
+    """Cross and isolated, long and short, coins and dollars, and a debt."""
+    venue = Venue("crowded", assets=ASSETS, hedge_mode=True, both_modes=True, liquidation=rule,
+                  account_mode="multi-currency" if multi else "single-currency")  # fmt: skip
+    account = Account(venue, **START).mark(BTC=50_000, ETH=2_000)
+    account = account.trade(CONTRACTS[0], 10, 50_000, leg="long", leverage=5)
+    account = account.trade(CONTRACTS[1], -10, 2_000, leg="short", leverage=5)
+    account = account.trade(CONTRACTS[0], -4, 50_000, isolated=2_500, leg="short")
+    account = account.trade(CONTRACTS[2], 200, 50_000, isolated=0.05, leg="long")
+    account = account.trade(CONTRACTS[3], -100, 2_000, leg="short", leverage=5)
+    return account.trade(Spot("BTC/USDT"), 0.4, 50_000, isolated=True, leverage=5, borrow="USDT")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("partial", ["none", "share", "tiers", "size"])
+@pytest.mark.parametrize("scope", ["pool", "position"])
+@pytest.mark.parametrize("multi", [False, True])
+def test_no_fault_is_an_error_or_not_a_number(name, partial, scope, multi):
+    move, market = FAULTS[name]
+    if partial == "size":
+        market = market | {"impact": bounded(market.get("impact", 0.0))}
+    for fees in ({}, {"fund_fee": 0.02, "liquidator_fee": 0.5}):
+        account = crowded(Liquidation(scope=scope, partial=partial, **fees), multi)
+        account = account.mark(BTC=50_000 * move, ETH=2_000 * move)
+        after = follow(account, **market)
+        found = steps(account, after)
+        assert found and not any(at_line(pool) for pool in after.pools)
+        for step in found:
+            figures = [*step.flows.values(), step.lost, step.surplus, step.shortfall, step.quantity]
+            figures += [f for f in (step.price, step.before, step.after) if f is not None]
+            assert all(map(isfinite, figures))
+            assert fsum(step.flows.values()) == pytest.approx(0, abs=1e-11 * max(1, *map(abs, step.flows.values())))
+        for pool in after.pools:
+            assert all(map(isfinite, pool.collateral.values())) and pool.worth() >= -1e-6
+        assert "nan" not in repr(after)
+
+
+def test_everything_is_liquidated_at_once():
+    account = crowded(Liquidation()).mark(BTC=1, ETH=1)
+    after = follow(account, fund=0)
+    ended = [step.pool for step in steps(account, after) if step.kind == ALL]
+    assert ended == [pool.name for pool in account.pools if at_line(pool)] and len(ended) == 3
+    assert all(not pool.positions for pool in after.pools if pool.name in ended)
+
+
+@pytest.mark.parametrize("partial", ["none", "share", "tiers", "size"])
+@pytest.mark.parametrize("price", [1e-9, 1e-300, 0.37])
+def test_a_long_that_lost_everything_costs_its_margin(partial, price):
+    account = one(venue=flat(partial=partial)).mark(BTC=88)
+    after = follow(account, last={"BTC": price}, impact=bounded(0.999), fund=0)
+    assert after.balances()["USDT"] >= 800 - 1e-9
+    found = steps(account, after)
+    assert found[-1].kind == QUEUE and total(found, FUND) == near(0)
+    assert total(found, TRADER) == near(-200)

@@ -1,13 +1,15 @@
 """marginlab: who pays when a trade goes wrong? The arithmetic behind the course on margin modes."""
 
-from .model import funding, venues
+from .model import deleveraging, funding, venues
 from .model.account import Account, Event
 from .model.assets import Asset, Interest
 from .model.instruments import Perpetual, Position, Spot
 from .model.liquidation import Crossing, Crossings
 from .model.many import liquidation_price
 from .model.pool import Pool
+from .model.process import Liquidation
 from .model.rates import Funding
+from .model.stepping import steps
 from .model.tables import compare, schedule, surface
 from .model.tiers import Tiers
 from .model.venue import Venue
@@ -21,6 +23,7 @@ __all__ = [
     "Event",
     "Funding",
     "Interest",
+    "Liquidation",
     "Perpetual",
     "Pool",
     "Position",
@@ -28,9 +31,11 @@ __all__ = [
     "Tiers",
     "Venue",
     "compare",
+    "deleveraging",
     "funding",
     "liquidation_price",
     "schedule",
+    "steps",
     "surface",
     "venues",
 ]

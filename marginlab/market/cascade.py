@@ -5,42 +5,49 @@ import numpy as np
 from ..model import checks
 from ..model.instruments import Perpetual
 from ..model.many import liquidation_price
-from ..model.venue import Venue
+from ..model.venue import FUND, Venue
 
 
-def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.inf):
+def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.inf, mark_share=1.0):
     """Many isolated positions on one path of prices, where closing them moves the price further.
 
-    At each step the price is that of the path, moved by what was closed so far: price * (1 - impact(net)), with `net`
-    the worth, in quote currency, of longs less shorts that were closed, at the path's prices, and impact(-net) =
-    -impact(net). Positions at their liquidation price are closed there, all that are reached at once at the price
-    before their own impact; that moves the price; and so on, until it stops. A position loses its margin; what it lost
-    beyond its bankruptcy price is paid by the fund, and when that is empty by those whose winning positions are closed
-    at the bankruptcy price (auto-deleveraging).
+    At each step the last price is that of the path, moved by what was closed so far: price * (1 - impact(net)), with
+    `net` the worth, in quote currency, of longs less shorts that were closed, and impact(-net) = -impact(net). All
+    positions whose liquidation price the mark has reached are closed at once, whole, halfway between the last price
+    before and after their own impact; that moves the price on; and so it goes until it stops. What is left of a margin
+    goes to the fund, or to the trader where the venue says so; what is missing is paid by the fund, and when that is
+    empty by those whose winning positions are closed at the bankruptcy price (auto-deleveraging).
 
     Parameters
     ----------
     venue : Venue
+        Its maintenance, and who takes a surplus or pays a shortfall. Steps of its `liquidation` are left out.
     instrument : Perpetual
     quantity, entry, margin : ndarray of shape (positions,)
         Contracts (signed), quote currency, settlement currency.
     prices : ndarray of shape (steps,)
         The path without liquidations, quote currency.
     impact : callable
-        impact(net >= 0) as a fraction from 0 to below 1, not falling: the curve that the caller states.
+        impact(net >= 0) as a fraction from 0 to below 1, not falling: how far the price is moved after `net` was sold.
     fund : float
         What the insurance fund has, settlement currency.
+    mark_share : float from 0 to 1
+        How much of the impact is in the mark price. Below 1, liquidations bring about fewer others: an index of many
+        venues follows one of them only in part.
 
     Returns
     -------
     (DataFrame, ndarray)
-        A row for each step: the path's `price`, the `moved` price, how many were `closed`, the `net` worth closed so
-        far, margin `lost`, what is `missing` beyond bankruptcy, and of it paid by the `fund` and by `counterparties`,
-        in the settlement currency. And the step at which each position was closed, -1 if it was not.
+        A row for each step: the path's `price`, the `last` price and the `mark`, how many were `closed`, the `net`
+        worth closed so far, what traders `lost`, the `surplus` left over and what is `missing` beyond bankruptcy, and
+        of that paid by the `fund` and by `counterparties`, in the settlement currency. And the step at which each
+        position was closed, -1 if it was not. The same input gives the same result; positions are closed together, so
+        their order has no part in it.
 
     TypeError or ValueError for what cannot be meant.
     """
     import pandas as pd
+    from tqdm.auto import tqdm
 
     if not isinstance(venue, Venue) or not isinstance(instrument, Perpetual):
         raise TypeError(f"venue must be a Venue and instrument a Perpetual, not {venue!r} and {instrument!r}")
@@ -58,39 +65,45 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
     if prices.ndim != 1:
         raise ValueError(f"prices must be one row, not of shape {prices.shape}")
     fund = fund if isinstance(fund, float) and fund == np.inf else checks.number("fund", fund, least=0)
-    level = instrument.level
-    end = liquidation_price(venue, instrument, quantity, entry, margin)
-    size = quantity * instrument.face
-    bust = level(entry) - margin / size  # the level of the price at which the margin is gone
+    if checks.number("mark_share", mark_share, least=0) > 1:
+        raise ValueError(f"mark_share must be from 0 to 1, not {mark_share!r}")
+    level, size = instrument.level, quantity * instrument.face
+    end, start = liquidation_price(venue, instrument, quantity, entry, margin), level(entry)
     when, net, gross, rows, sides = np.full(len(quantity), -1), 0.0, 0.0, [], []
     for side in (1, -1):
         order = np.flatnonzero(quantity * side > 0)
-        order = order[np.argsort(-end[order] * side)]  # the first to go first
+        order = order[np.argsort(-end[order] * side, kind="stable")]  # the first to go first
         sides.append((side, order, -end[order] * side))
     gone = {1: 0, -1: 0}
-    for step, price in enumerate(prices):
-        count, lost, missing = 0, 0.0, 0.0
+    for step, price in enumerate(tqdm(prices, "cascade", leave=False, unit="step", delay=2)):
+        count, lost, over, missing = 0, 0.0, 0.0, 0.0
         while True:
-            moved = price * (1 - np.sign(net) * _share(impact, abs(net)))
+            share = np.sign(net) * _share(impact, abs(net))
+            last, mark = price * (1 - share), price * (1 - mark_share * share)
             new = []
             for side, order, ends in sides:
-                last = int(np.searchsorted(ends, -moved * side, side="right"))
-                new.append(order[gone[side] : last])
-                gone[side] = max(gone[side], last)
+                reached = int(np.searchsorted(ends, -mark * side, side="right"))
+                new.append(order[gone[side] : reached])
+                gone[side] = max(gone[side], reached)
             new = np.concatenate(new)
             if not len(new):
                 break
             when[new] = step
-            worth = np.abs(size[new]) * (1.0 if instrument.inverse else price)
+            worth = np.abs(size[new]) * (1.0 if instrument.inverse else mark)
             net, gross = net + float((np.sign(size[new]) * worth).sum()), gross + float(worth.sum())
             net = net if abs(net) > 1e-12 * gross else 0.0  # what rounding leaves is not a side
-            beyond = size[new] * (bust[new] - level(moved))  # > 0 where the fill is past the bankruptcy price
+            fill = (last + price * (1 - np.sign(net) * _share(impact, abs(net)))) / 2
+            left = margin[new] + size[new] * (level(fill) - start[new])
             count, lost = count + len(new), lost + float(margin[new].sum())
-            missing += float(np.maximum(beyond, 0.0).sum())
-        paid = min(missing, fund)
-        fund -= paid
-        rows.append((price, moved, count, net, lost, missing, paid, missing - paid))
-    columns = ["price", "moved", "closed", "net", "lost", "missing", "fund", "counterparties"]
+            over, missing = over + float(np.maximum(left, 0.0).sum()), missing + float(np.maximum(-left, 0.0).sum())
+        if venue.surplus_to == FUND:
+            fund += over
+        else:
+            lost -= over
+        paid = min(missing, fund) if venue.shortfall_to == FUND else 0.0
+        fund -= paid if paid else 0.0
+        rows.append((price, last, mark, count, net, lost, over, missing, paid, missing - paid))
+    columns = ["price", "last", "mark", "closed", "net", "lost", "surplus", "missing", "fund", "counterparties"]
     return pd.DataFrame(rows, columns=columns).rename_axis("step"), when
 
 

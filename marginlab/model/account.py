@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from math import inf
 
-from . import checks, display, funding, spot, tables, trading, waterfall
+from . import checks, display, funding, lookup, spot, tables, trading, waterfall
 from .instruments import Spot
 from .pool import Pool
 from .trading import Event
@@ -18,9 +19,8 @@ class Account:
         Account(venues.TEACHING, BTC=10).mark(BTC=50_000)
 
     In a multi-currency account, such as at venues.TEACHING_MULTI, there is one cross pool with all currencies in it.
-
-    Nothing changes an account: `trade`, `transfer`, `accrue`, `pay_funding`, `mark` and `at` return another one.
-    What they refuse (TypeError, ValueError) leaves it as it was. `pools` is a tuple of `Pool`, `events` the ledger.
+    Nothing changes an account: `trade`, `transfer`, `mark`, `at` and the like return another one. What they refuse
+    (TypeError, ValueError) leaves it as it was. `pools` is a tuple of `Pool`, `events` the ledger.
     """
 
     venue: Venue
@@ -56,27 +56,18 @@ class Account:
         return copy(self)._set(pools=kept, marks=checks.Frozen(marks), events=self.events + tuple(events))
 
     # --------------------------------------------------------------- looking
-
     @property
     def cross(self):
         """The shared pool. ValueError if there is one for each of several currencies: see `cross_in`."""
         shared = [p for p in self.pools if not p.isolated]
         if len(shared) > 1:
-            raise ValueError(
-                f"there is a cross pool for each of {', '.join(p.currency for p in shared)}: "
-                f"use cross_in({shared[0].currency!r})"
-            )
+            each = ", ".join(p.currency for p in shared)
+            raise ValueError(f"there is a cross pool for each of {each}: use cross_in({shared[0].currency!r})")
         return shared[0]
 
     def cross_in(self, currency):
         """The shared pool that holds a settlement currency; ValueError if the account has none."""
-        shared = {p.currency: p for p in self.pools if not p.isolated}
-        if self.venue.account_mode == "multi-currency":
-            self.venue.asset(currency)  # refuses what it does not take
-            return shared["USD"]
-        if currency not in shared:
-            raise ValueError(f"unknown currency {currency!r}: this account holds {', '.join(shared)}")
-        return shared[currency]
+        return lookup.cross_in(self, currency)
 
     def find(self, symbol, leg=None):
         """All (pool, position) in which a contract is open, of one leg ("long" or "short") or of both."""
@@ -94,21 +85,7 @@ class Account:
         or both. A `Spot` is open in its isolated pool, and in a cross pool that owes one of its coins. KeyError if it
         is not open, or open more than once.
         """
-        symbol, *words = key if isinstance(key, tuple) else (key,)
-        name = getattr(symbol, "symbol", symbol)
-        for word in words:
-            checks.one_of("key", word, ("isolated", "cross", "long", "short"))
-        leg = next((word for word in words if word in ("long", "short")), None)
-        found = [pool for pool, _ in self.find(name, leg)] or spot.pools(self, symbol)
-        if "isolated" in words or "cross" in words:
-            found = [pool for pool in found if pool.isolated == ("isolated" in words)]
-        found = list({pool.name: pool for pool in found}.values())
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise KeyError(f"{name!r} is open in {', '.join(p.name for p in found)}: add 'isolated', 'cross' or a side")
-        known = [p.label for pool in self.pools for p in pool.positions]
-        raise KeyError(f"no open position in {' '.join([repr(name), *words])}; open: {', '.join(known) or 'none'}")
+        return lookup.pool(self, key)
 
     def balances(self):
         """All that the trader holds, free or set aside, by currency, without unrealised PnL."""
@@ -140,17 +117,39 @@ class Account:
         return copy(self)._set(marks=checks.Frozen(marks), pools=pools)
 
     def at(self, **prices):
-        """Mark, and let the venue act: every pool at or below its maintenance line is liquidated there.
-
-        The positions go. What the trader loses is that pool and nothing else; the venue's rules say who
-        keeps a surplus over bankruptcy and who pays a shortfall. Each liquidation is an `Event`. ValueError for a
-        name that nothing here follows.
-        """
+        """Mark, and let the venue act: `mark` and `liquidate`, filled at these marks, with a fund that pays whatever is
+        missing. ValueError for a name that nothing here follows."""
         known = set(self.marks).union(*(pool.names for pool in self.pools))
         for name in prices:
             if name not in known:
                 raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
-        return waterfall.follow(self.mark(**prices) if prices else self)
+        return waterfall.liquidate(self.mark(**prices) if prices else self)
+
+    def liquidate(self, last=None, impact=0.0, fund=inf):
+        """Let the venue act on every pool that is at or below its maintenance line at the marks.
+
+            account.mark(BTC=44_000).liquidate(last={"BTC": 43_500}, impact=0.01, fund=0.5)
+
+        What is closed is gone, and the trader loses that pool and nothing else. `Venue.liquidation` says what is closed
+        first, and how much of it; the venue, who keeps a surplus over bankruptcy and who pays a shortfall.
+
+        Parameters
+        ----------
+        last : mapping of index or symbol to price, optional
+            Last traded prices, at which orders are filled; the marks if absent. The trigger does not look at them.
+        impact : float or callable
+            How far the average fill of an order is from the last price, as a fraction (0 to below 1) against it: a
+            number, or a function of the order's worth in quote currency, such as lambda worth: worth / (worth + 1e7).
+        fund : float or mapping of currency to float
+            What the insurance fund has, in the currency of each pool that draws on it: beyond it, winners on the other
+            side are closed at the bankruptcy price. One number is what it has in each currency.
+
+        Each step is an `Event`: "orders cancelled", "partial liquidation", "closing", "assignment" (taken over),
+        "auto-deleveraging", and at the end of a pool "liquidation"; the flows of each sum to zero. Pools follow in
+        their order, each with what is left of the fund. TypeError or ValueError for what cannot be meant, or a last
+        price of what is not open.
+        """
+        return waterfall.liquidate(self, last, impact, fund)
 
     # ------------------------------------------------------ trades and transfers
 
@@ -227,6 +226,13 @@ class Account:
         """
         return funding.pay(self, instrument, rate, periods)
 
+    def place_orders(self, margin, currency):
+        """Hold so much margin for open orders in the cross pool of a currency (USD in a multi-currency account), in
+        place of what was held before: initial margin, and maintenance too where `Liquidation.orders` says so.
+        ValueError if it is more than is available.
+        """
+        return trading.place_orders(self, checks.number("margin", margin, least=0), currency)
+
     def credit(self, currency, amount):
         """This account with so much more (or less) of a currency in the cross pool that holds it."""
         held = [p.currency for p in self.pools if not p.isolated]
@@ -236,7 +242,8 @@ class Account:
         return self.updated(new.marked(self.marks))
 
     def ledger(self):
-        """All events as a DataFrame: a row each, a column for each party; the parties of a row sum to zero."""
+        """All events as a DataFrame: a row each, a column for each party; the parties of a row sum to zero. Where a
+        liquidation went step by step: contract and quantity traded, and the pool's equity before and after."""
         return tables.ledger(self)
 
     __repr__ = display.account_text

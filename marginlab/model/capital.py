@@ -14,8 +14,8 @@ def charge(pool, holding, at):
 
 
 def balances(pool, at, full=False):
-    """(value of the balances, maintenance of the debts) at prices `at`; in `full`, without haircuts or weights."""
-    counted, required = 0.0, 0.0
+    """(value of the balances, what debts and orders require) at prices `at`; in `full`, without haircuts or weights."""
+    counted, required = 0.0, pool._orders
     for h in pool.holdings:
         counted = counted + (h.amount if full else h.weighted) * pool.unit(h.currency, at)
         if h.schedule and h.owed:
@@ -27,7 +27,7 @@ def balances(pool, at, full=False):
 
 def initial(pool, at):
     """Initial margin at prices `at`: notional or debt / leverage, with the fee where the venue adds it."""
-    total = 0.0
+    total = pool.orders
     for t in pool.terms:
         p, notional = t.position, t.notional(at) if t.frozen is None else t.frozen
         margin = p.instrument.tiers.initial(notional, p.leverage, abs(p.quantity))
@@ -48,7 +48,7 @@ def parts(pool, at):
     for t in pool.terms:
         slack = (t.position.pnl(t.price(at)) - t.charge(t.notional(at))) * pool.unit(t.settle, at)
         found[t.position.label] = found.get(t.position.label, 0.0) + slack
-    return found
+    return found | ({"open orders": -pool._orders} if pool._orders else {})
 
 
 def available(pool, at):

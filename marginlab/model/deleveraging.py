@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 from math import inf
+from typing import NamedTuple
 
 from . import checks
+from .fills import mark
+from .venue import FUND
+from .waterfall import at_line, followed, funds, tally
 
 
 def score(pool, position):
@@ -14,54 +18,102 @@ def score(pool, position):
         effective leverage = |mark value| / (mark value - bankruptcy value)
 
     Values are signed, in the settlement currency, at the mark and at the position's bankruptcy price: that of its pool
-    along its index. Without a bankruptcy price that value is 0. Source: BitMEX, "Auto-Deleveraging"; Bybit, Poloniex
-    and Mufex have the same.
+    along its index. Without a bankruptcy price it is the value at a price of 0, or beyond all prices. Source: BitMEX,
+    "Auto-Deleveraging"; Bybit, Poloniex and Mufex have the same.
     """
     contract, size = position.instrument, position.quantity * position.instrument.face
-    mark = pool.marks.get(contract.symbol, pool.marks[contract.index])
     end = pool.bankruptcy(contract.index)
     end = (end.below if position.quantity > 0 else end.above).price
-    value, start = size * contract.level(mark), size * contract.level(position.entry)
-    bust = size * contract.level(end) if end else 0.0
+    value, start = size * contract.level(mark(pool, position)), size * contract.level(position.entry)
+    bust = size * contract.level(end) if end else (0.0 if (size > 0) != contract.inverse else -inf)
     gain = (value - start) / abs(start)
-    room = value - bust if end else abs(value)
-    leverage = abs(value) / room if room > 0 else inf
-    return gain * leverage if gain > 0 else gain / leverage
+    leverage = abs(value) / (value - bust) if value > bust else inf
+    if gain > 0:
+        return gain * leverage
+    return gain / leverage if leverage else (-inf if gain else 0.0)
 
 
 def queue(accounts, instrument, side):
     """Positions of one side (+1 long, -1 short) of a contract, the first to be closed first. Longs and shorts are
-    ranked apart. Each is (score, number of the account, name of the pool, position)."""
+    ranked apart; a pool that is worth nothing stands for nobody. Each is (score, number of the account, name of the
+    pool, position)."""
     checks.one_of("side", side, (1, -1))
     symbol = getattr(instrument, "symbol", instrument)
     found = [
         (score(pool, position), n, pool.name, position)
         for n, account in enumerate(accounts)
         for pool, position in account.find(symbol)
-        if position.quantity * side > 0
+        if position.quantity * side > 0 and pool.worth() > 0
     ]
     return sorted(found, key=lambda one: (-one[0], one[1]))
 
 
-def deleveraged(accounts, instrument, quantity, price):
+def deleveraged(accounts, instrument, quantity, price, apart=None):
     """(accounts, contracts not taken over) after `quantity` of a liquidated position is closed against its other side.
 
     The liquidated long (quantity > 0) or short is closed at its bankruptcy `price` against the shorts, or longs, at the
-    head of the queue, each up to its size. Every taking over is an `Event` of kind "auto-deleveraging".
+    head of the queue, each up to its size. Who would be bankrupt at that price is passed over, and so is the account of
+    number `apart`, whose position it was. Every taking over is an `Event` of kind "auto-deleveraging".
     """
     quantity, price = checks.number("quantity", quantity), checks.number("price", price, above=0)
     if not quantity:
         raise ValueError("quantity must be that of the position that is closed: positive (long) or negative (short)")
     after, left, side = list(accounts), abs(quantity), 1 if quantity > 0 else -1
-    for _, n, pool, position in queue(accounts, instrument, -side):
+    for _, n, name, position in queue(accounts, instrument, -side):
         taken = min(left, abs(position.quantity))
-        if taken <= 0:
-            break
-        isolated = next(p for p in after[n].pools if p.name == pool).isolated
+        if n == apart or taken <= 0:
+            continue
+        isolated = next(p for p in after[n].pools if p.name == name).isolated
         leg = ("long" if position.quantity > 0 else "short") if after[n].venue.hedge_mode else None
-        closed = after[n].trade(position.instrument, side * taken, price, isolated=isolated, leg=leg)
-        *events, last = closed.events
-        last = replace(last, kind="auto-deleveraging", quantity=side * taken)
-        after[n] = closed.updated()._set(events=(*events, last))
+        try:
+            closed = after[n].trade(position.instrument, side * taken, price, isolated=isolated, leg=leg)
+        except ValueError:  # it cannot bear that price
+            continue
+        pools = [next((p for p in account.pools if p.name == name), None) for account in (after[n], closed)]
+        before, then = (pool.equity() if pool else None for pool in pools)
+        *events, event = closed.events
+        event = replace(event, kind="auto-deleveraging", contract=position.instrument.symbol, quantity=side * taken,
+                        before=before, after=then)  # fmt: skip
+        after[n] = closed.updated()._set(events=(*events, event))
         left -= taken
     return after, left
+
+
+class Round(NamedTuple):
+    """What `liquidate` returns: the accounts, what the fund has left by currency, and the contracts, by symbol, for
+    which nobody was there to close against."""
+
+    accounts: list
+    fund: dict
+    unmatched: dict
+
+
+def liquidate(accounts, last=None, impact=0.0, fund=inf):
+    """Let the venue act on many accounts that share one insurance fund and are one another's counterparties: a `Round`.
+
+    Accounts are looked at in their order, each with what the ones before left of the fund. What is auto-deleveraged in
+    one closes positions of the others, at the same price; and what that leaves bare is looked at again. Arguments as in
+    `Account.liquidate`; a last price may be of what is open in any of them.
+    """
+    after, unmatched, waiting = list(accounts), {}, True
+    given, names = funds(fund), set().union(*(followed(account) for account in after))
+    left = {pool.currency: given(pool.currency) for account in after for pool in account.pools}
+    if unknown := (last or {}).keys() - names:
+        raise ValueError(f"last has a price of {unknown.pop()!r}, but open is only {', '.join(sorted(names))}")
+    while waiting:
+        waiting = False
+        for n, account in enumerate(after):
+            if not any(pool.open and at_line(pool) for pool in account.pools):
+                continue
+            here = followed(account)
+            own = {name: price for name, price in (last or {}).items() if name in here}
+            after[n], waiting = account.liquidate(own, impact, left), True
+            new = after[n].events[len(account.events) :]
+            for currency, flows in tally(new).items():
+                left[currency] = max(0.0, left.get(currency, 0.0) + flows.get(FUND, 0.0))
+            for event in new:
+                if event.kind == "auto-deleveraging":
+                    after, rest = deleveraged(after, event.contract, -event.quantity, event.price, apart=n)
+                    if rest > 0:
+                        unmatched[event.contract] = unmatched.get(event.contract, 0.0) + rest
+    return Round(after, left, unmatched)

@@ -17,7 +17,7 @@ from .rates import premium
 from .trading import Event
 from .venue import COUNTERPARTIES, TRADER
 
-__all__ = ["break_even", "due", "payments", "payments_left", "premium", "shift", "steps", "total"]
+__all__ = ["break_even", "due", "payments", "payments_left", "premium", "shift", "total"]
 
 # ------------------------------------------------------ one position, on paths
 
@@ -81,10 +81,10 @@ def pay(account, instrument, rate, periods=1.0):
     if not account.find(symbol):
         account[instrument]  # says what is open
         raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
-    return _paid(account, {symbol: rate * periods})
+    return paid(account, {symbol: rate * periods})
 
 
-def _paid(account, rates):
+def paid(account, rates):
     """The account after one payment of every contract that has a rate; receipts come first."""
     due = [(pool.name, p) for pool in account.pools for p in pool.positions if rates.get(p.instrument.symbol)]
     for name, position in sorted(due, key=lambda one: one[1].quantity * rates[one[1].instrument.symbol] > 0):
@@ -112,70 +112,6 @@ def _price(pool, position):
 
 def _notional(pool, position):
     return position.notional(_price(pool, position))
-
-
-def steps(account, rates, prices=None, hours=None):
-    """The account after each payment of a schedule, one after the other: an iterator. A list of all of them would hold
-    the ledger as many times.
-
-    At each step prices are marked and the venue acts (see `Account.at`); interest accrues on debts; funding is paid;
-    and the venue acts again. What is closed pays no more.
-
-    Parameters
-    ----------
-    rates : mapping of instrument or symbol to sequence of float
-        Funding rates, for one payment each; one number holds for every step.
-    prices : mapping of index to sequence of float, optional
-        Prices at the payments; absent, they stay at their marks. A DataFrame with a column for each will do.
-    hours : float or sequence of float, optional
-        Before each step, for the interest on debts; the venue's funding interval if absent. With the rows of a history
-        (`market.history.History`) give its `hours`.
-
-    KeyError if a contract is not open; TypeError or ValueError if a value cannot be meant, nothing follows a price, or
-    the sequences are not equally long, or there is none.
-    """
-    rates, prices = _rows("rates", rates), _rows("prices", {} if prices is None else prices)
-    for symbol in rates:
-        if not account.find(symbol):
-            account[symbol]  # says what is open
-            raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
-    account.at(**{name: float(_at(row, 0)) for name, row in prices.items() if np.size(row)})  # refuses unknown names
-    hours = checks.finite("hours", account.venue.funding.interval if hours is None else hours)
-    if np.ndim(hours) > 1 or np.any(np.less(hours, 0)):
-        raise ValueError(f"hours must be a number, or a row of numbers, of at least 0, not {hours!r}")
-    lengths = {len(row) for row in (*rates.values(), *prices.values(), hours) if np.ndim(row)}
-    if len(lengths) != 1:
-        raise ValueError(f"rates, prices and hours must be rows of one length, not of {sorted(lengths) or 'none'}")
-    return _steps(account, rates, prices, hours, lengths.pop())
-
-
-def _steps(account, rates, prices, hours, count):
-    for n in range(count):
-        follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
-        account = account.at(**{name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows})
-        account = account.accrue(float(_at(hours, n)))
-        account = _paid(account, {symbol: float(_at(row, n)) for symbol, row in rates.items()}).at()
-        yield account
-
-
-def _rows(what, given):
-    """A mapping of symbol or index to a checked row of numbers, or to one number for every step."""
-    if hasattr(given, "columns"):
-        given = {name: given[name] for name in given.columns}
-    if not isinstance(given, Mapping):
-        raise TypeError(
-            f"{what} must be a mapping, such as {{'BTC-USD': [0.0001]}} or {{'BTC': [50_000]}}, not {given!r}"
-        )
-    named = {getattr(name, "symbol", name): row for name, row in given.items()}
-    for name, row in named.items():
-        named[name] = row = checks.price(name, row) if what == "prices" else checks.finite(f"the rates of {name}", row)
-        if np.ndim(row) > 1:
-            raise ValueError(f"the {what} of {name} must be one row, not {np.ndim(row)} axes")
-    return named
-
-
-def _at(row, n):
-    return row[n] if np.ndim(row) else row
 
 
 # ------------------------------------------------------------------- what if

@@ -29,8 +29,7 @@ class Pool:
         Signed: a debt is a negative amount. What the venue's `assets` say of a currency holds for all but the pool's
         own, which counts in full unless the account is a multi-currency one.
     positions : sequence of Position
-    venue : Venue
-        Whose rules and schedules hold.
+    venue : Venue, whose rules and schedules hold.
     marks : mapping of name to price
         Quote currency for one coin, by index ("BTC"); a contract's own mark, by symbol, overrides its index. A
         contract that was never marked stands at its entry price.
@@ -38,6 +37,8 @@ class Pool:
         How the pool is called in tables and messages.
     isolated : bool
         Whether it was walled off for one position.
+    orders : float
+        Margin held for open orders, in `currency`: initial margin, and maintenance where the venue counts it.
 
     Methods take prices as keywords or as a mapping, `pool.slack(BTC=45_000)`, floats or ndarrays; what is not given
     stays at its mark. They return a float or an array in `currency`. TypeError or ValueError on a price that is not a
@@ -51,6 +52,7 @@ class Pool:
     marks: Mapping = field(default_factory=dict)
     name: str = "pool"
     isolated: bool = False
+    orders: float = 0.0
 
     def __post_init__(self):
         if not isinstance(self.venue, Venue):
@@ -73,12 +75,14 @@ class Pool:
         object.__setattr__(self, "collateral", checks.Frozen(collateral))
         object.__setattr__(self, "marks", checks.Frozen(marks))
         object.__setattr__(self, "_foreign", foreign)
+        orders = checks.number("orders", self.orders, least=0)
+        object.__setattr__(self, "_orders", orders if self.venue.liquidation.orders else 0.0)
         object.__setattr__(self, "holdings", holdings(self))  # refuses what the venue does not take
         object.__setattr__(self, "_plain", not foreign and not any(h.schedule for h in self.holdings))
 
     @property
     def own_in_full(self):
-        """Whether the pool's own currency counts without haircut: in all but a multi-currency account's cross pool."""
+        """Whether its own currency counts without haircut: in all but a multi-currency account's cross pool."""
         return self.isolated or self.venue.account_mode == "single-currency"
 
     @cached_property
@@ -168,9 +172,9 @@ class Pool:
     def _stand(self, at, full=False):
         """(equity, maintenance requirement) at prices `at`: the heart of the package."""
         if self._plain:  # nothing but the pool's own currency
-            equity, requirement = self.collateral.get(self.currency, 0.0), 0.0
+            equity, requirement = self.collateral.get(self.currency, 0.0), self._orders
         else:
-            equity, requirement = capital.balances(self, at, full)
+            equity, requirement = capital.balances(self, at, full)  # the orders are in it
         foreign = self._foreign
         for symbol, index, settle, inverse, size, start, charge in self._rows:
             price = at[symbol] if symbol in at else at[index]
@@ -189,14 +193,12 @@ class Pool:
 
     def withdrawable(self, currency=None, given=None, /, **prices):
         """What may leave the pool, in coins of a currency (its own if None): unrealised profit has to stay.
-
         At most what is held; each coin takes its value after haircut along. Negative if initial margin is short.
         """
         return capital.withdrawable(self, currency or self.currency, self.prices(given, **prices))
 
     def liquidation(self, index=None):
         """The prices at which slack is zero, others held at their marks: a `Crossings`.
-
         `index` is one index; or several that move by the same fraction, as a sequence, `pool.indices` for all; or a
         mapping of each to its share in the move, {"BTC": 1, "ETH": 1.5}: when BTC moves by 10 %, ETH moves by 15 %.
         """
@@ -208,7 +210,6 @@ class Pool:
 
     def margin_for(self, liquidation, index=None):
         """Collateral, in the pool's currency, that puts the liquidation price of an index at `liquidation`.
-
         Negative where profit at the mark would carry the pool without any. ValueError if no collateral keeps the pool
         alive at its mark and ends it there.
         """

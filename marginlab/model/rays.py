@@ -73,6 +73,9 @@ def lines(pool, along, kind):
     """
     marks, venue, paths, a, b, moving = pool.marks, pool.venue, along.paths, 0.0, 0.0, []
     full = kind == "bankruptcy"
+    if pool._orders and not full:
+        start, step = paths.get(pool.currency) or (pool.quote(pool.currency, marks), 0.0)
+        a, b = -pool._orders * start, -pool._orders * step
     for h in pool.holdings:
         currency, amount, weighted, size, schedule, share, fee = h
         path = paths.get(currency)

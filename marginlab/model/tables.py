@@ -4,18 +4,23 @@ from math import inf, nan
 
 import numpy as np
 
-from . import checks, funding
+from . import checks, stepping
 from .venue import TRADER
 
 
 def ledger(account):
-    """All events as a DataFrame: a row each, a column for each party; the parties of a row sum to zero."""
+    """See `Account.ledger`."""
     import pandas as pd
 
-    named = ("kind", "pool", "currency", "price")
+    named = ["kind", "pool", "currency", "price"]
+    if any(e.contract for e in account.events):
+        named += ["contract", "quantity", "before", "after"]
     frame = pd.DataFrame([{name: getattr(e, name) for name in named} | dict(e.flows) for e in account.events])
     parties = [column for column in frame.columns if column not in named]
-    return frame.assign(**frame[parties].fillna(0.0))
+    numbers = {name: frame[name].astype(float) for name in ("quantity", "before", "after") if name in frame}
+    if numbers:
+        numbers["quantity"] = numbers["quantity"].where(frame["contract"] != "")
+    return frame.assign(**frame[parties].fillna(0.0), **numbers)
 
 
 def schedule(account, rates, prices=None, hours=None):
@@ -23,7 +28,7 @@ def schedule(account, rates, prices=None, hours=None):
 
         schedule(account, {btc: [0.0001] * 21})
 
-    Arguments as in `funding.steps`. Index (payment, pool). Columns, in the pool's currency: `funding` and `interest`,
+    Arguments as in `steps`. Index (payment, pool). Columns, in the pool's currency: `funding` and `interest`,
     what the trader gained (+) or lost (-) by them at this step; `equity`, `requirement` and `slack` after it, 0 if it
     was liquidated; `below` and `above`, its liquidation prices if one index moves its positions (0 and inf where there
     is none, NaN if several do or it has none); `state`, "open", "liquidated" or "no position".
@@ -31,7 +36,7 @@ def schedule(account, rates, prices=None, hours=None):
     import pandas as pd
 
     rows, before = [], account
-    for n, after in enumerate(funding.steps(account, rates, prices, hours), 1):
+    for n, after in enumerate(stepping.steps(account, rates, prices, hours), 1):
         new = after.events[len(before.events) :]
         now = {pool.name: pool for pool in after.pools}
         for pool in before.pools:

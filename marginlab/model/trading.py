@@ -16,8 +16,8 @@ class Event:
     """One entry of the ledger. `flows` says who gained (+) or lost (-) how much; it sums to zero.
 
     A liquidation carries what was `lost` by the trader of the pool's balances, at that price and less its debts, and
-    the `surplus` or `shortfall` that arose; `flows` says who took it. What closes a part of it has the `quantity` of
-    contracts traded (signed), and the pool's equity `before` and `after`.
+    the `surplus` or `shortfall` that arose; `flows` says who took it. The steps that led to it have the `contract` and
+    `quantity` traded (signed) and the pool's equity `before` and `after`, in the pool's currency.
     """
 
     kind: str
@@ -29,6 +29,7 @@ class Event:
     lost: float = 0.0
     surplus: float = 0.0
     shortfall: float = 0.0
+    contract: str = ""
     quantity: float = 0.0
     before: float | None = None
     after: float | None = None
@@ -219,6 +220,18 @@ def reduced(account, pool, held, quantity, price):
         if not left:
             return account.updated(drop=[pool.name], events=[event])
     return account.updated(after, events=[event])
+
+
+def place_orders(account, margin, currency):
+    """See `Account.place_orders`."""
+    pool = account.cross_in(currency)
+    if pool.currency != currency:
+        raise ValueError(f"currency must be {pool.currency!r}, in which {pool.name!r} is valued, not {currency!r}")
+    after = replace(pool, orders=margin)
+    if margin > pool.orders:
+        check_margin(f"margin={margin:g} {currency} for open orders", after, initial=True)
+    text = f"open orders hold {margin:,.10g} {currency}"
+    return account.updated(after, events=[Event("orders", pool.name, currency, {TRADER: 0.0}, text=text)])
 
 
 def check_free(name, amount, currency, pool):

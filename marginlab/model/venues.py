@@ -3,76 +3,24 @@
 from dataclasses import replace
 
 from .assets import Asset, Interest
-from .rates import Funding
+from .process import Liquidation
+from .published import (  # noqa: F401
+    BITCOM_FUNDING,
+    BTCUSDT_2024_10,
+    BTCUSDT_2026_09,
+    BTCUSDT_FUNDING,
+    BTCUSD_COIN_2020_06,
+    BTC_HYPERLIQUID,
+    BYBIT_FUNDING,
+    DERIBIT_FUNDING,
+    DYDX_V3_FUNDING,
+    HYPERLIQUID_FUNDING,
+    KRAKEN_FUNDING,
+    OKX_FUNDING_2024,
+    XBTUSD_FUNDING,
+)
 from .tiers import Tiers
-from .venue import Venue
-
-# ------------------------------------------------------------------ schedules
-
-BTCUSDT_2024_10 = Tiers(
-    (
-        (0, 0.004, 125),
-        (50_000, 0.005, 100),
-        (600_000, 0.0065, 75),
-        (3_000_000, 0.01, 50),
-        (12_000_000, 0.02, 25),
-        (70_000_000, 0.025, 20),
-        (100_000_000, 0.05, 10),
-        (230_000_000, 0.10, 5),
-        (480_000_000, 0.125, 4),
-        (600_000_000, 0.15, 3),
-        (800_000_000, 0.25, 2),
-        (1_200_000_000, 0.50, 1),
-    ),
-    cap=1_800_000_000,
-    source="Binance USD-M leverage brackets, in freqtrade binance_leverage_tiers.json@3d9514d",
-    as_of="2024-10-24",
-)
-BTCUSDT_2026_09 = Tiers(
-    (
-        (0, 0.004, 150),
-        (300_000, 0.005, 100),
-        (800_000, 0.0065, 75),
-        *BTCUSDT_2024_10.rows[3:],
-    ),
-    cap=1_800_000_000,  # as in 2024: the 2026 table was read without its cap
-    source="Binance USD-M leverage brackets, in the freqtrade 2026.9 wheel",
-    as_of="2026-09",
-)
-# Floors and leverage: Binance FAQ be2c7d9d95b04a7e8044ed02dd7dfe5c. Rates are half of 1/leverage; with them the
-# maintenance amounts are those of FAQ ceccfcfb4e3a45e3b48b0b1bb1a8ae46 (0.56 and 1.81 BTC in tiers 4 and 5).
-BTCUSD_COIN_2020_06 = Tiers(
-    ((0, 0.004, 125), (10, 0.005, 100), (20, 0.01, 50), (30, 0.025, 20), (50, 0.05, 10)),
-    cap=100,
-    source="Binance COIN-M, FAQ be2c7d9d95b04a7e8044ed02dd7dfe5c and ceccfcfb4e3a45e3b48b0b1bb1a8ae46",
-    as_of="2020-06-11",
-)
-
-# -------------------------------------------------------------------- funding
-
-# Funding() itself is Binance's rule: 0.01 % in 8 hours, damper 0.05 %, 00, 08 and 16 UTC. The cap of BTCUSDT: Binance
-# announcement 3243c81a35bd4f0c86a37315c3dc96cc; from 2 May 2025 a contract that reaches its cap pays every hour, which
-# is not in here.
-BTCUSDT_FUNDING = Funding(cap=0.003)
-# BitMEX: 75 % of (initial - maintenance margin), 1 % and 0.5 % for XBTUSD until 17 April 2020 (its blog of that day).
-# Its other cap, on the change from one rate to the next, is not in here.
-XBTUSD_FUNDING = Funding(first=4, cap=0.00375)
-# OKX, as of July 2024: "Funding fee mechanism", 22 April 2024, no interest, no damper, bounds of BTC; isolated
-# positions pay from their own margin since June 2024, before from the account. In April 2025 it took Binance's form.
-OKX_FUNDING_2024 = Funding(interest=0.0, damper=None, cap=0.00375)
-BYBIT_FUNDING = Funding(charged_to="account")  # Bybit help centre 000001391, 14 March 2024
-# Kraken, article 360022835911: hourly, a premium paid off in a day, at most 0.25 % an hour, accrued all the time.
-KRAKEN_FUNDING = Funding(
-    interval=1, per=24, interest=0.0, damper=None, cap=0.0025, accrual="continuous", valued_at="index"
-)
-# Deribit, article 31424939178397: a dead band of 0.025 %, accrued all the time; its caps vary, and are not in here.
-# bit.com (360051992953) has 0.05 % and, for BTC, a cap of 0.5 %.
-DERIBIT_FUNDING = Funding(interest=0.0, damper=0.00025, accrual="continuous")
-BITCOM_FUNDING = Funding(interest=0.0, cap=0.005, accrual="continuous")
-# Hyperliquid pays an eighth of the eight-hour rate every hour, at the oracle price, at most 4 %: read at second hand.
-HYPERLIQUID_FUNDING = Funding(interval=1, cap=0.04, valued_at="index")
-# dYdX v3 (help centre 3937624): rates of 8 hours, paid every second at the index; interest is added to the premium.
-DYDX_V3_FUNDING = Funding(damper=None, accrual="continuous", valued_at="index")
+from .venue import TRADER, Venue
 
 # --------------------------------------------------------------------- venues
 
@@ -131,6 +79,7 @@ OKX = Venue(  # the mode is chosen with each order, and kept by the position: bo
     fee_at="price",
     interest=Interest(per=8_760),
     funding=OKX_FUNDING_2024,
+    liquidation=Liquidation(partial="tiers", tiers=2, least_tier=3),  # open-lib.com/11556, at second hand
     hedge_mode=True,
     both_modes=True,
     as_of="2024",
@@ -161,7 +110,14 @@ BINANCE_PORTFOLIO = Venue(  # despite its name a cross-collateral sum; debts are
     source="Binance portfolio margin FAQ; initial margin: FAQ 174861644e7049aaa64845f1db2e4376",
 )
 KRAKEN_SPOT = Venue("Kraken spot margin", interest=Interest(per=4, every=4, opening=1), source="Kraken rollover rule")
-GATE = Venue("Gate", fee=0.00075, fee_at="price", as_of="2022", source="position sample in ccxt 4.5.90 gate.py")
+GATE = Venue(
+    "Gate",
+    fee=0.00075,
+    fee_at="price",
+    liquidation=Liquidation(partial="tiers"),  # the risk limit goes down by one, and what is above it is closed
+    as_of="2022",
+    source="position sample in ccxt 4.5.90 gate.py",
+)
 BITGET = Venue(
     "Bitget cross",
     fee=0.0006,
@@ -194,6 +150,7 @@ BITMEX = Venue(  # the closing fee is held and required alike, so it cancels: ma
     "BitMEX",
     maintenance_at="entry",
     funding=XBTUSD_FUNDING,
+    liquidation=Liquidation(partial="tiers"),  # orders are cancelled, then the risk limit goes down
     as_of="2018-08-27",
     source="BitMEX websocket position rows",
 )
@@ -228,4 +185,24 @@ KRAKEN = Venue(
             basis="quantity",
         )
     },
+)
+HYPERLIQUID = Venue(
+    "Hyperliquid",
+    tiers={"BTC-USDC": BTC_HYPERLIQUID},
+    funding=HYPERLIQUID_FUNDING,
+    # a fifth at first and, after 30 seconds that are not in here, the rest; below two thirds the vault takes over
+    liquidation=Liquidation(partial="share", partial_above=100_000, takeover=2 / 3),
+    source="Hyperliquid docs; docs.byreal.io for the backstop",
+)
+DYDX_V4 = Venue(  # the fund takes at most 0.5 % of a fill, the trader keeps the rest
+    "dYdX v4",
+    surplus_to=TRADER,
+    liquidation=Liquidation(scope="position", shared_by="requirement", fund_fee=0.005),
+    source="dYdX v4 protocol, liquidation rules",
+)
+DRIFT = Venue(  # its weights, and so its schedules, differ by market: give each contract its own
+    "Drift",
+    surplus_to=TRADER,
+    liquidation=Liquidation(orders=True, scope="position", partial="size", fund_fee=0.01, liquidator_fee=0.01),
+    source="Drift protocol, liquidation maths; the fees are those of its tests",
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from marginlab import Account, Funding, Perpetual, Pool, Position, Spot, Tiers, Venue, funding, venues
+from marginlab import Account, Funding, Perpetual, Pool, Position, Spot, Tiers, Venue, funding, steps, venues
 from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
 from tests.model import refusal
 from tests.model.refusal import state
@@ -112,7 +112,7 @@ def test_the_account_it_was_given_is_as_it_was():
     account = Account(CHARGED, USDT=100_000).trade(LINEAR, 2, 50_000, isolated=10_000)
     before = state(account)
     account.pay_funding(LINEAR, 0.0001)
-    list(funding.steps(account, {LINEAR: [0.0001, 0.03]}, {"BTC": [49_000, 30_000]}))
+    list(steps(account, {LINEAR: [0.0001, 0.03]}, {"BTC": [49_000, 30_000]}))
     funding.payments_left(account[LINEAR], 0.0001)
     assert state(account) == before
 
@@ -356,7 +356,7 @@ def test_splitting_the_time_that_a_position_is_held_changes_nothing(rule, moment
 def test_a_total_is_what_an_account_pays_step_by_step(contract, quantity, path):
     prices, row = map(list, zip(*path, strict=True))
     start = Account(TEACHING, USDT=10**7, BTC=10**4).mark(BTC=50_000).trade(contract, quantity, 50_000)
-    after, by_hand = last(funding.steps(start, {contract: row}, {"BTC": prices})), start
+    after, by_hand = last(steps(start, {contract: row}, {"BTC": prices})), start
     for price, rate in path:
         by_hand = by_hand.mark(BTC=price).pay_funding(contract, rate)
     assert held(after) == held(by_hand)
@@ -394,7 +394,7 @@ def test_nothing_is_lost_or_made_liquidations_included(start, path):
     prices = {"BTC": [50_000 * x for x in bitcoin], "ETH": [2_000 * x for x in ether]}
     every = {p.instrument: list(row) for pool in start.pools for p in pool.positions}
     before = start
-    for after in funding.steps(start, every, prices):
+    for after in steps(start, every, prices):
         assert after.events[: len(before.events)] == before.events
         for event in after.events:
             assert fsum(event.flows.values()) == pytest.approx(0, abs=1e-12 * max(map(abs, event.flows.values())))
@@ -414,14 +414,14 @@ def test_nothing_is_lost_or_made_liquidations_included(start, path):
 
 
 def test_steps_mark_first_and_pay_at_the_new_price():
-    first, second = funding.steps(CASH.trade(LINEAR, 2, 50_000), {LINEAR: [0.0001, 0.0002]}, {"BTC": [40_000, 60_000]})
+    first, second = steps(CASH.trade(LINEAR, 2, 50_000), {LINEAR: [0.0001, 0.0002]}, {"BTC": [40_000, 60_000]})
     assert held(first) == {"cross USDT": {"USDT": near(99_992)}} and first.marks["BTC"] == 40_000
     assert held(second) == {"cross USDT": {"USDT": near(99_968)}} and second.marks["BTC"] == 60_000
 
 
 def test_what_is_closed_by_the_price_pays_no_more():
     account = CASH.trade(LINEAR, 2, 50_000, isolated=10_000)
-    found = list(funding.steps(account, {LINEAR: [0.0001] * 3}, {"BTC": [49_000, 45_000, 60_000]}))
+    found = list(steps(account, {LINEAR: [0.0001] * 3}, {"BTC": [49_000, 45_000, 60_000]}))
     assert [kinds(a) for a in found] == [["funding"], ["funding", "liquidation"], ["funding", "liquidation"]]
     assert [paid(a) for a in found] == [near(9.8)] * 3 and held(found[2]) == {"cross USDT": {"USDT": 90_000}}
 
@@ -429,20 +429,20 @@ def test_what_is_closed_by_the_price_pays_no_more():
 def test_prices_that_move_before_a_payment_close_before_it():
     # a receipt of 3,000 would have carried it, but comes too late
     account = Account(TEACHING, USDT=10_000).trade(LINEAR, 2, 50_000)
-    found = last(funding.steps(account, {LINEAR: [-0.033]}, {"BTC": [45_000]}))
+    found = last(steps(account, {LINEAR: [-0.033]}, {"BTC": [45_000]}))
     assert kinds(found) == ["liquidation"] and paid(found) == 0
 
 
 def test_a_payment_closes_what_it_takes_below_the_line():
     account = Account(TEACHING, USDT=1_000).trade(LINEAR, 1, 50_000)  # 1,000 against 200: 800 to spare
-    assert kinds(last(funding.steps(account, {LINEAR: [0.0159]}))) == ["funding"]
-    after = last(funding.steps(account, {LINEAR: [0.016, 0.016]}))
+    assert kinds(last(steps(account, {LINEAR: [0.0159]}))) == ["funding"]
+    after = last(steps(account, {LINEAR: [0.016, 0.016]}))
     assert kinds(after) == ["funding", "liquidation"] and paid(after) == near(800)
     assert after.liquidations[0].surplus == near(200)
 
 
 def test_interest_comes_before_funding_and_the_venue_after_it():
-    found = last(funding.steps(CARRY, {INVERSE: [0.0001]}))
+    found = last(steps(CARRY, {INVERSE: [0.0001]}))
     assert kinds(found) == ["interest", "funding"]
     # just above its line: interest takes it below, and a receipt back
     thin = Account(TEACHING, BTC=2).mark(BTC=50_000).trade(PAIR, 5, 50_000, borrow="USDT")
@@ -450,17 +450,17 @@ def test_interest_comes_before_funding_and_the_venue_after_it():
     thin = thin.mark(BTC=thin.cross.liquidation().price + 0.5)
     assert thin.cross.slack() > 0 > thin.accrue(8).cross.slack()
     assert thin.accrue(8).pay_funding(INVERSE, 0.9).cross.slack() > 0
-    assert kinds(last(funding.steps(thin, {INVERSE: [0.9]}))) == ["interest", "funding"]
-    assert kinds(last(funding.steps(thin, {INVERSE: [0.0]}))) == ["interest", "liquidation"]
+    assert kinds(last(steps(thin, {INVERSE: [0.9]}))) == ["interest", "funding"]
+    assert kinds(last(steps(thin, {INVERSE: [0.0]}))) == ["interest", "liquidation"]
     # what the price closes owes no interest any more
-    assert kinds(last(funding.steps(thin, {INVERSE: [0.9]}, {"BTC": [37_000]}))) == ["liquidation"]
+    assert kinds(last(steps(thin, {INVERSE: [0.9]}, {"BTC": [37_000]}))) == ["liquidation"]
 
 
 def test_liquidated_at_an_unchanged_price_after_the_predicted_number_of_payments():
     # 10,000 - 400 of requirement at 100 for a payment: the 96th leaves nothing to spare
     account = CASH.trade(LINEAR, 2, 50_000, isolated=10_000)
     assert funding.payments_left(account[LINEAR], 0.001) == 96
-    found = list(funding.steps(account, {LINEAR: [0.001] * 100}))
+    found = list(steps(account, {LINEAR: [0.001] * 100}))
     assert [bool(a.liquidations) for a in found] == [False] * 95 + [True] * 5
     assert paid(found[-1]) == near(9_600) and [len(kinds(a)) for a in (found[94], found[95], found[99])] == [95, 97, 97]
 
@@ -470,53 +470,53 @@ def test_receipts_keep_another_position_of_the_pool_alive():
     account = Account(TEACHING, USDT=1_600).mark(BTC=50_000, ETH=2_000)
     account = account.trade(LINEAR, -2, 50_000, leverage=100).trade(ETHER, 10, 2_000, leverage=100)
     prices = {"ETH": [1_970, 1_940, 1_910, 1_880]}
-    alone = list(funding.steps(account, {LINEAR: [0.0] * 4}, prices))
+    alone = list(steps(account, {LINEAR: [0.0] * 4}, prices))
     assert [len(a.liquidations) for a in alone] == [0, 0, 0, 1]  # 400 where 475.2 are required
-    assert not last(funding.steps(account, {LINEAR: [0.01] * 4}, prices)).liquidations
+    assert not last(steps(account, {LINEAR: [0.01] * 4}, prices)).liquidations
     walled = Account(TEACHING, USDT=1_600).mark(BTC=50_000, ETH=2_000)
     walled = walled.trade(LINEAR, -2, 50_000, isolated=1_000).trade(ETHER, 10, 2_000, isolated=600)
-    after = last(funding.steps(walled, {LINEAR: [0.01] * 4}, prices))
+    after = last(steps(walled, {LINEAR: [0.01] * 4}, prices))
     assert [e.pool for e in after.liquidations] == ["isolated ETH-USDT"]  # not across a wall
 
 
 def test_a_spot_long_and_a_short_contract():
     # 250,000 USDT owed at 0.024 % a day; 250,000 contracts' worth, 5 BTC, receives 0.0005 BTC a time
     debt = 250_000 * 1.00008**3
-    after = last(funding.steps(CARRY, {INVERSE: [0.0001] * 3}))
+    after = last(steps(CARRY, {INVERSE: [0.0001] * 3}))
     assert after.balances() == {"BTC": near(7.0015), "USDT": near(-debt)}
-    after = last(funding.steps(CARRY, {INVERSE: [0.0001] * 3}, hours=1))
+    after = last(steps(CARRY, {INVERSE: [0.0001] * 3}, hours=1))
     assert after.balances() == {"BTC": near(7.0015), "USDT": near(-250_000 * 1.00001**3)}
-    assert last(funding.steps(CARRY, {INVERSE: [0.0001] * 3}, hours=0)).balances()["USDT"] == -250_000
+    assert last(steps(CARRY, {INVERSE: [0.0001] * 3}, hours=0)).balances()["USDT"] == -250_000
     hourly = replace(TEACHING, funding=venues.HYPERLIQUID_FUNDING)
     account = Account(hourly, BTC=2).mark(BTC=50_000).trade(PAIR, 5, 50_000, borrow="USDT")
     account = account.trade(INVERSE, -2_500, 50_000)
-    assert last(funding.steps(account, {INVERSE: [0.0001]})).balances()["USDT"] == near(-250_002.5)  # the venue's hour
+    assert last(steps(account, {INVERSE: [0.0001]})).balances()["USDT"] == near(-250_002.5)  # the venue's hour
 
 
 def test_one_number_holds_for_every_step():
     account = CASH.trade(LINEAR, 2, 50_000)
-    found = list(funding.steps(account, {LINEAR: 0.0001}, {"BTC": [50_000, 40_000]}))
+    found = list(steps(account, {LINEAR: 0.0001}, {"BTC": [50_000, 40_000]}))
     assert [paid(a) for a in found] == [near(10), near(18)]
-    found = list(funding.steps(account, {"BTC-USDT": (0.0001, 0.0002)}, {"BTC": 40_000}))
+    found = list(steps(account, {"BTC-USDT": (0.0001, 0.0002)}, {"BTC": 40_000}))
     assert [paid(a) for a in found] == [near(8), near(24)]
-    assert list(funding.steps(account, {LINEAR: []})) == []
+    assert list(steps(account, {LINEAR: []})) == []
 
 
 def test_prices_of_a_contract_and_its_index():
     account = CASH.trade(LINEAR, 2, 50_000)
-    found = last(funding.steps(account, {LINEAR: [0.0001] * 2}, {"BTC": [5e4, 5e4], "BTC-USDT": [51_000, 52_000]}))
+    found = last(steps(account, {LINEAR: [0.0001] * 2}, {"BTC": [5e4, 5e4], "BTC-USDT": [51_000, 52_000]}))
     assert paid(found) == near(10.2 + 10.4)
 
 
 def test_prices_of_a_contract_that_is_closed_on_the_way():
     account = CASH.trade(LINEAR, 2, 50_000, isolated=10_000)
     prices = {"BTC": [50_000, 40_000, 40_000], "BTC-USDT": [50_000, 40_000, 40_000]}
-    assert kinds(last(funding.steps(account, {LINEAR: [0.0001] * 3}, prices))) == ["funding", "liquidation"]
+    assert kinds(last(steps(account, {LINEAR: [0.0001] * 3}, prices))) == ["funding", "liquidation"]
 
 
 def test_rates_of_what_is_not_open():
     with pytest.raises((KeyError, ValueError), match="BTCUSDT"):
-        list(funding.steps(CASH.trade(LINEAR, 2, 50_000), {"BTCUSDT": [0.0001]}))
+        list(steps(CASH.trade(LINEAR, 2, 50_000), {"BTCUSDT": [0.0001]}))
 
 
 # ----------------------------------------------------------------- payments left
@@ -738,15 +738,15 @@ def test_rates_must_be_finite_numbers(value, shown, error):
         refused(error, ["rates", *must], lambda: funding.payments(LONG, value, 5e4))
         refused(error, ["prices", "above 0", shown], lambda: funding.payments(LONG, 0.1, value))
         refused(error, ["rates", *must], lambda: funding.total(LONG, value, [5e4]))
-        refused(error, ["the rates of BTC-USDT", *must], lambda: list(funding.steps(OPEN, {"BTC-USDT": value})))
-        refused(error, ["price of BTC", shown], lambda: list(funding.steps(OPEN, {LINEAR: [0.1]}, {"BTC": value})))
+        refused(error, ["the rates of BTC-USDT", *must], lambda: list(steps(OPEN, {"BTC-USDT": value})))
+        refused(error, ["price of BTC", shown], lambda: list(steps(OPEN, {LINEAR: [0.1]}, {"BTC": value})))
         if value is not None:  # absent, there
-            refused(error, ["hours", *must], lambda: list(funding.steps(OPEN, {LINEAR: [0.1]}, hours=value)))
+            refused(error, ["hours", *must], lambda: list(steps(OPEN, {LINEAR: [0.1]}, hours=value)))
 
 
 def test_times_that_are_negative():
     refused(ValueError, ["periods", "at least 0", "-1"], lambda: OPEN.pay_funding(LINEAR, 0.0001, periods=-1))
-    refused(ValueError, ["hours", "at least 0", "-8"], lambda: list(funding.steps(OPEN, {LINEAR: [0.1]}, hours=-8)))
+    refused(ValueError, ["hours", "at least 0", "-8"], lambda: list(steps(OPEN, {LINEAR: [0.1]}, hours=-8)))
 
 
 def test_paths_that_do_not_fit():
@@ -764,7 +764,7 @@ def test_paths_that_do_not_fit():
 
 def test_schedules_that_do_not_fit():
     def of(*args):
-        return lambda: list(funding.steps(OPEN, *args))
+        return lambda: list(steps(OPEN, *args))
 
     refused(TypeError, ["rates must be a mapping", "[0.0001]"], of([0.1, 0.1]))
     refused(TypeError, ["rates must be a mapping"], of(0.1))
@@ -772,7 +772,7 @@ def test_schedules_that_do_not_fit():
     refused(ValueError, ["rows of one length", "[1, 2]"], of({LINEAR: [0.1]}, {"BTC": [5e4, 5e4]}))
     two = OPEN.mark(ETH=2_000).trade(ETHER, 1, 2_000)
     uneven = {LINEAR: [0.1], ETHER: [0.1] * 3}
-    refused(ValueError, ["rows of one length", "[1, 3]"], lambda: list(funding.steps(two, uneven)), two)
+    refused(ValueError, ["rows of one length", "[1, 3]"], lambda: list(steps(two, uneven)), two)
     refused(ValueError, ["rows of one length", "none"], of({LINEAR: 0.1}))
     refused(ValueError, ["rows of one length", "none"], of({}))
     refused(ValueError, ["must be one row"], of({LINEAR: [[0.1]]}))
@@ -787,7 +787,7 @@ def test_the_order_of_the_contracts_does_not_matter():
     account = Account(rules, USDT=10_100).mark(BTC=50_000, ETH=2_500)
     account = account.trade(LINEAR, 1, 50_000, isolated=5_000).trade(ETHER, -20, 2_500, isolated=5_000)
     for order in ((LINEAR, ETHER), (ETHER, LINEAR)):  # the short's receipt of 500 comes first, and pays for the long
-        after = last(funding.steps(account, {contract: [0.01] for contract in order}))
+        after = last(steps(account, {contract: [0.01] for contract in order}))
         balances = [pool.equity() for pool in (after.cross, after[LINEAR], after[ETHER])]
         assert balances == [near(100), near(5_000), near(5_000)]
 
@@ -808,9 +808,9 @@ def test_hours_that_do_not_fit():
     rates = {LINEAR: [0.1] * 3}
     for hours in ([8, 8, -1], -1, [[8, 8, 8]]):
         refused(
-            ValueError, ["hours must be", "at least 0"], lambda hours=hours: funding.steps(OPEN, rates, hours=hours)
+            ValueError, ["hours must be", "at least 0"], lambda hours=hours: steps(OPEN, rates, hours=hours)
         )
-    refused(ValueError, ["rows of one length", "[2, 3]"], lambda: funding.steps(OPEN, rates, hours=[8, 8]))
+    refused(ValueError, ["rows of one length", "[2, 3]"], lambda: steps(OPEN, rates, hours=[8, 8]))
 
 
 def test_interest_is_on_what_was_lent():

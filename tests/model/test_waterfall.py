@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from marginlab import Account, Asset, Perpetual, Spot, Tiers, Venue
 from marginlab.model.process import Liquidation
 from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
-from marginlab.model.waterfall import follow
+from marginlab.model.waterfall import liquidate
 from tests.model.refusal import refused, state
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
@@ -60,16 +60,16 @@ LONG, SHORT = one(), one(-10)
 def test_a_wick_of_the_last_price_does_nothing():
     for mark, last in ((95, 50), (89, 1e-9), (89, 1e9), (1e6, 1)):
         account = LONG.mark(BTC=mark)
-        assert follow(account, last={"BTC": last}, impact=0.5, fund=0) is account
+        assert liquidate(account, last={"BTC": last}, impact=0.5, fund=0) is account
     edge = one(1, 100, 60, flat(0.2))  # 60 - 50 = 0.2 * 50
     account = edge.mark(BTC=50.0001)
-    assert follow(account, last={"BTC": 30}) is account
-    assert kinds(edge, follow(edge.mark(BTC=50), last={"BTC": 70})) == [PART, ALL]
+    assert liquidate(account, last={"BTC": 30}) is account
+    assert kinds(edge, liquidate(edge.mark(BTC=50), last={"BTC": 70})) == [PART, ALL]
 
 
 def test_the_mark_triggers_and_the_last_price_fills():
     account = LONG.mark(BTC=88)
-    after = follow(account, last={"BTC": 90})
+    after = liquidate(account, last={"BTC": 90})
     fill, end = steps(account, after)
     assert (fill.kind, fill.pool, fill.currency, fill.price) == (PART, "isolated BTC-USDT", "USDT", 90)
     assert (fill.quantity, fill.before, fill.after) == (-10, near(80), near(100))
@@ -82,13 +82,13 @@ def test_the_mark_triggers_and_the_last_price_fills():
 
 def test_what_is_left_after_fills_goes_to_the_trader_where_the_venue_says():
     account = one(venue=flat(surplus_to=TRADER)).mark(BTC=88)
-    after = follow(account, last={"BTC": 90})
+    after = liquidate(account, last={"BTC": 90})
     assert after.balances() == {"USDT": near(900)} and after.liquidations[0].lost == near(100)
     assert total(steps(account, after), TRADER) == near(-100) and total(steps(account, after), FUND) == near(0)
 
 
 def test_without_last_prices_it_is_what_at_does():
-    after, same = follow(LONG.mark(BTC=88)), LONG.at(BTC=88)
+    after, same = liquidate(LONG.mark(BTC=88)), LONG.at(BTC=88)
     assert state(after) == state(same)
     (only,) = steps(LONG, after)
     assert (only.kind, only.price, only.lost, only.surplus) == (ALL, 88, near(200), near(80))
@@ -105,7 +105,7 @@ def test_without_last_prices_it_is_what_at_does():
 ])  # fmt: skip
 def test_impact_is_against_the_order(account, mark, last, impact, want):
     account = account.mark(BTC=mark)
-    fill, end = steps(account, follow(account, last=last, impact=impact))
+    fill, end = steps(account, liquidate(account, last=last, impact=impact))
     assert fill.price == near(want) and fill.before == near(account[LINEAR].equity())
     left = 200 - 10 * abs(want - 100)
     assert fill.after == near(left) and (end.surplus, end.shortfall) == (near(max(left, 0)), near(max(-left, 0)))
@@ -115,14 +115,14 @@ def test_impact_is_against_the_order(account, mark, last, impact, want):
 def test_impact_is_asked_for_the_worth_in_quote_currency():
     asked = []
     account = Account(flat(), BTC=1).trade(INVERSE, 100, 50_000, isolated=0.03).mark(BTC=45_000)
-    after = follow(account, last={"BTC": 40_000}, impact=lambda worth: asked.append(worth) or 0.01)
+    after = liquidate(account, last={"BTC": 40_000}, impact=lambda worth: asked.append(worth) or 0.01)
     assert asked[0] == 10_000 and steps(account, after)[0].price == near(39_600)
     assert steps(account, after)[0].flows[TRADER] == near(0.2 - 10_000 / 39_600)
 
 
 def test_a_contracts_own_mark_triggers_and_fills():
     account = LONG.mark(BTC=95).mark(**{"BTC-USDT": 88})
-    assert steps(account, follow(account, impact=0.5))[0].price == near(44)
+    assert steps(account, liquidate(account, impact=0.5))[0].price == near(44)
 
 
 @pytest.mark.parametrize("error, words, given", [
@@ -140,16 +140,16 @@ def test_a_contracts_own_mark_triggers_and_fills():
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused(error, words, given):
     account = LONG.mark(BTC=88)
-    refused(error, words, lambda: follow(account, **given), account)
+    refused(error, words, lambda: liquidate(account, **given), account)
 
 
 # --------------------------------------------------------------- how much at a time
 
 
 def test_a_fifth_first_and_then_the_rest():
-    account = one(venue=flat(partial="share", share=0.2, above=500))
+    account = one(venue=flat(partial="share", share=0.2, partial_above=500))
     at = account.mark(BTC=88)  # 8 of 10 need 70.4 of the 80 that are there
-    after = follow(at)
+    after = liquidate(at)
     (fill,) = steps(at, after)
     assert (fill.kind, fill.price, fill.quantity, fill.before, fill.after) == (PART, 88, near(-2), near(80), near(80))
     assert fill.flows == {TRADER: near(-24), FUND: 0, COUNTERPARTIES: near(24)}
@@ -157,15 +157,15 @@ def test_a_fifth_first_and_then_the_rest():
     assert pool.positions[0].quantity == near(8) and pool.positions[0].entry == 100
     assert pool.collateral == {"USDT": near(176)} and pool.slack() == near(9.6) and not after.liquidations
     deep = account.mark(BTC=86)  # 8 of 10 need 68.8 of 60
-    part, end = steps(deep, follow(deep))
+    part, end = steps(deep, liquidate(deep))
     assert (part.kind, part.quantity, end.kind) == (PART, near(-2), ALL)
     assert (end.lost, end.surplus, end.price) == (near(200), near(60), 86)
     assert total((part, end), TRADER) == near(-200) and total((part, end), COUNTERPARTIES) == near(140)
 
 
 def test_the_rest_after_a_fifth_is_filled_at_the_market():
-    account = one(venue=flat(partial="share", share=0.2, above=500)).mark(BTC=86)
-    found = steps(account, follow(account, last={"BTC": 80}))
+    account = one(venue=flat(partial="share", share=0.2, partial_above=500)).mark(BTC=86)
+    found = steps(account, liquidate(account, last={"BTC": 80}))
     assert [(step.kind, step.quantity) for step in found] == [(PART, near(-2)), (PART, near(-8)), (ALL, 0)]
     # 60 at the mark; 2 at 6 less, and then 8
     assert [step.before for step in found[:2]] == [near(60), near(48)] and found[1].after == near(0)
@@ -175,17 +175,17 @@ def test_the_rest_after_a_fifth_is_filled_at_the_market():
 @pytest.mark.parametrize("above, first", [(880, ALL), (879.99, PART)])
 def test_small_positions_are_closed_whole(above, first):
     for partial in ("share", "size"):
-        account = one(venue=flat(partial=partial, above=above)).mark(BTC=88)
-        assert kinds(account, follow(account, impact=bounded(0.0)))[-1:] == [first]
+        account = one(venue=flat(partial=partial, partial_above=above)).mark(BTC=88)
+        assert kinds(account, liquidate(account, impact=bounded(0.0)))[-1:] == [first]
 
 
 @pytest.mark.parametrize("price", [88, 88.5])
 def test_above_counts_quote_currency_and_not_coins(price):
     # 10,000 USD, whatever the price: 0.2 BTC are not above 9,000, and the contracts are
     for above, first in ((9_999, PART), (10_000.001, ALL)):
-        account = Account(flat(partial="share", above=above), BTC=1).trade(INVERSE, 100, 50_000, isolated=0.03)
+        account = Account(flat(partial="share", partial_above=above), BTC=1).trade(INVERSE, 100, 50_000, isolated=0.03)
         account = account.mark(BTC=price * 540)
-        assert kinds(account, follow(account))[0] == first
+        assert kinds(account, liquidate(account))[0] == first
 
 
 STEPS = Tiers(((0, 0.01), (500, 0.05), (800, 0.1)))  # 880: 28; 800: 20; 500: 5
@@ -205,11 +205,11 @@ def tiered(margin, schedule=STEPS, **rule):
     (124, {"tiers": 2}, None, None, [PART, ALL]),
     (145, {"least_tier": 3}, 800 / 88, 20, [PART]), (135, {"least_tier": 3}, None, None, [PART, ALL]),
     (145, {"least_tier": 4}, None, None, [ALL]), (145, {"tiers": 3}, None, None, [ALL]),
-    (145, {"above": 880}, None, None, [ALL]),
+    (145, {"partial_above": 880}, None, None, [ALL]),
 ])  # fmt: skip
 def test_down_the_tiers_one_or_two_at_a_time(margin, rule, kept, requirement, seen):
     account = tiered(margin, **rule)
-    after = follow(account)
+    after = liquidate(account)
     assert kinds(account, after) == seen
     if kept is None:
         assert len(after.pools) == 1
@@ -225,7 +225,7 @@ def test_down_the_tiers_one_or_two_at_a_time(margin, rule, kept, requirement, se
 ])  # fmt: skip
 def test_down_the_tiers_by_contracts(margin, kept, seen):
     account = tiered(margin, COUNTS)  # 880 * 4 % = 35.2; 704 * 2.5 % = 17.6; 440 * 1 % = 4.4
-    after = follow(account)
+    after = liquidate(account)
     assert kinds(account, after) == seen
     assert [p.quantity for _, p in after.find("BTC-USDT")] == ([near(kept)] if kept else [])
 
@@ -234,7 +234,7 @@ def test_down_the_tiers_by_the_notional_that_is_charged():
     # maintenance on the notional at entry: 1,000 need 40, 800 need 20, whatever the mark
     venue = Venue("B", tiers={"*": STEPS}, maintenance_at="entry", liquidation=Liquidation(partial="tiers"))
     account = one(margin=150, venue=venue).mark(BTC=88)
-    after = follow(account)
+    after = liquidate(account)
     assert kinds(account, after) == [PART]
     assert after[LINEAR].positions[0].quantity == near(8) and after[LINEAR].requirement() == near(20)
 
@@ -244,7 +244,7 @@ def test_down_the_tiers_of_an_inverse_short():
     venue = Venue("steps", tiers={"*": schedule}, liquidation=Liquidation(partial="tiers"))
     account = Account(venue, BTC=1).trade(INVERSE, -100, 50_000, isolated=0.052)
     account = account.mark(BTC=10_000 / 0.15)  # 0.15 BTC: 0.002 left, 0.006 needed
-    after = follow(account)
+    after = liquidate(account)
     (fill,) = steps(account, after)
     assert fill.quantity == near(100 / 3) and after[INVERSE].requirement() == near(0.001)
     assert fill.flows[TRADER] == near(-0.05 / 3) and after[INVERSE].equity() == near(0.002)
@@ -282,7 +282,7 @@ def bounded(part, calls=5_000):
 def test_just_so_much_that_slack_comes_back(quantity, last, rule, want):
     account = shortage(quantity, **rule)
     assert account[LINEAR].slack() == near(-10)
-    after = follow(account, last={"BTC": last}, impact=bounded(0.0))
+    after = liquidate(account, last={"BTC": last}, impact=bounded(0.0))
     (fill,) = steps(account, after)
     side = 1 if quantity > 0 else -1
     assert fill.kind == PART and fill.quantity == pytest.approx(-side * want, rel=1e-9)
@@ -297,7 +297,7 @@ def test_just_so_much_that_slack_comes_back(quantity, last, rule, want):
 
 def test_where_no_size_brings_slack_back_all_is_closed_and_fees_take_no_more_than_there_is():
     account = shortage(fund_fee=0.06, liquidator_fee=0.06)  # 12 lost for 10 that are set free; 60 and 60 of 90
-    fill, end = steps(account, follow(account, impact=bounded(0.0)))
+    fill, end = steps(account, liquidate(account, impact=bounded(0.0)))
     assert (fill.kind, fill.quantity, fill.after) == (PART, -10, near(0))
     assert fill.flows == {TRADER: near(-590), FUND: near(30), COUNTERPARTIES: near(560)}
     assert (end.kind, end.surplus, end.shortfall, end.lost) == (ALL, 0, 0, near(590))
@@ -312,7 +312,7 @@ def test_whoever_closes_is_paid_before_the_fund_and_both_out_of_what_is_left(las
     liquidator = min(max(left, 0), 1.25 * last)
     fund = min(max(left - liquidator, 0), 1.5 * last)
     account = account.mark(BTC=40)
-    fill, end = steps(account, follow(account, last={"BTC": last}))
+    fill, end = steps(account, liquidate(account, last={"BTC": last}))
     assert (fill.flows[FUND], fill.flows[COUNTERPARTIES]) == (near(fund), near(liquidator + 10 * (100 - last)))
     assert end.shortfall == near(max(-left, 0)) and end.surplus == near(max(left - liquidator - fund, 0))
 
@@ -334,7 +334,7 @@ def three(balance, **rule):
 ])  # fmt: skip
 def test_position_by_position_until_slack_is_restored(order, symbol, quantity, needed):
     account = three(265, scope="position", order=order)  # 65 for 70
-    after = follow(account)
+    after = liquidate(account)
     (fill,) = steps(account, after)
     assert (fill.kind, fill.quantity, fill.price, fill.before, fill.after) == (PART, quantity, 100, near(65), near(65))
     assert symbol in fill.text and not after.find(symbol)
@@ -345,10 +345,10 @@ def test_position_by_position_until_slack_is_restored(order, symbol, quantity, n
 
 def test_position_by_position_to_the_end():
     account = three(205, scope="position", order="notional")  # 5 for 70, for 60, for 10
-    assert [step.quantity for step in steps(account, follow(account))] == [-10, 5, 0]
-    fill, other, end = steps(account, follow(account, last={"SOL": 99}))[:2] + steps(account, follow(account))[-1:]
+    assert [step.quantity for step in steps(account, liquidate(account))] == [-10, 5, 0]
+    fill, other, end = steps(account, liquidate(account, last={"SOL": 99}))[:2] + steps(account, liquidate(account))[-1:]
     assert (fill.kind, other.kind, end.kind, end.surplus, end.lost) == (PART, PART, ALL, near(5), near(205))
-    after = follow(account, last={"SOL": 99})
+    after = liquidate(account, last={"SOL": 99})
     assert [step.quantity for step in steps(account, after)] == [-10, 5, -2, 0]
     assert after.cross.positions == () and after.balances() == {"USDT": 0}
 
@@ -356,10 +356,10 @@ def test_position_by_position_to_the_end():
 @pytest.mark.parametrize("order", ["requirement", "loss", "notional"])
 def test_a_pool_is_closed_whole(order):
     account = three(265, order=order)
-    after = follow(account)
+    after = liquidate(account)
     assert kinds(account, after) == [ALL] and after.cross.positions == () and after.balances() == {"USDT": 0}
     assert after.liquidations[0].surplus == near(65)
-    after = follow(account, last={"BTC": 101, "ETH": 101, "SOL": 101})
+    after = liquidate(account, last={"BTC": 101, "ETH": 101, "SOL": 101})
     assert [step.quantity for step in steps(account, after)] == [-10, 5, -2, 0]
     assert after.liquidations[0].surplus == near(72)
 
@@ -370,20 +370,20 @@ def test_positions_are_compared_in_one_currency(order):
     venue = replace(flat(scope="position", order=order), account_mode="multi-currency", assets={"*": Asset()})
     account = Account(venue, USDT=1_300).mark(BTC=50_000, ETH=2_000, USDT=1)
     account = account.trade(ETHER, 1, 2_000).trade(INVERSE, 100, 50_000).mark(BTC=49_000, ETH=1_990)
-    after = follow(account)
+    after = liquidate(account)
     (fill,) = steps(account, after)
     assert (fill.currency, fill.quantity) == ("BTC", -100) and fill.flows[TRADER] == near(0.2 - 10 / 49)
     assert [p.instrument.symbol for p in after.cross.positions] == ["ETH-USDT"] and after.cross.slack() > 0
 
 
 def test_a_fifth_of_one_and_then_a_fifth_of_another():
-    account = three(265, scope="position", order="requirement", partial="share", above=300)
-    found = steps(account, follow(account))  # 65 for 70: ETH 5 -> 4 needs 60
+    account = three(265, scope="position", order="requirement", partial="share", partial_above=300)
+    found = steps(account, liquidate(account))  # 65 for 70: ETH 5 -> 4 needs 60
     assert [(step.kind, step.quantity) for step in found] == [(PART, 1)]
-    account = three(257, scope="position", partial="share", above=300)  # 57 for 70, 60; the rest of ETH: 20
-    assert [step.quantity for step in steps(account, follow(account))] == [1, 4]
-    account = three(257, partial="share", above=300)
-    assert kinds(account, follow(account)) == [PART, ALL]
+    account = three(257, scope="position", partial="share", partial_above=300)  # 57 for 70, 60; the rest of ETH: 20
+    assert [step.quantity for step in steps(account, liquidate(account))] == [1, 4]
+    account = three(257, partial="share", partial_above=300)
+    assert kinds(account, liquidate(account)) == [PART, ALL]
 
 
 # -------------------------------------------------------------------------- the fund
@@ -395,13 +395,13 @@ def test_what_a_haircut_kept_out_is_returned_whatever_the_fills_are(last):
     venue = replace(flat(), account_mode="multi-currency", assets={"BTC": Asset(0.2), "USD": Asset()})
     account = Account(venue, BTC=1).mark(BTC=50_000).trade(INVERSE, 1_000, 50_000).mark(BTC=39_000)
     assert account.cross.worth() == near(17_000) and account.cross.equity() == near(9_200)
-    assert follow(account, last=last).balances() == {"USD": near(7_800)}
+    assert liquidate(account, last=last).balances() == {"USD": near(7_800)}
 
 
 @pytest.mark.parametrize("fund, rest", [(inf, 0), (20, 0), (25, 0), (5, 15), (0, 20), (19.5, 0.5)])
 def test_beyond_the_fund_winners_are_closed(fund, rest):
     account = LONG.mark(BTC=88)
-    after = follow(account, last={"BTC": 78}, fund=fund)  # 220 of 200 are lost
+    after = liquidate(account, last={"BTC": 78}, fund=fund)  # 220 of 200 are lost
     fill, end, *more = steps(account, after)
     assert fill.flows[TRADER] == near(-220) and (end.shortfall, end.lost) == (near(20), near(200))
     assert end.flows == {TRADER: near(20), FUND: near(-20), COUNTERPARTIES: near(0)}
@@ -414,14 +414,14 @@ def test_beyond_the_fund_winners_are_closed(fund, rest):
 
 def test_a_fund_of_zero_without_a_market_either():
     account = LONG.mark(BTC=78)
-    end, last = steps(account, follow(account, fund=0))
+    end, last = steps(account, liquidate(account, fund=0))
     assert (end.kind, end.shortfall, last.kind) == (ALL, near(20), QUEUE)
     assert total((end, last), FUND) == near(0) and total((end, last), COUNTERPARTIES) == near(200)
 
 
 def test_where_counterparties_pay_there_is_no_fund_to_be_empty():
     account = one(venue=flat(shortfall_to=COUNTERPARTIES)).mark(BTC=78)
-    (end,) = steps(account, follow(account, fund=0))
+    (end,) = steps(account, liquidate(account, fund=0))
     assert (end.kind, end.shortfall) == (ALL, near(20))
     assert end.flows == {TRADER: near(-200), FUND: 0, COUNTERPARTIES: near(200)}
 
@@ -429,7 +429,7 @@ def test_where_counterparties_pay_there_is_no_fund_to_be_empty():
 @pytest.mark.parametrize("fund, rest", [(0, 50), (30, 20), (50, 0), (60, 0)])
 def test_what_one_pool_leaves_pays_for_the_next(fund, rest):
     account = LONG.trade(ETHER, 10, 100, isolated=200).mark(BTC=88, ETH=65)  # 80 left over, 150 missing
-    found = steps(account, follow(account, last={"BTC": 90}, fund=fund))  # 100 left over
+    found = steps(account, liquidate(account, last={"BTC": 90}, fund=fund))  # 100 left over
     missing = [step for step in found if step.kind == QUEUE]
     assert [step.pool for step in missing] == ["isolated ETH-USDT"] * (rest > 0)
     assert fsum(step.flows[FUND] for step in missing) == near(rest)
@@ -438,9 +438,9 @@ def test_what_one_pool_leaves_pays_for_the_next(fund, rest):
 
 def test_fees_fill_the_fund_before_it_pays():
     account = three(150, scope="position", order="notional", fund_fee=0.01)  # -50: no fee is paid out of nothing
-    assert [step.flows[FUND] for step in steps(account, follow(account, fund=0))] == [0, 0, 0, near(-50), near(50)]
+    assert [step.flows[FUND] for step in steps(account, liquidate(account, fund=0))] == [0, 0, 0, near(-50), near(50)]
     account = three(265, scope="position", order="requirement", fund_fee=0.1)  # 50 of 65; 15 less 10 of BTC's 100
-    found = steps(account, follow(account, last={"BTC": 97}, fund=0))  # then BTC loses 30, and 15 are missing
+    found = steps(account, liquidate(account, last={"BTC": 97}, fund=0))  # then BTC loses 30, and 15 are missing
     assert [step.flows[FUND] for step in found][:2] == [near(50), 0]
     assert total(found, FUND) == near(35) and [step.kind for step in found if step.kind == QUEUE] == []
 
@@ -449,7 +449,7 @@ def test_each_currency_has_a_fund_of_its_own():
     account = Account(flat(), USDT=1_000, BTC=1).trade(LINEAR, 0.02, 50_000, isolated=200)
     account = account.trade(INVERSE, 100, 50_000, isolated=0.025).mark(BTC=41_000)
     # 20 USDT are left over, and 0.0189 BTC are missing
-    found = steps(account, follow(account, fund=0))
+    found = steps(account, liquidate(account, fund=0))
     assert [(step.kind, step.currency) for step in found] == [(ALL, "USDT"), (ALL, "BTC"), (QUEUE, "BTC")]
     assert found[0].surplus == near(20) and found[2].flows[FUND] == near(10_000 / 41_000 - 0.225)
 
@@ -461,7 +461,7 @@ def test_fees_in_coins_count_in_the_currency_of_the_pool(missing):
     account = Account(venue, USDT=1_550).mark(BTC=50_000, ETH=2_000, USDT=1)
     account = account.trade(INVERSE, 100, 50_000).trade(ETHER, 1, 2_000).mark(BTC=48_000, ETH=1_000)
     # 1,550 - 400 - 1,000 for 1,100; then, less 100 USD of fee in coins, 50 for 100
-    found = steps(account, follow(account, last={"ETH": 1_000 - 50 - missing}, fund=0))
+    found = steps(account, liquidate(account, last={"ETH": 1_000 - 50 - missing}, fund=0))
     assert (found[0].currency, found[0].quantity, found[0].flows[FUND]) == ("BTC", -100, near(100 / 48_000))
     assert (found[2].kind, found[2].shortfall) == (ALL, near(missing))
     assert [step.flows[FUND] for step in found[3:]] == ([near(missing - 100)] if missing > 100 else [])
@@ -471,7 +471,7 @@ def test_fees_in_coins_count_in_the_currency_of_the_pool(missing):
 def test_dydx_takes_half_a_percent_of_the_fill_and_no_more_than_there_is(fill, delta):
     venue = flat(surplus_to=TRADER, fund_fee=0.005)
     account = Account(venue, USDT=5_000).trade(LINEAR, 1, 7_650, isolated=2_550).mark(BTC=5_100)
-    after = follow(account, last={"BTC": fill})
+    after = liquidate(account, last={"BTC": fill})
     surplus = max(fill - 5_100, 0)
     assert total(steps(account, after), FUND) == near(fill * 0.005 if delta is None else delta)
     assert after.balances()["USDT"] == near(2_450 + surplus - max(total(steps(account, after), FUND), 0))
@@ -596,7 +596,7 @@ def at_line(pool):
 def test_whatever_the_rule_nothing_is_lost_and_every_pool_stands_or_is_settled(data):
     account = data.draw(accounts())
     market = data.draw(markets(account))
-    before, after = state(account), follow(account, **market)
+    before, after = state(account), liquidate(account, **market)
     found, scale = steps(account, after), gross(account)
     size = scale * max(1, *(market["last"].get(n, 1) / account.marks[n] for n in account.marks if n in market["last"]),
                        *(account.marks[n] / market["last"].get(n, inf) for n in account.marks))  # fmt: skip
@@ -614,7 +614,7 @@ def test_whatever_the_rule_nothing_is_lost_and_every_pool_stands_or_is_settled(d
         kept = next((p for p in after.pools if p.name == pool.name), None)
         stays(pool, kept, [step for step in found if step.pool == pool.name], after, 1e-11 * size)
     drawn(account, found, market["fund"], 1e-11 * size)
-    assert follow(after, **market) is after and follow(after) is after
+    assert liquidate(after, **market) is after and liquidate(after) is after
 
 
 def stays(pool, kept, found, after, rounding):
@@ -660,7 +660,7 @@ def drawn(account, found, fund, rounding):
 @settings(STEADY, max_examples=150)
 @given(accounts(rule=Liquidation()), st.sampled_from((inf, 0.0, 100.0)))
 def test_the_default_rule_closes_each_pool_in_one_event(account, fund):
-    after = follow(account, fund=fund)
+    after = liquidate(account, fund=fund)
     gone = [pool for pool in account.pools if at_line(pool)]
     found = steps(account, after)
     assert [(s.kind, s.pool) for s in found if s.kind != QUEUE] == [(ALL, pool.name) for pool in gone]
@@ -671,7 +671,7 @@ def test_the_default_rule_closes_each_pool_in_one_event(account, fund):
     if fund == inf:
         assert state(account.at()) == state(after)
         # fills at the marks take more entries, and come to the same
-        same = steps(account, follow(account, last=dict(account.marks)))
+        same = steps(account, liquidate(account, last=dict(account.marks)))
         for party in (TRADER, FUND, COUNTERPARTIES):
             one, other = (fsum(s.flows[party] * quote(account, s.currency) for s in some) for some in (found, same))
             assert one == pytest.approx(other, abs=1e-11 * scale)
@@ -684,7 +684,7 @@ def test_a_buffer_is_there_afterwards_or_the_pool_is_gone(account, buffer):
     venue = replace(account.venue, liquidation=rule)
     pools = tuple(replace(pool, venue=venue) for pool in account.pools)
     account = account.updated(*pools)._set(venue=venue)
-    after = follow(account, impact=bounded(0.0))
+    after = liquidate(account, impact=bounded(0.0))
     for pool in after.pools:
         acted = [step for step in steps(account, after) if step.pool == pool.name]
         if acted and acted[-1].kind == PART:
@@ -732,7 +732,7 @@ def test_no_fault_is_an_error_or_not_a_number(name, partial, scope, multi):
     for fees in ({}, {"fund_fee": 0.02, "liquidator_fee": 0.5}):
         account = crowded(Liquidation(scope=scope, partial=partial, **fees), multi)
         account = account.mark(BTC=50_000 * move, ETH=2_000 * move)
-        after = follow(account, **market)
+        after = liquidate(account, **market)
         found = steps(account, after)
         assert found and not any(at_line(pool) for pool in after.pools)
         for step in found:
@@ -747,7 +747,7 @@ def test_no_fault_is_an_error_or_not_a_number(name, partial, scope, multi):
 
 def test_everything_is_liquidated_at_once():
     account = crowded(Liquidation()).mark(BTC=1, ETH=1)
-    after = follow(account, fund=0)
+    after = liquidate(account, fund=0)
     ended = [step.pool for step in steps(account, after) if step.kind == ALL]
     assert ended == [pool.name for pool in account.pools if at_line(pool)] and len(ended) == 3
     assert all(not pool.positions for pool in after.pools if pool.name in ended)
@@ -757,7 +757,7 @@ def test_everything_is_liquidated_at_once():
 @pytest.mark.parametrize("price", [1e-9, 1e-300, 0.37])
 def test_a_long_that_lost_everything_costs_its_margin(partial, price):
     account = one(venue=flat(partial=partial)).mark(BTC=88)
-    after = follow(account, last={"BTC": price}, impact=bounded(0.999), fund=0)
+    after = liquidate(account, last={"BTC": price}, impact=bounded(0.999), fund=0)
     assert after.balances()["USDT"] >= 800 - 1e-9
     found = steps(account, after)
     assert found[-1].kind == QUEUE and total(found, FUND) == near(0)

@@ -20,6 +20,7 @@ from marginlab import (
     Tiers,
     Venue,
     funding,
+    steps,
     venues,
 )
 
@@ -241,7 +242,7 @@ def funding_alone():
         contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.flat(maintenance))
         account = Account(SINGLE, USDT=500).trade(contract, -10_000, 1.0, isolated=500)
         yield 5, funding.due(account[contract], -0.0005), 1e-9  # the short pays: a negative rate
-        after = [account, *funding.steps(account, {contract: [-0.0005] * left})]
+        after = [account, *steps(account, {contract: [-0.0005] * left})]
         for day, total in ((1, 15), (33, 495)):
             if 3 * day < left:
                 yield total, 500 - after[3 * day].balances()["USDT"], 1e-9

@@ -25,6 +25,7 @@ from marginlab import (
     Venue,
     funding,
     liquidation_price,
+    steps,
     venues,
 )
 
@@ -1015,7 +1016,7 @@ def test_random_schedules_are_followed_step_by_step():
         rates = {symbol: rng.normal(size=n) * 0.03 for symbol in symbols}
         prices = {index: state["marks"][index] * np.exp(np.cumsum(rng.normal(size=n) * 0.01)) for index in HOLDS}
         followed = {index: row for index, row in prices.items() if any(leg["index"] == index for leg in state["legs"])}
-        for step, after in enumerate(funding.steps(account, rates, followed)):
+        for step, after in enumerate(steps(account, rates, followed)):
             state["marks"] |= {index: float(row[step]) for index, row in followed.items()}
             state["own"] = {}  # a mark of the index's takes those of its contracts away
             plain_close(state)

@@ -20,10 +20,11 @@ from marginlab import (
     Tiers,
     Venue,
     funding,
+    steps,
     venues,
 )
 from marginlab.model.process import Liquidation
-from marginlab.model.waterfall import follow
+from marginlab.model.waterfall import liquidate
 
 DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DATA["cases"]}
@@ -154,7 +155,7 @@ def insurance(case, i):
     side, bank = (1 if i["sell"] else -1), i["bank"]
     venue = Venue(case["venue"], surplus_to="trader", liquidation=Liquidation(fund_fee=i["fee"]))
     account = Account(venue, USDT=bank).trade(contract, side, bank * (1 + side / 2), isolated=bank / 2).mark(BTC=bank)
-    after = follow(account, last={"BTC": i["fill_q"]})
+    after = liquidate(account, last={"BTC": i["fill_q"]})
     return {"delta": lambda: sum(event.flows.get("insurance fund", 0.0) for event in after.events)}
 
 
@@ -166,7 +167,7 @@ def partial_size(case, i):
     count, px, qpx = 10.0, i["px"], i["qpx"]
     wallet = count * px + count * px * i["mr"] - i["shortage"] / qpx  # it was bought at twice the price
     account = Account(venue, USDT=wallet).mark(BTC=2 * px, USDT=qpx).trade(contract, count, 2 * px).mark(BTC=px)
-    (event,) = follow(account).events[len(account.events) :]
+    (event,) = liquidate(account).events[len(account.events) :]
     return {"base": lambda: -event.quantity}
 
 
@@ -251,7 +252,7 @@ def funding_payment(case, i):
     if "rates" in i:
         account, position = holding(case, i, rule, {"BTC": i["marks"][0]})
         symbol = position.instrument.symbol
-        *_, last = funding.steps(account, {symbol: i["rates"]}, {"BTC": i["marks"]})
+        *_, last = steps(account, {symbol: i["rates"]}, {"BTC": i["marks"]})
         return {"short_receives": lambda: -paid(account, last)}
     rule = replace(rule, interest=(i["quote"] - i["base"]) / 3)  # of a day
     rate = rule.rate(rule.interest - rule.damper / 2)

@@ -1,0 +1,66 @@
+"""What a liquidation closes next, and how much of it: the venue's `Liquidation` applied to a pool."""
+
+from .fills import mark, notional_quote, reduced
+
+DUST = 1e-12  # of the size of what is there: rounding, and no margin
+
+
+def ranked(pool):
+    """The positions of a pool, the one that its venue closes first at the head."""
+    measure = {
+        "requirement": lambda t: t.charge(t.notional(pool.marks)) * pool.unit(t.settle, pool.marks),
+        "loss": lambda t: -t.position.pnl(t.price(pool.marks)) * pool.unit(t.settle, pool.marks),
+        "notional": lambda t: notional_quote(pool, t.position),
+    }[pool.venue.liquidation.order]
+    return [t.position for t in sorted(pool.terms, key=measure, reverse=True)]
+
+
+def portion(pool, market, stepped):
+    """(position, contracts to close next), or (None, 0) if the whole pool is to be closed."""
+    rule, order = pool.venue.liquidation, ranked(pool)
+    for position in order:
+        whole = abs(position.quantity)
+        if notional_quote(pool, position) > rule.partial_above:
+            count = whole
+            if rule.partial == "share" and position.label not in stepped:
+                count = rule.share * whole
+            elif rule.partial == "tiers":
+                count = whole - stepped_down(pool, position)
+            elif rule.partial == "size":
+                count = restoring(pool, position, market)
+            if count < whole:
+                return position, count
+    if rule.scope == "pool" or len(order) < 2:
+        return None, 0.0
+    return order[0], abs(order[0].quantity)
+
+
+def stepped_down(pool, position):
+    """Contracts that a position keeps when it goes down as many tiers as its venue says; 0 if it is too low for it."""
+    rule, schedule, whole = pool.venue.liquidation, position.instrument.tiers, abs(position.quantity)
+    at = position.entry if pool.venue.maintenance_at == "entry" else mark(pool, position)
+    notional = abs(position.notional(at))  # what maintenance is charged on
+    size = notional if schedule.basis == "notional" else whole
+    tier = schedule.tier(size * (1 - DUST))  # what ends a tier is still in it
+    if tier + 1 < rule.least_tier or tier < rule.tiers:
+        return 0.0
+    return whole * schedule.floors[tier - rule.tiers + 1] / size
+
+
+def restoring(pool, position, market):
+    """The least number of contracts whose closing brings slack back to its buffer; all of them if none does."""
+    whole, goal = abs(position.quantity), max(pool.venue.liquidation.buffer, 10 * DUST)  # above the line, not on it
+
+    def short(count):
+        after = reduced(pool, position, count, market.fill(pool, position, count)).pool
+        return after.slack() < goal * after.requirement() or not after.open
+
+    steps = [whole * n / 64 for n in range(65)]  # where impact grows, to close more can be worse than to close less
+    enough = next((n for n in range(1, 65) if not short(steps[n])), None)
+    if enough is None:
+        return whole
+    low, high = steps[enough - 1], steps[enough]
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if short(middle) else (low, middle)
+    return high

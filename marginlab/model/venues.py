@@ -6,11 +6,11 @@ from .assets import Asset, Interest
 from .process import Liquidation
 from .published import (  # noqa: F401
     BITCOM_FUNDING,
+    BTC_HYPERLIQUID,
+    BTCUSD_COIN_2020_06,
     BTCUSDT_2024_10,
     BTCUSDT_2026_09,
     BTCUSDT_FUNDING,
-    BTCUSD_COIN_2020_06,
-    BTC_HYPERLIQUID,
     BYBIT_FUNDING,
     DERIBIT_FUNDING,
     DYDX_V3_FUNDING,

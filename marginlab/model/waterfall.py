@@ -203,4 +203,6 @@ def _bearers(venue, kept, surplus, missing, fund, taken):
         return f"{fmt(missing)} missing, paid by the {FUND if fund else COUNTERPARTIES}"
     keeper = venue.surplus_to if not taken else FUND
     kept = surplus if keeper == TRADER else kept
-    return f"{fmt(kept)} left over, kept by the {keeper}" if kept else f"nothing left for the {keeper}"
+    if kept:
+        return f"{fmt(kept)} left over, kept by the {keeper}"
+    return "nothing left for the fund" if surplus else "nothing left over, nothing missing"

@@ -64,7 +64,7 @@ def test_a_debt_that_is_just_covered_leaves_neither_surplus_nor_shortfall(coins)
     after = account.at(BTC=coins * 50_000 / (2 + coins))
     event = after.liquidations[0]
     assert after.balances() == {"BTC": 0} and not after.cross.open
-    assert (event.surplus, event.shortfall) == (0, 0) and "0 missing" in event.text and "-0" not in event.text
+    assert (event.surplus, event.shortfall) == (0, 0) and "nothing missing" in event.text and "-0" not in event.text
 
 
 def test_a_surface_over_a_price_that_does_not_matter():

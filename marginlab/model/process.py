@@ -7,7 +7,8 @@ from . import checks
 
 @dataclass(frozen=True)
 class Liquidation:
-    """The order of a venue's liquidation. What is closed is filled at the market; slack is looked at after each fill.
+    """The order of a venue's liquidation. What is closed is filled at the market; slack is looked at after each fill. A
+    pool that is bankrupt is closed whole.
 
     Parameters
     ----------

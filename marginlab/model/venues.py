@@ -50,6 +50,12 @@ TEACHING_TIERS = Venue(
     tiers={"*": Tiers(((0, 0.005, 100), (1_000_000, 0.01, 50)))},
     source="made for this course",
 )
+TEACHING_STEPS = Venue(
+    "teaching, four tiers",
+    tiers={"*": Tiers(((0, 0.005, 100), (1_000_000, 0.01, 50), (5_000_000, 0.025, 20), (20_000_000, 0.05, 10)))},
+    liquidation=Liquidation(partial="tiers"),
+    source="made for this course",
+)
 BINANCE_2024_10 = Venue(
     "Binance USD-M",
     as_of="2024-10-24",

@@ -84,7 +84,8 @@ def liquidated(account, pool, market, fund):
         account = account.updated(pool, events=[event])
     while at_line(pool):
         taken = rule.takeover > 0 and pool.equity() <= rule.takeover * pool.requirement()
-        position, count = (None, 0.0) if taken else portion(pool, market, stepped)
+        ended = taken or pool.worth() <= 0  # past bankruptcy there is nothing that a part could save
+        position, count = (None, 0.0) if ended else portion(pool, market, stepped)
         if position is None:
             return settled(account, pool, market, fund, start, haircut, taken)
         stepped.add(position.label)

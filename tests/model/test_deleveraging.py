@@ -63,11 +63,13 @@ def test_without_a_bankruptcy_price_the_leverage_is_one():
     assert scored(INVERSE, -100, 50_000, 1, 40_000) == near(0.25)
 
 
-def test_a_winner_that_a_hedge_holds_up_has_a_leverage_of_one_too():
+def test_a_short_that_a_hedge_holds_up_has_no_leverage_and_stands_last_of_the_winners():
     pool = Account(HEDGE, USDT=100).trade(LINEAR, 2, 100, leg="long").trade(LINEAR, -1, 100, leg="short").cross
     pool = pool.marked({"BTC": 90})
     assert pool.bankruptcy("BTC").above.price is None
-    assert score(pool, pool.positions[1]) == near(0.1)
+    assert score(pool, pool.positions[1]) == 0  # 10 % * 90 / (beyond all prices)
+    assert score(pool.marked({"BTC": 101}), pool.positions[1]) == -inf
+    assert score(pool.marked({"BTC": 100}), pool.positions[1]) == 0
 
 
 def test_the_bankruptcy_price_is_that_of_the_pool_and_the_price_the_contracts_own_mark():

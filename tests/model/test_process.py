@@ -14,13 +14,15 @@ WORDS = {
     "scope": ("pool", "position"),
     "order": ("requirement", "loss", "notional"),
     "partial": ("none", "share", "tiers", "size"),
+    "shared_by": ("loss", "requirement"),
 }
 
 
 def test_absent_a_pool_is_closed_whole_without_fees():
     rule = Liquidation()
     assert (rule.scope, rule.order, rule.partial) == ("pool", "requirement", "none")
-    assert (rule.above, rule.buffer, rule.fund_fee, rule.liquidator_fee) == (0, 0, 0, 0)
+    assert (rule.partial_above, rule.buffer, rule.takeover, rule.fund_fee, rule.liquidator_fee) == (0, 0, 0, 0, 0)
+    assert rule.orders is False and rule.shared_by == "loss"
     assert (rule.share, rule.tiers, rule.least_tier) == (0.2, 1, 2)
     assert Venue("any").liquidation == venues.TEACHING.liquidation == rule
 
@@ -39,7 +41,7 @@ def test_words_are_of_a_list(name, allowed):
         refused(ValueError, words, lambda value=value: Liquidation(**{name: value}))
 
 
-@pytest.mark.parametrize("name", ["above", "buffer", "fund_fee", "liquidator_fee"])
+@pytest.mark.parametrize("name", ["partial_above", "buffer", "fund_fee", "liquidator_fee"])
 def test_amounts_are_finite_and_not_below_zero(name):
     for value in (0, 0.0, 0.5, 100_000):
         assert getattr(Liquidation(**{name: value}), name) == value
@@ -63,6 +65,24 @@ def test_a_share_is_above_0_and_at_most_1():
                 lambda value=value: Liquidation(share=value))  # fmt: skip
     for value in NOT_NUMBERS:
         refused(TypeError, ["share must be", "above 0", repr(value)], lambda value=value: Liquidation(share=value))
+
+
+def test_a_takeover_is_from_0_to_1():
+    assert Liquidation(takeover=0).takeover == 0 and Liquidation(takeover=1).takeover == 1
+    for value in (1.0000001, 2):
+        refused(ValueError, [f"takeover must be from 0 to 1, not {value!r}"],
+                lambda value=value: Liquidation(takeover=value))  # fmt: skip
+    for value in (-1e-9, nan, inf):
+        refused(ValueError, ["takeover must be", repr(value)], lambda value=value: Liquidation(takeover=value))
+    for value in NOT_NUMBERS:
+        refused(TypeError, ["takeover must be", repr(value)], lambda value=value: Liquidation(takeover=value))
+
+
+def test_orders_are_counted_or_not():
+    assert Liquidation(orders=True).orders is True
+    for value in (1, 0, 0.0, "yes", None):
+        refused(TypeError, ["orders must be True or False", repr(value)],
+                lambda value=value: Liquidation(orders=value))  # fmt: skip
 
 
 @pytest.mark.parametrize("name, least", [("tiers", 1), ("least_tier", 2)])

@@ -19,7 +19,8 @@ LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 ETHER = Perpetual("ETH-USDT", index="ETH", settle="USDT")
 SOL = Perpetual("SOL-USDT", index="SOL", settle="USDT")
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
-PART, ALL, QUEUE = "partial liquidation", "liquidation", "auto-deleveraging"
+PART, CLOSE, TAKE = "partial liquidation", "closing", "assignment"
+QUEUE, CANCEL, ALL = "auto-deleveraging", "orders cancelled", "liquidation"
 
 
 def near(value):
@@ -64,14 +65,14 @@ def test_a_wick_of_the_last_price_does_nothing():
     edge = one(1, 100, 60, flat(0.2))  # 60 - 50 = 0.2 * 50
     account = edge.mark(BTC=50.0001)
     assert liquidate(account, last={"BTC": 30}) is account
-    assert kinds(edge, liquidate(edge.mark(BTC=50), last={"BTC": 70})) == [PART, ALL]
+    assert kinds(edge, liquidate(edge.mark(BTC=50), last={"BTC": 70})) == [CLOSE, ALL]
 
 
 def test_the_mark_triggers_and_the_last_price_fills():
     account = LONG.mark(BTC=88)
     after = liquidate(account, last={"BTC": 90})
     fill, end = steps(account, after)
-    assert (fill.kind, fill.pool, fill.currency, fill.price) == (PART, "isolated BTC-USDT", "USDT", 90)
+    assert (fill.kind, fill.pool, fill.currency, fill.price) == (CLOSE, "isolated BTC-USDT", "USDT", 90)
     assert (fill.quantity, fill.before, fill.after) == (-10, near(80), near(100))
     assert fill.flows == {TRADER: near(-100), FUND: 0, COUNTERPARTIES: near(100)}
     assert (end.kind, end.lost, end.surplus, end.shortfall) == (ALL, near(200), near(100), 0)
@@ -101,7 +102,7 @@ def test_without_last_prices_it_is_what_at_does():
     (LONG, 88, {}, 0.1, 79.2), (SHORT, 110, {}, 0.1, 121),
     (LONG, 88, {"BTC": 90}, lambda worth: worth / 10_000, 81.9),  # 900 are sold
     (SHORT, 110, {"BTC": 108}, lambda worth: worth / 10_000, 119.664),  # 1,080 are bought
-    (LONG, 88, {"BTC": 90, "BTC-USDT": 85}, 0.0, 85), (LONG, 88, {"ETH": 1}, 0.0, 88),
+    (LONG, 88, {"BTC": 90, "BTC-USDT": 85}, 0.0, 85), (LONG, 88, {"BTC": 88}, 0.0, 88),
 ])  # fmt: skip
 def test_impact_is_against_the_order(account, mark, last, impact, want):
     account = account.mark(BTC=mark)
@@ -129,6 +130,10 @@ def test_a_contracts_own_mark_triggers_and_fills():
     (ValueError, ["the last price of BTC must be a finite number above 0", "0"], {"last": {"BTC": 0}}),
     (ValueError, ["the last price of BTC", "nan"], {"last": {"BTC": nan}}),
     (TypeError, ["the last price of BTC", "'90'"], {"last": {"BTC": "90"}}),
+    (ValueError, ["'ETH', which nothing here follows", "BTC, BTC-USDT"], {"last": {"ETH": 1}}),
+    (TypeError, ["last must be a mapping", "90"], {"last": 90}),
+    (ValueError, ["the fund in USDT", "-1"], {"fund": {"USDT": -1}}),
+    (TypeError, ["the fund in USDT", "'5'"], {"fund": {"USDT": "5"}}), (ValueError, ["fund", "-inf"], {"fund": -inf}),
     (ValueError, ["impact must be a finite number of at least 0", "-0.1"], {"impact": -0.1}),
     (ValueError, ["impact", "nan"], {"impact": nan}), (TypeError, ["impact", "None"], {"impact": None}),
     (ValueError, ["impact must be from 0 to below 1", "1.0"], {"impact": 1}),
@@ -166,7 +171,7 @@ def test_a_fifth_first_and_then_the_rest():
 def test_the_rest_after_a_fifth_is_filled_at_the_market():
     account = one(venue=flat(partial="share", share=0.2, partial_above=500)).mark(BTC=86)
     found = steps(account, liquidate(account, last={"BTC": 80}))
-    assert [(step.kind, step.quantity) for step in found] == [(PART, near(-2)), (PART, near(-8)), (ALL, 0)]
+    assert [(step.kind, step.quantity) for step in found] == [(PART, near(-2)), (CLOSE, near(-8)), (ALL, 0)]
     # 60 at the mark; 2 at 6 less, and then 8
     assert [step.before for step in found[:2]] == [near(60), near(48)] and found[1].after == near(0)
     assert total(found, TRADER) == near(-200) and total(found, FUND) == near(0)
@@ -298,7 +303,7 @@ def test_just_so_much_that_slack_comes_back(quantity, last, rule, want):
 def test_where_no_size_brings_slack_back_all_is_closed_and_fees_take_no_more_than_there_is():
     account = shortage(fund_fee=0.06, liquidator_fee=0.06)  # 12 lost for 10 that are set free; 60 and 60 of 90
     fill, end = steps(account, liquidate(account, impact=bounded(0.0)))
-    assert (fill.kind, fill.quantity, fill.after) == (PART, -10, near(0))
+    assert (fill.kind, fill.quantity, fill.after) == (CLOSE, -10, near(0))
     assert fill.flows == {TRADER: near(-590), FUND: near(30), COUNTERPARTIES: near(560)}
     assert (end.kind, end.surplus, end.shortfall, end.lost) == (ALL, 0, 0, near(590))
     assert all(abs(flow) < 1e-9 for flow in end.flows.values())
@@ -353,15 +358,17 @@ def test_position_by_position_to_the_end():
     assert after.cross.positions == () and after.balances() == {"USDT": 0}
 
 
-@pytest.mark.parametrize("order", ["requirement", "loss", "notional"])
-def test_a_pool_is_closed_whole(order):
+@pytest.mark.parametrize("order, quantities", [
+    ("requirement", [5, -10, -2, 0]), ("loss", [-2, -10, 5, 0]), ("notional", [-10, 5, -2, 0])
+])  # fmt: skip
+def test_a_pool_is_closed_whole(order, quantities):
     account = three(265, order=order)
     after = liquidate(account)
     assert kinds(account, after) == [ALL] and after.cross.positions == () and after.balances() == {"USDT": 0}
     assert after.liquidations[0].surplus == near(65)
     after = liquidate(account, last={"BTC": 101, "ETH": 101, "SOL": 101})
-    assert [step.quantity for step in steps(account, after)] == [-10, 5, -2, 0]
-    assert after.liquidations[0].surplus == near(72)
+    assert [step.quantity for step in steps(account, after)] == quantities
+    assert kinds(account, after) == [CLOSE] * 3 + [ALL] and after.liquidations[0].surplus == near(72)
 
 
 @pytest.mark.parametrize("order", ["requirement", "loss", "notional"])
@@ -380,10 +387,10 @@ def test_a_fifth_of_one_and_then_a_fifth_of_another():
     account = three(265, scope="position", order="requirement", partial="share", partial_above=300)
     found = steps(account, liquidate(account))  # 65 for 70: ETH 5 -> 4 needs 60
     assert [(step.kind, step.quantity) for step in found] == [(PART, 1)]
-    account = three(257, scope="position", partial="share", partial_above=300)  # 57 for 70, 60; the rest of ETH: 20
-    assert [step.quantity for step in steps(account, liquidate(account))] == [1, 4]
+    account = three(257, scope="position", partial="share", partial_above=300)  # 57 for 70, 60, 58; without ETH 18
+    assert [step.quantity for step in steps(account, liquidate(account))] == [1, -2, 4]
     account = three(257, partial="share", partial_above=300)
-    assert kinds(account, liquidate(account)) == [PART, ALL]
+    assert kinds(account, liquidate(account)) == [PART, PART, ALL]
 
 
 # -------------------------------------------------------------------------- the fund
@@ -401,22 +408,28 @@ def test_what_a_haircut_kept_out_is_returned_whatever_the_fills_are(last):
 @pytest.mark.parametrize("fund, rest", [(inf, 0), (20, 0), (25, 0), (5, 15), (0, 20), (19.5, 0.5)])
 def test_beyond_the_fund_winners_are_closed(fund, rest):
     account = LONG.mark(BTC=88)
-    after = liquidate(account, last={"BTC": 78}, fund=fund)  # 220 of 200 are lost
-    fill, end, *more = steps(account, after)
-    assert fill.flows[TRADER] == near(-220) and (end.shortfall, end.lost) == (near(20), near(200))
-    assert end.flows == {TRADER: near(20), FUND: near(-20), COUNTERPARTIES: near(0)}
-    assert [step.kind for step in more] == [QUEUE] * (rest > 0)
-    for step in more:
-        assert step.flows == {FUND: near(rest), COUNTERPARTIES: near(-rest)} and step.pool == "isolated BTC-USDT"
-        assert step.currency == "USDT" and f"{rest:g} USDT beyond the fund" in step.text
-    assert total((fill, end, *more), FUND) == near(rest - 20) and after.balances() == {"USDT": near(800)}
+    after = liquidate(account, last={"BTC": 78}, fund=fund)  # 220 of 200 are lost; bankrupt at 80
+    *found, end = steps(account, after)
+    assert [step.kind for step in found] == [CLOSE] * (rest < 20) + [QUEUE] * (rest > 0)
+    cut = rest / 20
+    for step in found:
+        price, part = (78, 1 - cut) if step.kind == CLOSE else (80, cut)
+        assert (step.price, step.quantity, step.pool) == (near(price), near(-10 * part), "isolated BTC-USDT")
+        assert step.flows == {
+            TRADER: near(10 * part * (price - 100)), FUND: 0, COUNTERPARTIES: near(10 * part * (100 - price))
+        }  # fmt: skip
+        assert step.shortfall == (near(rest) if step.kind == QUEUE else 0)
+    assert (end.kind, end.shortfall, end.surplus, end.lost) == (ALL, near(20), 0, near(200))
+    assert end.flows == {TRADER: near(20 - rest), FUND: near(rest - 20), COUNTERPARTIES: near(0)}
+    assert after.balances() == {"USDT": near(800)}
 
 
 def test_a_fund_of_zero_without_a_market_either():
     account = LONG.mark(BTC=78)
-    end, last = steps(account, liquidate(account, fund=0))
-    assert (end.kind, end.shortfall, last.kind) == (ALL, near(20), QUEUE)
-    assert total((end, last), FUND) == near(0) and total((end, last), COUNTERPARTIES) == near(200)
+    queued, end = steps(account, liquidate(account, fund=0))
+    assert (queued.kind, queued.price, queued.quantity, queued.shortfall) == (QUEUE, near(80), -10, near(20))
+    assert queued.flows == {TRADER: near(-200), FUND: 0, COUNTERPARTIES: near(200)} and end.shortfall == near(20)
+    assert (end.kind, end.flows) == (ALL, {TRADER: near(0), FUND: 0, COUNTERPARTIES: near(0)})
 
 
 def test_where_counterparties_pay_there_is_no_fund_to_be_empty():
@@ -432,17 +445,22 @@ def test_what_one_pool_leaves_pays_for_the_next(fund, rest):
     found = steps(account, liquidate(account, last={"BTC": 90}, fund=fund))  # 100 left over
     missing = [step for step in found if step.kind == QUEUE]
     assert [step.pool for step in missing] == ["isolated ETH-USDT"] * (rest > 0)
-    assert fsum(step.flows[FUND] for step in missing) == near(rest)
+    assert [(step.price, step.quantity, step.shortfall) for step in missing] == [
+        (near(80), near(-10 * rest / 150), near(rest))
+    ] * (rest > 0)  # fmt: skip
     assert fund + total(found, FUND) == near(fund + 100 - 150 + rest)
 
 
 def test_fees_fill_the_fund_before_it_pays():
     account = three(150, scope="position", order="notional", fund_fee=0.01)  # -50: no fee is paid out of nothing
-    assert [step.flows[FUND] for step in steps(account, liquidate(account, fund=0))] == [0, 0, 0, near(-50), near(50)]
-    account = three(265, scope="position", order="requirement", fund_fee=0.1)  # 50 of 65; 15 less 10 of BTC's 100
-    found = steps(account, liquidate(account, last={"BTC": 97}, fund=0))  # then BTC loses 30, and 15 are missing
-    assert [step.flows[FUND] for step in found][:2] == [near(50), 0]
-    assert total(found, FUND) == near(35) and [step.kind for step in found if step.kind == QUEUE] == []
+    found = steps(account, liquidate(account, fund=0))
+    assert [step.kind for step in found] == [PART, PART, QUEUE, ALL] and found[2].price == near(125)
+    assert [step.flows[FUND] for step in found] == [0, 0, 0, 0]
+    account = three(265, scope="position", order="requirement", fund_fee=0.1)  # ETH has 50 / 70 of the 65
+    found = steps(account, liquidate(account, last={"BTC": 97}, fund=0))  # then BTC loses 30 of 18.57
+    assert [step.flows[FUND] for step in found][:2] == [near(65 * 50 / 70), 0]
+    assert [step.kind for step in found] == [PART, PART, CLOSE, ALL]
+    assert found[3].flows[FUND] == near(18.57142857142857 - 30) and total(found, FUND) == near(35)
 
 
 def test_each_currency_has_a_fund_of_its_own():
@@ -450,8 +468,13 @@ def test_each_currency_has_a_fund_of_its_own():
     account = account.trade(INVERSE, 100, 50_000, isolated=0.025).mark(BTC=41_000)
     # 20 USDT are left over, and 0.0189 BTC are missing
     found = steps(account, liquidate(account, fund=0))
-    assert [(step.kind, step.currency) for step in found] == [(ALL, "USDT"), (ALL, "BTC"), (QUEUE, "BTC")]
-    assert found[0].surplus == near(20) and found[2].flows[FUND] == near(10_000 / 41_000 - 0.225)
+    assert [(step.kind, step.currency) for step in found] == [
+        (CLOSE, "USDT"), (ALL, "USDT"), (QUEUE, "BTC"), (ALL, "BTC")
+    ]  # fmt: skip
+    assert found[1].surplus == near(20) and found[1].flows[FUND] == near(20)
+    queued = found[2]  # 10,000 USD are 0.225 BTC at the end
+    assert (queued.price, queued.quantity) == (near(10_000 / 0.225), -100)
+    assert queued.shortfall == near(10_000 / 41_000 - 0.225) and queued.flows[TRADER] == near(-0.025)
 
 
 @pytest.mark.parametrize("missing", [60, 99, 110])
@@ -463,8 +486,10 @@ def test_fees_in_coins_count_in_the_currency_of_the_pool(missing):
     # 1,550 - 400 - 1,000 for 1,100; then, less 100 USD of fee in coins, 50 for 100
     found = steps(account, liquidate(account, last={"ETH": 1_000 - 50 - missing}, fund=0))
     assert (found[0].currency, found[0].quantity, found[0].flows[FUND]) == ("BTC", -100, near(100 / 48_000))
-    assert (found[2].kind, found[2].shortfall) == (ALL, near(missing))
-    assert [step.flows[FUND] for step in found[3:]] == ([near(missing - 100)] if missing > 100 else [])
+    assert [step.kind for step in found[1:]] == [CLOSE, *[QUEUE] * (missing > 100), ALL]
+    assert found[-1].shortfall == near(missing) and found[-1].flows[FUND] == near(-min(missing, 100))
+    for step in found[2:-1]:
+        assert (step.price, step.shortfall) == (near(950), near(missing - 100))
 
 
 @pytest.mark.parametrize("fill, delta", [(5_610, 28.05), (5_049, -51), (5_100, 0), (5_110, 10), (5_100 / 0.995, None)])
@@ -501,7 +526,9 @@ def rules(draw, **fixed):
     found = {"scope": draw(st.sampled_from(("pool", "position"))),
              "order": draw(st.sampled_from(("requirement", "loss", "notional"))),
              "partial": draw(st.sampled_from(("none", "share", "tiers", "size", "size"))),
-             "above": draw(st.sampled_from((0.0, 0.0, 10_000.0))), "share": draw(st.sampled_from((0.2, 0.5, 1.0))),
+             "partial_above": draw(st.sampled_from((0.0, 0.0, 10_000.0))), "share": draw(st.sampled_from((0.2, 0.5, 1.0))),
+             "orders": draw(st.booleans()), "takeover": draw(st.sampled_from((0.0, 0.0, 2 / 3, 1.0))),
+             "shared_by": draw(st.sampled_from(("loss", "requirement"))),
              "tiers": draw(st.sampled_from((1, 2))), "least_tier": draw(st.sampled_from((2, 3))),
              "buffer": draw(st.sampled_from((0.0, 0.1, 2.0))),
              "fund_fee": draw(amounts), "liquidator_fee": draw(amounts)}  # fmt: skip
@@ -760,5 +787,6 @@ def test_a_long_that_lost_everything_costs_its_margin(partial, price):
     after = liquidate(account, last={"BTC": price}, impact=bounded(0.999), fund=0)
     assert after.balances()["USDT"] >= 800 - 1e-9
     found = steps(account, after)
-    assert found[-1].kind == QUEUE and total(found, FUND) == near(0)
-    assert total(found, TRADER) == near(-200)
+    *_, queued, end = found
+    assert (queued.kind, end.kind) == (QUEUE, ALL) and queued.price == near(80) and total(found, FUND) == near(0)
+    assert total(found, TRADER) == near(-200) and queued.after == near(0)

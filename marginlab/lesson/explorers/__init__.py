@@ -3,5 +3,6 @@
 from .cross import CrossMargin
 from .funding import FundingRates
 from .isolated import IsolatedMargin
+from .liquidation import LiquidationSteps
 
-__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin"]
+__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin", "LiquidationSteps"]

@@ -33,6 +33,7 @@ ARCANE = "arcane.no, Zooming out: May 19th vs December 4th (an average of venues
 FTX = "coindcx.com and binance.bh, the FTX story in dates"
 SOCIALBITES = "socialbites.ca, citing CoinGlass"
 COINDESK = "CoinDesk, 9 January 2023"
+JELLY = "coinfomania.com and republikdao.io, March 2025"
 LPT = "en.bitcoinsistemi.com, Short-Squeezed Altcoin Soars 48 Percent"
 BLOCKSCOPE = "binance.bh and research.blockscope.co, October 2025"
 NONE_FOUND = "no figure was found: the interest component alone, 0.01 %"
@@ -137,6 +138,20 @@ EPISODES = {
         },
         "The article is undated; others put the squeeze at 13 and 14 August 2023. The rate was published for one "
         "moment; that it held for all three payments is assumed.",
+    ),
+    "2025-03-26": Episode(
+        "26 March 2025: a short of JELLY is handed over, and squeezed",
+        {
+            "JELLY": [
+                Turn("2025-03-26 12:00", 100, "the level is ours, the time is assumed"),
+                Turn(
+                    "2025-03-26 13:00", 500, f"{JELLY}: +400 to 500 %, over 400 % within an hour; the time is assumed"
+                ),
+            ]
+        },
+        {"JELLY": [Turn("2025-03-26 13:00", 0.0001 / 8, "no figure was found: an hour's interest component")]},
+        "The venue settled all positions at 0.0095 USD, below the price at which they had been opened, and so no one was "
+        "paid, or charged, at the price at the end of this line.",
     ),
     "2025-10-10": Episode(
         "10-11 October 2025: 19 billion USD liquidated in a day",

@@ -4,5 +4,6 @@ from .cross import CrossMargin
 from .funding import FundingRates
 from .isolated import IsolatedMargin
 from .liquidation import LiquidationSteps
+from .squeeze import Squeeze
 
-__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin", "LiquidationSteps"]
+__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin", "LiquidationSteps", "Squeeze"]

@@ -88,7 +88,9 @@ class LiquidationSteps(Explorer):
         rule = Liquidation(partial="tiers") if closing == TIERS else Liquidation()
         venue = replace(self.venue, liquidation=rule)
         count = size / self.entry / self.perp.face
-        account = Account(venue, **{self.perp.settle: 1.01 * size / self.leverage}).mark(**{self.perp.index: self.entry})
+        account = Account(venue, **{self.perp.settle: 1.01 * size / self.leverage}).mark(
+            **{self.perp.index: self.entry}
+        )
         return account.trade(self.perp, count, self.entry, isolated=True, leverage=self.leverage)
 
     def after(self, account, line, gap, fund):
@@ -158,7 +160,9 @@ class LiquidationSteps(Explorer):
     # ---------------------------------------------------------------- picture
 
     def make_picture(self, paper=False):
-        figure, panels = figures.blank("", ("fall from entry (%)", "loss, % of the position"), paper=paper, panels=PANELS)
+        figure, panels = figures.blank(
+            "", ("fall from entry (%)", "loss, % of the position"), paper=paper, panels=PANELS
+        )
         left, right = panels
         unit = self.scale()
         left.set_xlabel(f"size ({unit[1]}{self.perp.settle})")
@@ -198,9 +202,7 @@ class LiquidationSteps(Explorer):
         drawn, account, size = layers.drawn, reading["account"], reading["size"]
         drawn["size"].set_data([size / self.scale()[0]], [100 * (1 - reading["line"] / self.entry)])
         gaps = np.union1d(np.linspace(0, 20, 41), [reading["gap"]])
-        rows = [
-            self.losses(account, self.after(account, reading["line"], gap, reading["fund"]), size) for gap in gaps
-        ]
+        rows = [self.losses(account, self.after(account, reading["line"], gap, reading["fund"]), size) for gap in gaps]
         for party in PARTIES:
             drawn[party].set_data(gaps, [100 * row[party] for row in rows])
             drawn[f"{party} now"].set_data([reading["gap"]], [100 * reading["loss"][party]])

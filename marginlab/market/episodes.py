@@ -150,8 +150,8 @@ EPISODES = {
             ]
         },
         {"JELLY": [Turn("2025-03-26 13:00", 0.0001 / 8, "no figure was found: an hour's interest component")]},
-        "The venue settled all positions at 0.0095 USD, below the price at which they had been opened, and so no one was "
-        "paid, or charged, at the price at the end of this line.",
+        "The venue delisted the contract and settled it at 0.0095 USD, far below the market: the end of this line was "
+        "charged to nobody.",
     ),
     "2025-10-10": Episode(
         "10-11 October 2025: 19 billion USD liquidated in a day",

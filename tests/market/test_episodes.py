@@ -46,6 +46,7 @@ FACTS = {
     ("2023-01-09", "APT"): {"2023-01-08 12:00": 100, "2023-01-09 12:00": 130},
     ("2023-01-09", "SRM"): {"2023-01-08 12:00": 100, "2023-01-09 12:00": 128},
     ("2023-08-14", "LPT"): {"2023-08-13 00:00": 100, "2023-08-14 00:00": 148},
+    ("2025-03-26", "JELLY"): {"2025-03-26 12:00": 100, "2025-03-26 13:00": 500},
     ("2025-10-10", "BTC"): {"2025-10-10 18:00": 123_000, "2025-10-10 21:00": 102_000},
     ("2025-10-10", "ETH"): {"2025-10-10 18:00": 4_346, "2025-10-10 21:00": 3_574},
     ("2025-10-10", "SOL"): {"2025-10-10 18:00": 100, "2025-10-10 21:00": 70},
@@ -79,7 +80,7 @@ def test_the_published_figures_are_on_the_curve(key):
 
 def test_no_coin_lacks_its_facts():
     assert {(name, coin) for name, what, coin, rows in ROWS} == set(FACTS)
-    assert NAMES == ["2020-03-12", "2021-05-19", "2022-11-08", "2023-01-09", "2023-08-14", "2025-10-10"]
+    assert NAMES == ["2020-03-12", "2021-05-19", "2022-11-08", "2023-01-09", "2023-08-14", "2025-03-26", "2025-10-10"]
 
 
 def test_the_lowest_and_the_derived_figures():
@@ -103,7 +104,8 @@ def test_the_rates():
     assert list(yearly.index.hour) == [8, 16, 0]
     for name in ("2022-11-08", "2023-01-09", "2025-10-10"):  # of which no rate was published
         assert (load(name).funding == 0.0001).all(axis=None)
-    assert [len(load(name).funding) for name in NAMES] == [3, 2, 11, 3, 3, 1]
+    assert [len(load(name).funding) for name in NAMES] == [3, 2, 11, 3, 3, 1, 1]
+    assert list(load("2025-03-26").funding["JELLY"]) == [0.0001 / 8]  # an hour of what is common in eight
 
 
 # ------------------------------------------------------------------ construction

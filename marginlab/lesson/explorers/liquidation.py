@@ -39,7 +39,7 @@ class LiquidationSteps(Explorer):
 
     title = "One liquidation: how much is closed, and who pays?"
     limits = (
-        "Left out: fees, funding, and the impact of the sale itself; they bring the line nearer and cost the fund more. "
+        "Left out: fees, funding and the impact of the sale; they bring the line nearer and cost the fund more. "
         "The gap is one jump from the line to a lower price, mark and last alike, at which all can be sold; in a real "
         "fall the price passes more slowly, and the loss beyond the margin is smaller. The fund is all this venue has; "
         "winners have enough to close against. How much is closed first, and who keeps a rest, differs by venue."
@@ -131,8 +131,8 @@ class LiquidationSteps(Explorer):
 
     def sentence(self, reading):
         fall, unit = 1 - reading["line"] / self.entry, self.perp.settle
-        said = f"{amount(reading['size'])} {unit} at {self.leverage:g}x reach their line at {fmt(reading['line'])}, after a "
-        said += f"fall of {fall:.1%}"
+        said = f"{amount(reading['size'])} {unit} at {self.leverage:g}x reach their line at {fmt(reading['line'])}, "
+        said += f"after a fall of {fall:.1%}"
         said += f"; the next price is {fmt(reading['price'])}. " if reading["gap"] else ". "
         share = reading["kept"] / reading["whole"]
         if share:

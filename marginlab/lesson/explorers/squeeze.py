@@ -30,8 +30,8 @@ class Squeeze(Explorer):
 
     title = "One coin is squeezed: a pool for each position, or one?"
     limits = (
-        "Left out: fees, funding, market impact, gaps, partial liquidation, and the fund: the price rises evenly, and a "
-        "pool is closed at its line; what is left there goes to the fund. Impact and gaps make it worse in both modes; "
+        "Left out: fees, funding, market impact, gaps and partial liquidation: the price rises evenly, and a pool is "
+        "closed at its line; what is left there goes to the fund. Impact and gaps make it worse in both modes; "
         "partial liquidation can save a part of the cross pool. The other coins rise by a fixed share of the first; "
         "real ones do not keep to it. The long does not move."
     )

@@ -2,13 +2,30 @@
 
 import tracemalloc
 from bisect import bisect_right
+from collections import deque
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from marginlab import Asset, Perpetual, Pool, Position, Tiers, Venue, funding, liquidation_price, surface, venues
+from marginlab import (
+    Account,
+    Asset,
+    Liquidation,
+    Perpetual,
+    Pool,
+    Position,
+    Tiers,
+    Venue,
+    funding,
+    liquidation_price,
+    steps,
+    surface,
+    venues,
+)
 from marginlab.market.cascade import cascade
+from marginlab.model import deleveraging
 
 SCHEDULE = venues.BTCUSDT_2024_10
 FLOORS, RATES, AMOUNTS = SCHEDULE.floors, SCHEDULE.rates, SCHEDULE.amounts
@@ -263,6 +280,67 @@ def test_a_year_of_funding_to_one_multiplication_and_sum(ratio, settle):
     ratio(f"a year of funding on 10,000 paths, {settle} / one multiply and sum", ours, plain, 3, rounds=5)
 
 
+# ------------------------------------------- what a venue does, to one valuation or more
+
+
+def at_the_line(rule, venue=venues.TEACHING):
+    """An account of ten cross longs, marked just below its liquidation price along all ten coins."""
+    account = Account(replace(venue, tiers={"*": TIERS}, liquidation=rule), USDT=3e6)
+    for n, (coin, size, entry) in enumerate(zip(COINS, QUANTITIES, ENTRIES, strict=True)):
+        account = account.trade(Perpetual(f"NO{n}-USDT", coin, "USDT"), abs(size), entry)
+    found = account.cross.liquidation(account.cross.indices).below.prices
+    return account.mark(**{coin: 0.999 * price for coin, price in found.items()})
+
+
+@pytest.mark.parametrize(("partial", "target"), [("none", 600), ("tiers", 60), ("size", 2_000)])
+def test_a_liquidation_of_ten_positions_to_one_valuation(ratio, partial, target):
+    account = at_the_line(Liquidation(partial=partial, order="notional"))
+    pool, prices = account.cross, dict(account.marks)
+    after = account.liquidate(impact=0.001)
+    new = after.events[len(account.events) :]
+    if partial == "none":
+        assert new[-1].kind == "liquidation" and not any(p.open for p in after.pools)
+    else:
+        assert any(event.kind == "partial liquidation" for event in new)
+    name = f"liquidate of ten positions, partial {partial} ({len(new)} events) / one valuation"
+    ratio(name, lambda: account.liquidate(impact=0.001), lambda: pool.slack(prices), target, rounds=5)
+
+
+def test_deleveraging_of_100_accounts_to_a_valuation_of_each(ratio):
+    accounts = [
+        Account(venues.TEACHING, USDT=1e6)
+        .trade(BTC, size, ENTRY, isolated=abs(size) * ENTRY / (20 if size > 0 else 4))
+        .mark(BTC=0.94 * ENTRY)
+        for size in (1 + n / 100 if n % 2 else -1 - n / 100 for n in range(100))
+    ]
+
+    def ours():
+        return deleveraging.liquidate(accounts, fund=0.0)
+
+    def plain():
+        return [pool.slack() for account in accounts for pool in account.pools if pool.open]
+
+    found = ours()
+    taken = sum(event.kind == "auto-deleveraging" for account in found.accounts for event in account.events)
+    assert taken > 50
+    assert all(pool.slack() > 0 for account in found.accounts for pool in account.pools if pool.open)
+    ratio(f"deleveraging of 100 accounts ({taken} events) / a valuation of each", ours, plain, 500, rounds=3)
+
+
+def test_steps_of_ten_positions_to_a_valuation_at_each(ratio):
+    account = at_the_line(Liquidation())
+    rng = np.random.default_rng(1)
+    paths = {c: e * np.exp(np.cumsum(rng.normal(0, 0.001, 500))) for c, e in zip(COINS, ENTRIES, strict=True)}
+    pool, rows = account.cross, [{c: float(path[n]) for c, path in paths.items()} for n in range(500)]
+
+    def ours():
+        return deque(steps(account.mark(**rows[0]), prices=paths), maxlen=1).pop()
+
+    assert ours().cross.slack() == pytest.approx(pool.slack(rows[-1]), rel=1e-12) and len(ours().cross.positions) == 10
+    name = "500 steps of ten positions / a valuation at each"
+    ratio(name, ours, lambda: [pool.slack(row) for row in rows], 50, rounds=5)
+
+
 # ------------------------------------------------------ a cascade of many positions
 
 
@@ -280,7 +358,7 @@ def pushed(net):
 
 
 @pytest.mark.parametrize("side", [1, None], ids=["longs", "both"])
-def test_a_cascade_to_one_matrix_of_comparisons(ratio, side):
+def test_a_cascade_to_one_matrix_of_comparisons(ratio, benchmark, side):
     book, venue = crowd(side), venues.BINANCE_2024_10
     end = liquidation_price(venue, BTC, *book[:3])
 
@@ -293,10 +371,11 @@ def test_a_cascade_to_one_matrix_of_comparisons(ratio, side):
     found, still = ours()[1] >= 0, cascade(venue, BTC, *book, lambda net: 0.0)[1] >= 0
     longs = book[0] > 0
     assert (still == plain())[longs].all() and 500 < still[longs].sum() < found[longs].sum()
-    tracemalloc.start()  # 1 MB; the matrix alone is 2
+    tracemalloc.start()  # the matrix alone is 2 MB
     ours()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    benchmark.extra_info["peak"] = peak
     assert peak < 3e6
     name = f"a cascade of 10,000 positions, 200 prices, {'longs' if side else 'both'} / one matrix"
     ratio(name, ours, plain, 10)

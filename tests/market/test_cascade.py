@@ -1,6 +1,7 @@
 """Cascades: by hand, against a loop over single positions, and what must hold of any of them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,22 +9,25 @@ import pytest
 
 from marginlab import Perpetual, Pool, Position, Tiers, Venue, liquidation_price, venues
 from marginlab.market.cascade import cascade
+from marginlab.model.venue import COUNTERPARTIES, TRADER
 
-COLUMNS = ["price", "moved", "closed", "net", "lost", "missing", "fund", "counterparties"]
+COLUMNS = ["price", "last", "mark", "closed", "net", "lost", "surplus", "missing", "fund", "counterparties"]
 # With a rate of 0.1 a long of entry 100 ends at (100 - margin) / 0.9, a short at (100 + margin) / 1.1.
-TENTH = Venue("a tenth", tiers={"*": Tiers.flat(0.1)})
+TENTH = Venue("a tenth", tiers={"*": Tiers.flat(0.1)})  # surplus to the fund, shortfall to the fund
+KIND = replace(TENTH, surplus_to=TRADER)
 LINEAR = Perpetual("BTC-USDT", "BTC", "USDT")
 INVERSE = Perpetual("BTC-USD", "BTC", "BTC", 100)
 LONGS = [1, 1, 1], [19, 28, 37]  # end at 90, 80 and 70, are bankrupt at 81, 72 and 63
 SHORTS = [-1, -1, -1], [10, 21, 32]  # end at 100, 110 and 120, are bankrupt at 110, 121 and 132
+FOUR = [1, 1, 2, 1], [19, 28, 74, 46]  # end at 90, 80, 70 and 60, are bankrupt at 81, 72, 63 and 54
 
 
 def none(net):
     return 0.0
 
 
-def by_hand(quantity, margin, prices, impact=none, fund=math.inf, instrument=LINEAR, entry=100):
-    return cascade(TENTH, instrument, quantity, np.full(len(quantity), entry), margin, prices, impact, fund)
+def by_hand(quantity, margin, prices, impact=none, fund=math.inf, instrument=LINEAR, entry=100, venue=TENTH, **words):
+    return cascade(venue, instrument, quantity, np.full(len(quantity), entry), margin, prices, impact, fund, **words)
 
 
 def check(found, when, **columns):
@@ -51,26 +55,33 @@ def test_the_ends_by_hand():
 
 
 def test_the_first_brings_about_the_second_and_not_the_third():
-    # 88 closes the first; 88 closed move the price by 0.1 to 79.2, which closes the second; 176 by 0.2 to 70.4
-    found = by_hand(*LONGS, [100, 88, 88], lambda net: net / 880)
-    check(found, [1, 1, -1], price=[100, 88, 88], moved=[100, 70.4, 70.4], net=[0, 176, 176], lost=[0, 47, 0])
-    check(found, [1, 1, -1], missing=[0] * 3, fund=[0] * 3, counterparties=[0] * 3)
+    # 88 closes the first; 88 closed move the price by 0.1 to 79.2, which closes the second; 167.2 by 0.19 to 71.28.
+    # Filled at 83.6, 2.6 above 81, and at 75.24, 3.24 above 72
+    found = by_hand(*LONGS, [100, 88, 88], lambda net: net / 880, 1.0)
+    moved = [100, 71.28, 71.28]
+    check(found, [1, 1, -1], price=[100, 88, 88], last=moved, mark=moved, net=[0, 167.2, 167.2], lost=[0, 47, 0])
+    check(found, [1, 1, -1], surplus=[0, 5.84, 0], missing=[0] * 3, fund=[0] * 3, counterparties=[0] * 3)
 
 
 def test_the_same_of_shorts_upwards():
-    # 105 closes the first and is moved by 0.1 to 115.5; 210 by 0.13 to 118.65
-    found = by_hand(*SHORTS, [99, 105, 100], lambda net: {0: 0, 105: 0.1, 210: 0.13}[net])
-    check(found, [1, 1, -1], moved=[99, 118.65, 113], net=[0, -210, -210], lost=[0, 31, 0], missing=[0] * 3)
+    # 105 closes the first and is moved by 0.1 to 115.5; 220.5 by 0.13 to 118.65. Filled at 110.25, 0.25 beyond 110,
+    # and at 117.075, 3.925 below 121
+    found = by_hand(*SHORTS, [99, 105, 100], lambda net: {0: 0, 105: 0.1, 220.5: 0.13}[round(net, 9)], fund=0)
+    check(found, [1, 1, -1], last=[99, 118.65, 113], net=[0, -220.5, -220.5], lost=[0, 31, 0])
+    check(found, [1, 1, -1], surplus=[0, 3.925, 0], missing=[0, 0.25, 0], fund=[0, 0.25, 0])
 
 
 def test_all_three_if_the_price_moves_a_little_more():
-    check(by_hand(*LONGS, [100, 88], lambda net: net / 850), [1, 1, 1], net=[0, 264], lost=[0, 84])
+    # 88 * (1 - 88 / 800) = 78.32; 88 * (1 - 166.32 / 800) = 69.7048
+    found = by_hand(*LONGS, [100, 88], lambda net: net / 800)
+    check(found, [1, 1, 1], net=[0, 166.32 + 69.7048], lost=[0, 84])
 
 
 def test_it_goes_on_from_one_step_to_the_next():
-    # 90 closes nothing but the first, to 81; then 88, moved by 90 / 900 to 79.2, the second, to 88 * (1 - 178 / 900)
+    # 90 closes nothing but the first, to 81; then 88, moved by 90 / 900 to 79.2, the second, to 88 * (1 - 169.2 / 900)
     found = by_hand(*LONGS, [90, 88], lambda net: net / 900)
-    check(found, [0, 1, -1], moved=[81, 88 * (1 - 178 / 900)], net=[90, 178], lost=[19, 28])
+    check(found, [0, 1, -1], last=[81, 88 * (1 - 169.2 / 900)], net=[90, 169.2], lost=[19, 28])
+    check(found, [0, 1, -1], surplus=[85.5 - 81, (79.2 + 88 * (1 - 169.2 / 900)) / 2 - 72])
 
 
 def test_at_the_liquidation_price_itself():
@@ -83,73 +94,98 @@ def test_at_the_liquidation_price_itself():
 def test_longs_and_shorts_net():
     quantity, margin = [1, -1, -1, 1], [19, 21, 32, 37]  # end at 90, 110, 120 and 70
     found = by_hand(quantity, margin, [100, 88, 125, 100], lambda net: net / 880)
-    # -> 79.2; 125 is moved to 112.5: the first short; net -37: to 125 * (1 + 37 / 880) = 130.3: the second; net -162
+    # -> 79.2; 125 is moved to 112.5: the first short; net -24.5, to 125 * (1 + 24.5 / 880) = 128.5: the second
+    second = 125 * (1 + 24.5 / 880)
+    after = 1 + (24.5 + second) / 880
     check(
         found,
         [1, 2, 2, -1],
-        moved=[100, 79.2, 125 * (1 + 162 / 880), 100 * (1 + 162 / 880)],
-        net=[0, 88, -162, -162],
+        last=[100, 79.2, 125 * after, 100 * after],
+        net=[0, 88, -24.5 - second, -24.5 - second],
         lost=[0, 19, 53, 0],
+        surplus=[0, 2.6, 121 - (112.5 + second) / 2, 0],
+        missing=[0, 0, (second + 125 * after) / 2 - 132, 0],
     )
 
 
 def test_equal_worth_of_both_sides_leaves_the_price():
-    # the short of entry 80 ends at (80 + 8) / 1.1 = 80, the long at 90: both are over at 88
+    # the short of entry 80 ends at (80 + 8) / 1.1 = 80, the long at 90: both are over at 88, and both bankrupt at 88
     found = cascade(TENTH, LINEAR, [1, -1], [100, 80], [19, 8], [88, 80], lambda net: 0.0 if net == 0 else 0.5)
-    check(found, [0, 0], moved=[88, 80], net=[0, 0], lost=[27, 0])
+    check(found, [0, 0], last=[88, 80], mark=[88, 80], net=[0, 0], lost=[27, 0], surplus=[7, 0], missing=[0, 0])
 
 
 def test_without_impact_only_what_the_path_reaches():
     found = by_hand([1, -1, 1, -1, 1], [19, 10, 28, 32, 37], [95, 85, 99, 119, 71, 105])
-    check(found, [1, 3, 4, -1, -1], moved=[95, 85, 99, 119, 71, 105], net=[0, 85, 85, -34, 37, 37])
+    check(found, [1, 3, 4, -1, -1], last=[95, 85, 99, 119, 71, 105], net=[0, 85, 85, -34, 37, 37])
+
+
+def test_the_mark_follows_in_part():
+    # half: 88 closes the first; last 79.2, mark 83.6. Then 84: mark 0.95 * 84 = 79.8 closes the second, worth 79.8
+    found = by_hand(*LONGS, [88, 84], lambda net: net / 880, mark_share=0.5)
+    share = (88 + 79.8) / 880
+    last = 84 * (1 - share)
+    check(found, [0, 1, -1], last=[79.2, last], mark=[83.6, 84 * (1 - share / 2)], net=[88, 167.8])
+    check(found, [0, 1, -1], surplus=[2.6, 0], missing=[0, 72 - (0.9 * 84 + last) / 2], lost=[19, 28])
+    # none: what is closed is still filled at the moved price
+    found = by_hand(*LONGS, [88, 79], lambda net: net / 880, mark_share=0)
+    check(found, [0, 1, -1], last=[79.2, 79 * (1 - 167 / 880)], mark=[88, 79], net=[88, 167])
+    check(found, [0, 1, -1], missing=[0, 72 - 79 * (2 - 88 / 880 - 167 / 880) / 2])
 
 
 def test_the_fund_is_emptied_in_the_middle():
-    # bankrupt at 81, 72 and 63: missing 1 at 80 (which closes two), 2 x 13 at 50; then the last, bankrupt at 54, 14
-    found = by_hand([1, 1, 2, 1], [19, 28, 74, 46], [80, 79, 50, 40, 30], fund=7)
-    check(
-        found,
-        [0, 0, 2, 2],
-        lost=[47, 0, 120, 0, 0],
-        missing=[1, 0, 2 * 13 + 4, 0, 0],
-        fund=[1, 0, 6, 0, 0],
-        counterparties=[0, 0, 24, 0, 0],
-    )
-    found = by_hand([1, 1, 2, 1], [19, 28, 74, 46], [76, 65, 59, 40], fund=7)
-    check(found, [0, 0, 1, 2], missing=[5, 0, 0, 0], fund=[5, 0, 0, 0], counterparties=[0] * 4)
-    found = by_hand([1, 1, 2, 1], [19, 28, 74, 46], [76, 61, 40, 30], fund=7)
-    check(found, [0, 0, 1, 2], missing=[5, 4, 14, 0], fund=[5, 2, 0, 0], counterparties=[0, 2, 14, 0])
+    # missing 1 at 80 (which closes two and leaves 8 of the second), then 2 x 13 and 4 at 50
+    rest = {"missing": [1, 0, 30, 0, 0], "surplus": [8, 0, 0, 0, 0]}
+    found = by_hand(*FOUR, [80, 79, 50, 40, 30], fund=7, venue=KIND)
+    check(found, [0, 0, 2, 2], lost=[39, 0, 120, 0, 0], fund=[1, 0, 6, 0, 0], counterparties=[0, 0, 24, 0, 0], **rest)
+    found = by_hand(*FOUR, [80, 79, 50, 40, 30], fund=7)
+    check(found, [0, 0, 2, 2], lost=[47, 0, 120, 0, 0], fund=[1, 0, 14, 0, 0], counterparties=[0, 0, 16, 0, 0], **rest)
+    found = by_hand(*FOUR, [76, 61, 40, 30], fund=7, venue=KIND)
+    check(found, [0, 0, 1, 2], lost=[43, 74, 46, 0], missing=[5, 4, 14, 0], fund=[5, 2, 0, 0])
+    check(found, [0, 0, 1, 2], counterparties=[0, 2, 14, 0])
 
 
-def test_what_is_missing_is_at_the_moved_price():
-    # the second is closed at 88 * 0.8 = 70.4, 1.6 below 72; the short, above, at 99 * 0.8 = 79.2, has all its margin
+def test_where_counterparties_pay_the_fund_only_takes():
+    found = by_hand(*FOUR, [76, 61, 40, 30], fund=7, venue=replace(TENTH, shortfall_to=COUNTERPARTIES))
+    check(found, [0, 0, 1, 2], missing=[5, 4, 14, 0], fund=[0] * 4, counterparties=[5, 4, 14, 0], surplus=[4, 0, 0, 0])
+
+
+def test_what_is_missing_is_halfway_to_the_moved_price():
+    # the first is filled at 79.2, 1.8 below 81; the second, after which the price stays, at 70.4, 1.6 below 72
     found = by_hand([1, 1], [19, 28], [88], lambda net: 0.2 if net else 0.0, fund=0)
-    check(found, [0, 0], moved=[70.4], lost=[47], missing=[1.6], fund=[0], counterparties=[1.6])
-    # shorts: 105 * 1.2 = 126 is 5 beyond 121 and 6 below 132, though beyond 120
+    check(found, [0, 0], last=[70.4], lost=[47], missing=[3.4], fund=[0], counterparties=[3.4], surplus=[0])
+    # shorts: 115.5 is 5.5 beyond 110; the others, both at 126, are 5 beyond 121 and 6 below 132
     found = by_hand(*SHORTS, [105], lambda net: 0.2 if net else 0.0, fund=2)
-    check(found, [0, 0, 0], moved=[126], net=[-315], missing=[5], fund=[2], counterparties=[3])
+    check(found, [0, 0, 0], last=[126], net=[-357], surplus=[6], missing=[10.5], fund=[8], counterparties=[2.5])
 
 
 def test_profit_of_one_does_not_pay_for_another():
     # at 76 the first misses 5 and the second has 4 left
-    check(by_hand([1, 1], [19, 28], [76]), [0, 0], missing=[5])
+    check(by_hand([1, 1], [19, 28], [76]), [0, 0], lost=[47], surplus=[4], missing=[5], fund=[5])
+    check(by_hand([1, 1], [19, 28], [76], fund=0), [0, 0], lost=[47], fund=[4], counterparties=[1])
+    check(by_hand([1, 1], [19, 28], [76], fund=0, venue=KIND), [0, 0], lost=[43], fund=[0], counterparties=[5])
 
 
 def test_an_inverse_contract():
     # a long of 100 USD from 100, margin 0.375: 1.1 * V = 1.375, so V = 1.25, at 80, and bankrupt at V = 1.375;
     # a short, margin 0.1: 0.9 * V = 0.9, so V = 1, at 100, and bankrupt at V = 0.9
     found = by_hand([1, -1], [0.375, 0.1], [90, 70], instrument=INVERSE, impact=lambda net: net / 1_000)
-    check(found, [1, -1], net=[0, 100], moved=[90, 63], lost=[0, 0.375], missing=[0, 100 / 70 - 1.375])
+    check(found, [1, -1], net=[0, 100], last=[90, 63], lost=[0, 0.375], missing=[0, 100 / 66.5 - 1.375])
     found = by_hand([2, -3], [0.75, 0.3], [101, 120], instrument=INVERSE, fund=0.1)
-    check(found, [-1, 0], net=[-300, -300], lost=[0.3, 0], missing=[0, 0])
+    check(found, [-1, 0], net=[-300, -300], lost=[0.3, 0], missing=[0, 0], surplus=[300 / 101 - 2.7, 0])
     found = by_hand([-3], [0.3], [125, 70], instrument=INVERSE, fund=0.1, impact=lambda net: net / 3_000)
-    check(found, [0], net=[-300] * 2, moved=[137.5, 77], missing=[0.3, 0], fund=[0.1, 0], counterparties=[0.2, 0])
+    gap = 2.7 - 300 / 131.25
+    check(found, [0], net=[-300] * 2, last=[137.5, 77], missing=[gap, 0], fund=[0.1, 0], counterparties=[gap - 0.1, 0])
 
 
 def test_the_face_counts():
     half = Perpetual("BTC-USDT", "BTC", "USDT", 0.5)
     found = by_hand([2, 2, 2], LONGS[1], [100, 88], lambda net: net / 880, instrument=half)
-    check(found, [1, 1, -1], moved=[100, 70.4], net=[0, 176], lost=[0, 47])
+    check(found, [1, 1, -1], last=[100, 71.28], net=[0, 167.2], lost=[0, 47], surplus=[0, 5.84])
+
+
+def test_a_short_run_prints_nothing(capfd):
+    by_hand(*LONGS, [100, 88])
+    assert capfd.readouterr() == ("", "")
 
 
 # --------------------------------------------------------- a loop over positions
@@ -165,9 +201,9 @@ CONTRACTS = (
 RULES = (
     Venue("A"),
     Venue("A, fee", fee=0.0006, fee_at="price"),
-    Venue("A, bust", fee=0.0006, fee_at="bankruptcy"),
-    Venue("B", maintenance_at="entry"),
-    Venue("B, fee", maintenance_at="entry", fee=0.0006, fee_at="price"),
+    Venue("A, bust", fee=0.0006, fee_at="bankruptcy", surplus_to=TRADER),
+    Venue("B", maintenance_at="entry", shortfall_to=COUNTERPARTIES),
+    Venue("B, fee", maintenance_at="entry", fee=0.0006, fee_at="price", surplus_to=TRADER, shortfall_to=COUNTERPARTIES),
 )
 
 
@@ -181,7 +217,7 @@ def curve(kind, most, half):
 
 
 def small(seed, contract, side=None):
-    """A random small book with a path, an impact and a fund."""
+    """A random small book with a path, an impact, a fund, and how much of the impact is in the mark."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 15))
     quantity = rng.uniform(0.1, 15, n) * (rng.choice([-1, 1], n) if side is None else side)
@@ -191,7 +227,8 @@ def small(seed, contract, side=None):
     worth = np.abs(contract.notional(quantity, entry)).sum() * (50_000 if contract.inverse else 1)
     impact = curve(rng.choice(["saturating", "straight", "steps"]), rng.uniform(0, 0.7), worth * rng.uniform(0.2, 3))
     fund = rng.choice([0.0, margin.sum() * rng.uniform(0, 1), math.inf])
-    return quantity, entry, margin, prices, impact, float(fund)
+    mark_share = rng.choice([0.0, 0.5, 1.0, 1.0, rng.uniform()])
+    return quantity, entry, margin, prices, impact, float(fund), float(mark_share)
 
 
 def alone(venue, contract, quantity, entry, margin):
@@ -200,57 +237,69 @@ def alone(venue, contract, quantity, entry, margin):
     return found.below.price or 0.0 if quantity > 0 else found.above.price or math.inf
 
 
-def loop(venue, contract, quantity, entry, margin, prices, impact, fund, one_by_one=False):
+def loop(venue, contract, quantity, entry, margin, prices, impact, fund=math.inf, mark_share=1.0, one_by_one=False):
     """One position after the other, scanned again until nothing changes; `one_by_one`: each closing moves the price."""
     book = [tuple(map(float, row)) for row in zip(quantity, entry, margin, strict=True)]
     ends = [alone(venue, contract, *row) for row in book]
     when, rows, net = [-1] * len(book), [], 0.0
+
+    def moved(price, part):
+        return price * (1 - part * (impact(net) if net > 0 else -impact(-net) if net < 0 else 0.0))
+
     for step, price in enumerate(map(float, prices)):
-        closed, lost, missing, changed = 0, 0.0, 0.0, True
-        while changed:
-            changed, more = False, 0.0
-            moved = price * (1 - (impact(net) if net > 0 else -impact(-net) if net < 0 else 0.0))
-            for n, (q, e, m) in enumerate(book):
-                if when[n] == -1 and (moved <= ends[n] if q > 0 else moved >= ends[n]):
-                    pnl = q * contract.face * (1 / e - 1 / moved if contract.inverse else moved - e)
-                    more += q * contract.face * (1 if contract.inverse else price)
-                    when[n], closed, lost, changed = step, closed + 1, lost + m, True
-                    missing += max(0.0, -pnl - m)
-                    if one_by_one:
-                        break
-            net += more
-        paid = min(fund, missing)
+        closed, lost, surplus, missing = 0, 0.0, 0.0, 0.0
+        while True:
+            last, mark = moved(price, 1), moved(price, mark_share)
+            batch = [
+                n
+                for n, (q, _, _) in enumerate(book)
+                if when[n] == -1 and (mark <= ends[n] if q > 0 else mark >= ends[n])
+            ]
+            batch = batch[:1] if one_by_one else batch
+            if not batch:
+                break
+            net += sum(book[n][0] * contract.face * (1 if contract.inverse else mark) for n in batch)
+            fill = (last + moved(price, 1)) / 2
+            for n in batch:
+                q, e, m = book[n]
+                pnl = q * contract.face * (1 / e - 1 / fill if contract.inverse else fill - e)
+                left = m + pnl
+                when[n], closed = step, closed + 1
+                surplus, missing = surplus + max(0.0, left), missing + max(0.0, -left)
+                lost += m - (max(0.0, left) if venue.surplus_to == "trader" else 0.0)
+        fund += 0.0 if venue.surplus_to == "trader" else surplus
+        paid = 0.0 if venue.shortfall_to == "counterparties" else min(fund, missing)
         fund -= paid
-        rows.append((price, moved, closed, net, lost, missing, paid, missing - paid))
+        rows.append((price, last, mark, closed, net, lost, surplus, missing, paid, missing - paid))
     return rows, when
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.symbol)
 @pytest.mark.parametrize("venue", RULES, ids=lambda v: v.name)
-def test_it_is_the_loop(venue, contract):
+@pytest.mark.parametrize("side", [1, -1, None], ids=["longs", "shorts", "both"])
+def test_it_is_the_loop(venue, contract, side):
     brought = 0
-    for seed in range(15):
-        given = small((seed, RULES.index(venue), CONTRACTS.index(contract)), contract)
+    for seed in range(12):
+        given = small((seed, RULES.index(venue), CONTRACTS.index(contract)), contract, side)
         frame, when = cascade(venue, contract, *given)
         rows, at = loop(venue, contract, *given)
         assert when.tolist() == at, seed
-        scale = np.array([1, 1, 1, given[3].max(), *[given[2].sum()] * 4])
+        scale = np.array([1, 1, 1, 1, given[3].max(), *[given[2].sum()] * 5])
         np.testing.assert_allclose(frame.to_numpy() / scale, np.array(rows) / scale, rtol=1e-9, atol=1e-11)
         brought += (cascade(venue, contract, *given[:4], none)[1] != when).any()
-    assert brought >= 3  # books in which impact matters
+    assert brought  # books in which impact matters
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.symbol)
+@pytest.mark.parametrize("contract", CONTRACTS[3:], ids=lambda c: c.symbol)
 @pytest.mark.parametrize("side", [1, -1], ids=["longs", "shorts"])
 def test_of_one_side_it_does_not_matter_how_many_go_at_once(contract, side):
+    # inverse contracts: their worth in quote currency does not depend on the price at which they are closed
     for seed in range(20):
         given = small(seed, contract, side)
         frame, when = cascade(RULES[1], contract, *given)
         rows, at = loop(RULES[1], contract, *given, one_by_one=True)
         assert when.tolist() == at
-        assert frame.net.tolist() == pytest.approx([row[3] for row in rows], rel=1e-9)
-        scale = given[2].sum()
-        assert all(a <= row[5] + 1e-9 * scale for a, row in zip(frame.missing, rows, strict=True))
+        assert frame.net.tolist() == pytest.approx([row[4] for row in rows], rel=1e-9)
 
 
 # ------------------------------------------------------------------- properties
@@ -273,30 +322,50 @@ def saturating(net, most=0.3, half=1e7):
 
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
 @pytest.mark.parametrize("side", [1, -1, None], ids=["longs", "shorts", "both"])
-def test_what_holds_of_any(inverse, side):
+@pytest.mark.parametrize("mark_share", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("surplus_to, shortfall_to", [("insurance fund", "insurance fund"), (TRADER, "insurance fund"),
+                                                      ("insurance fund", COUNTERPARTIES)])  # fmt: skip
+def test_what_holds_of_any(inverse, side, mark_share, surplus_to, shortfall_to):
     venue, contract, quantity, entry, margin, prices = large(inverse=inverse, side=side)
-    fund = margin.sum() / 1_000
-    frame, when = cascade(venue, contract, quantity, entry, margin, prices, saturating, fund)
-    assert np.isfinite(frame.to_numpy()).all() and (frame.drop(columns="net") >= 0).all(axis=None)
+    venue = replace(venue, surplus_to=surplus_to, shortfall_to=shortfall_to)
+    fund, given = margin.sum() / 1_000, (venue, contract, quantity, entry, margin, prices, saturating)
+    frame, when = cascade(*given, fund, mark_share)
+    kept, tiny = surplus_to == "insurance fund", 1e-9 * margin.sum()
+    assert np.isfinite(frame.to_numpy()).all()
+    assert (frame.drop(columns=["net", "lost"]) >= 0).all(axis=None)
     assert frame.price.tolist() == prices.tolist() and frame.closed.sum() == (when >= 0).sum() > 0
+    # conservation: who is not the trader gets what the trader loses; the whole margin, or what is not returned of it
     np.testing.assert_allclose(frame.fund + frame.counterparties, frame.missing, rtol=1e-12)
-    assert frame.fund.sum() <= fund * (1 + 1e-12) and frame.lost.sum() == pytest.approx(margin[when >= 0].sum())
-    used = frame.fund.cumsum()
-    assert (frame.counterparties[used < fund * (1 - 1e-9)] == 0).all()  # nobody else, until it is empty
-    size = quantity * contract.face
-    for step in frame.index:
-        gone = (when >= 0) & (when <= step)
-        worth = size[gone] if inverse else size[gone] * prices[when[gone]]
-        assert frame.net[step] == pytest.approx(worth.sum(), rel=1e-9, abs=1e-6)
-        share = saturating(abs(frame.net[step])) * np.sign(frame.net[step])
-        assert frame.moved[step] == pytest.approx(prices[step] * (1 - share), rel=1e-12)
+    margins = [margin[when == step].sum() for step in frame.index]
+    np.testing.assert_allclose(frame.lost + (0 if kept else 1) * frame.surplus, margins, rtol=1e-9, atol=tiny)
+    # the fund: never below zero, and nobody else pays before it is empty
+    left = fund + (frame.surplus if kept else 0 * frame.surplus).cumsum() - frame.fund.cumsum()
+    assert (left >= -tiny).all()
+    if shortfall_to == COUNTERPARTIES:
+        assert (frame.fund == 0).all()
+    else:
+        assert (frame.counterparties[left > tiny] == 0).all() and frame.fund.sum() > 0
+    share = saturating(frame.net.abs()) * np.sign(frame.net)
+    np.testing.assert_allclose(frame["last"], prices * (1 - share), rtol=1e-12)
+    np.testing.assert_allclose(frame["mark"], prices * (1 - mark_share * share), rtol=1e-12)
+    if inverse:
+        net = [(quantity * contract.face)[(when >= 0) & (when <= step)].sum() for step in frame.index]
+        assert frame.net.tolist() == pytest.approx(net, rel=1e-9, abs=1e-6)
+    # what traders lose beyond their margins, or not of it, is the other side's gain: between the extremes of the fills
+    if side and not inverse:
+        at = np.append(prices, 0)[when]
+        size = np.abs(quantity * contract.face)[when >= 0]
+        gain = (frame.lost - (frame.surplus if kept else 0) + frame.missing).sum()
+        best = (size * side * (entry - at)[when >= 0]).sum()
+        most = (size * (entry * side - side * at * (1 - side * 0.3))[when >= 0]).sum()
+        assert best <= gain <= most
     # nobody is left who is over at the end of a step, so nobody is closed late
     end = liquidation_price(venue, contract, quantity, entry, margin)
-    moved = frame.moved.to_numpy()[:, None]
-    over = np.where(quantity > 0, moved <= end, moved >= end)
-    left = (when < 0) | (when > np.arange(len(prices))[:, None])
-    assert not (over & left).any()
-    again, at = cascade(venue, contract, quantity, entry, margin, prices, saturating, fund)
+    mark = frame["mark"].to_numpy()[:, None]
+    over = np.where(quantity > 0, mark <= end, mark >= end)
+    still = (when < 0) | (when > np.arange(len(prices))[:, None])
+    assert not (over & still).any()
+    again, at = cascade(*given, fund, mark_share)
     pd.testing.assert_frame_equal(again, frame, check_exact=True)
     assert at.tolist() == when.tolist()
 
@@ -314,16 +383,23 @@ def test_the_order_of_the_accounts_does_not_matter(inverse):
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.symbol)
-def test_more_impact_never_closes_fewer_longs_on_a_falling_path(contract):
+@pytest.mark.parametrize("side", [1, -1], ids=["longs", "shorts"])
+@pytest.mark.parametrize("what", ["impact", "mark_share"])
+def test_more_impact_never_closes_fewer_of_one_side(contract, side, what):
     grew = 0
     for seed in range(20):
-        quantity, entry, margin, prices, impact, _ = small(seed, contract, 1)
-        prices = np.sort(prices)[::-1]
+        quantity, entry, margin, prices, impact, fund, _ = small(seed, contract, side)
+        if not contract.inverse:  # for any curve: see the counterexample below
+            impact = curve("saturating", 0.5, np.abs(contract.notional(quantity, entry)).sum())
+        prices = np.sort(prices)[::-side]
         before = None
-        for factor in (0.0, 0.3, 0.6, 1.0, 1.4):
-            _, when = cascade(
-                RULES[0], contract, quantity, entry, margin, prices, lambda net, k=factor, f=impact: k * f(net)
-            )
+        for factor in (0.0, 0.3, 0.6, 0.8, 1.0):
+
+            def scaled(net, k=factor, f=impact):
+                return k * f(net)
+
+            words = {"impact": scaled} if what == "impact" else {"impact": impact, "mark_share": factor}
+            _, when = cascade(RULES[0], contract, quantity, entry, margin, prices, fund=fund, **words)
             when = np.where(when < 0, len(prices), when)
             assert before is None or (when <= before).all()  # nor any of them later
             grew += before is not None and (when < before).any()
@@ -331,21 +407,34 @@ def test_more_impact_never_closes_fewer_longs_on_a_falling_path(contract):
     assert grew > 3
 
 
+@pytest.mark.xfail(strict=True, reason="a batch counts with the mark, which impact has moved: linear, less")
+def test_more_impact_of_any_curve_never_closes_fewer():
+    # 88, then 79.2: net 167.2, and the step at 167 takes all; with a tenth more 78.32, net 166.32, below the step
+    def closed(factor):
+        found = by_hand(*LONGS, [88], lambda net: factor * (0.3 if net >= 167 else 0.1 if net else 0.0))
+        return found[0].closed.sum()
+
+    assert closed(1.0) == 3 and closed(1.1) >= 3
+
+
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
 def test_without_impact_the_path_decides(inverse):
     venue, contract, quantity, entry, margin, prices = large(inverse=inverse)
     frame, when = cascade(venue, contract, quantity, entry, margin, prices, none)
+    _, same = cascade(venue, contract, quantity, entry, margin, prices, saturating, mark_share=0.0)
+    assert same.tolist() == when.tolist()  # an index that does not follow at all
     end = liquidation_price(venue, contract, quantity, entry, margin)[:, None]
     reached = np.where(quantity[:, None] > 0, end >= prices, end <= prices)
     assert when.tolist() == np.where(reached.any(axis=1), reached.argmax(axis=1), -1).tolist()
-    assert (frame.moved == frame.price).all() and -1 in when and len(set(when)) > 10
+    assert (frame["last"] == frame.price).all() and (frame["mark"] == frame.price).all()
+    assert -1 in when and len(set(when)) > 10
 
 
 def test_sides_that_are_equal_but_for_rounding_leave_the_price():
     found = cascade(
         TENTH, LINEAR, [0.1, 0.2, -0.3, 1], [100, 100, 80, 100], [1.9, 3.8, 2.4, 28], [88], lambda net: 0.1 * (net > 0)
     )
-    check(found, [0, 0, 0, -1], moved=[88], net=[0], lost=[8.1])
+    check(found, [0, 0, 0, -1], last=[88], net=[0], lost=[8.1])
 
 
 @pytest.mark.parametrize(
@@ -365,8 +454,8 @@ def test_prices_that_recover_do_not_reopen():
     found = by_hand(*LONGS, [85, 100, 85, 100, 75, 120, 75])
     check(found, [0, 4, -1], net=[85] * 4 + [160] * 3, lost=[19, 0, 0, 0, 28, 0, 0])
     frame, when = by_hand(*LONGS, [100, 88, 1_000, 88, 1_000], lambda net: net / 880)
-    assert when.tolist() == [1, 1, -1] and frame.net.tolist() == pytest.approx([0, 176, 176, 176, 176])
-    assert frame.moved.tolist() == pytest.approx([100, 70.4, 800, 70.4, 800])  # the price stays moved
+    assert when.tolist() == [1, 1, -1] and frame.net.tolist() == pytest.approx([0, 167.2, 167.2, 167.2, 167.2])
+    assert frame["last"].tolist() == pytest.approx([100, 71.28, 810, 71.28, 810])  # the price stays moved
 
 
 @pytest.mark.parametrize("side, price", [(1, 85.0), (-1, 105.0)], ids=["longs", "shorts"])
@@ -383,27 +472,54 @@ def test_all_at_once(side, price):
 def test_a_price_of_almost_zero(instrument, price):
     margin = [19, 28, 0.5, 200] if instrument is LINEAR else [0.2, 0.3, 0.4, 10]
     frame, when = by_hand([1, 1, -1, 1], margin, [95, price], lambda net: 0.1 * net / (net + 1e3), 5.0, instrument)
-    assert np.isfinite(frame.to_numpy()).all() and 0 < frame.moved[1] < 1.2 * price
+    assert np.isfinite(frame.to_numpy()).all() and 0 < frame["last"][1] < 1.2 * price
     if instrument is LINEAR:
         assert when.tolist() == [1, 1, 0, -1]
         assert frame.missing[1] == pytest.approx(81 + 72, rel=1e-6)
     else:  # a long margined in coins is over somewhere, with any margin
         assert when.tolist() == [1, 1, -1, 1]
         assert frame.missing[1] == pytest.approx(300 / price, rel=0.2)  # fills at the path's price and at the moved
-    assert frame.fund.sum() == 5 and frame.counterparties[1] == pytest.approx(frame.missing[1] - frame.fund[1])
+    assert frame.fund.sum() == pytest.approx(5 + frame.surplus.sum())
+    assert frame.counterparties[1] == pytest.approx(frame.missing[1] - frame.fund[1])
+
+
+@pytest.mark.xfail(strict=True, reason="an inverse contract has no finite worth there, or the price is moved to 0")
+@pytest.mark.parametrize("price", [5e-324, 1e-310])
+@pytest.mark.parametrize("fund", [5.0, math.inf])
+def test_the_least_of_prices(price, fund):
+    frame, _ = by_hand([1], [0.2], [95, price], lambda net: 0.6 if net else 0.0, fund, INVERSE)
+    assert not np.isnan(frame.to_numpy()).any()
+
+
+@pytest.mark.parametrize("price", [1e3, 1e9, 1e300])
+@pytest.mark.parametrize("instrument", [LINEAR, INVERSE], ids=["linear", "inverse"])
+def test_a_jump_upwards(instrument, price):
+    margin = [10, 21, 19] if instrument is LINEAR else [0.1, 0.2, 0.3]  # of two shorts and a long
+    frame, when = by_hand([-1, -1, 1], margin, [95, price], lambda net: 0.1 if net else 0.0, 0, instrument)
+    assert when.tolist() == [1, 1, -1] and np.isfinite(frame.to_numpy()).all()
+    assert frame["last"][1] == pytest.approx(1.1 * price) and frame.lost[1] == pytest.approx(sum(margin[:2]))
+    # bankrupt at 110 and 121; inverse, worth 1 coin at entry, at 0.9 and 0.8: no price takes more than those
+    gap = 2.1 * price - 231 if instrument is LINEAR else 1.7 - 200 / (1.05 * price)
+    assert frame.counterparties[1] == frame.missing[1] == pytest.approx(gap, rel=1e-9)
+
+
+def test_a_jump_over_all_lines_and_no_fund():
+    # bankrupt at 81, 72 and 63: all at once at 20, with nothing left
+    found = by_hand(*LONGS, [100, 20, 100], fund=0)
+    check(found, [1, 1, 1], net=[0, 60, 60], lost=[0, 84, 0], missing=[0, 156, 0], counterparties=[0, 156, 0])
 
 
 def test_an_empty_book():
     frame, when = by_hand([], [], [100, 50, 200], saturating, 10)
     assert when.shape == (0,) and list(frame.columns) == COLUMNS
-    assert frame.price.tolist() == frame.moved.tolist() == [100, 50, 200]
-    assert (frame.drop(columns=["price", "moved"]) == 0).all(axis=None)
+    assert frame.price.tolist() == frame["last"].tolist() == frame["mark"].tolist() == [100, 50, 200]
+    assert (frame.drop(columns=["price", "last", "mark"]) == 0).all(axis=None)
 
 
 @pytest.mark.parametrize("prices", [[88.0], 88.0, np.array([88]), pd.Series([88.0])], ids=type)
 def test_a_single_step(prices):
     found = by_hand(*LONGS, prices, lambda net: net / 880)
-    check(found, [0, 0, -1], price=[88], moved=[70.4], net=[176], lost=[47])
+    check(found, [0, 0, -1], price=[88], last=[71.28], net=[167.2], lost=[47])
 
 
 def test_nothing_given_is_changed():
@@ -456,7 +572,7 @@ GOOD = {
         (ValueError, ["impact", "nan"], {"impact": lambda net: math.nan}),
         (ValueError, ["impact", "1.5", "for 0 of quote"], {"impact": lambda net: 1.5}),
         (TypeError, ["float"], {"impact": lambda net: [0.1]}),
-        (TypeError, [], {"impact": None}),
+        (TypeError, ["impact", "None"], {"impact": None}),
         (TypeError, ["NoneType"], {"impact": lambda net: None}),
         (ValueError, ["fund", "-1"], {"fund": -1}),
         (ValueError, ["fund", "nan"], {"fund": math.nan}),
@@ -464,6 +580,19 @@ GOOD = {
         (TypeError, ["fund"], {"fund": None}),
         (TypeError, ["fund"], {"fund": "5"}),
         (TypeError, ["fund"], {"fund": True}),
+        (ValueError, ["mark_share", "from 0 to 1", "1.01"], {"mark_share": 1.01}),
+        (ValueError, ["mark_share", "-0.1"], {"mark_share": -0.1}),
+        (ValueError, ["mark_share", "nan"], {"mark_share": math.nan}),
+        (TypeError, ["mark_share", "True"], {"mark_share": True}),
+        (TypeError, ["mark_share", "'1'"], {"mark_share": "1"}),
+        (ValueError, ["prices", "one row", "(2, 3)"], {"prices": [[100, 88, 70], [100, 88, 60]]}),
+        (ValueError, ["prices", "one row", "(2, 1)"], {"prices": [[100], [88]]}),
+        (TypeError, ["quantity"], {"quantity": ["1", "1", "1"]}),
+        (TypeError, ["quantity"], {"quantity": [True, True, True]}),
+        (TypeError, ["entry"], {"entry": ["100", "100", "100"]}),
+        (TypeError, ["margin"], {"margin": ["19", "28", "37"]}),
+        (TypeError, ["impact", "0.1"], {"impact": 0.1}),
+        (TypeError, ["fund"], {"fund": np.array([1.0, 2.0])}),
     ],
 )
 def test_refusals(error, words, changes):
@@ -471,21 +600,3 @@ def test_refusals(error, words, changes):
         cascade(**(GOOD | changes))
     assert caught.type is error
     assert all(word in str(caught.value) for word in words), caught.value
-
-
-@pytest.mark.parametrize(
-    "error, name, changes",
-    [
-        (ValueError, "prices", {"prices": [[100, 88, 70], [100, 88, 60]]}),
-        (ValueError, "prices", {"prices": [[100], [88]]}),
-        (TypeError, "quantity", {"quantity": ["1", "1", "1"]}),
-        (TypeError, "quantity", {"quantity": [True, True, True]}),
-        (TypeError, "entry", {"entry": ["100", "100", "100"]}),
-        (TypeError, "impact", {"impact": 0.1}),
-        (TypeError, "fund", {"fund": np.array([1.0, 2.0])}),
-    ],
-)
-def test_refusals_to_come(error, name, changes):
-    with pytest.raises((TypeError, ValueError)) as caught:
-        cascade(**(GOOD | changes))
-    assert caught.type is error and name in str(caught.value)

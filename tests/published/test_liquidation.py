@@ -37,6 +37,11 @@ def to(party, events):
     return sum(event.flows.get(party, 0.0) for event in events)
 
 
+def worth(account, amount):
+    """The account with so much taken out of its shared pool that just this much is left in it."""
+    return account.credit("USDC", amount - account.cross.worth())
+
+
 def kinds(events):
     return [event.kind for event in events]
 
@@ -63,9 +68,9 @@ def kucoin_insurance_fund():
 def satis_insurance_fund():
     venue, accounts = Venue("as printed", maintenance_at="entry", tiers={"*": Tiers.flat(0.005)}), []
     for symbol in ("A", "B"):  # a contract each, so that each has a last price of its own
-        account = Account(venue, USDC=1).trade(Perpetual(symbol, symbol, "USDC"), 1, 100, isolated=1)
-        yield 99.5, account[symbol].liquidation().price, 1e-9
-        yield 99, account[symbol].bankruptcy().price, 1e-9
+        account = Account(venue, USDC=1).trade(Perpetual(f"{symbol}-USDC", symbol, "USDC"), 1, 100, isolated=1)
+        yield 99.5, account[f"{symbol}-USDC"].liquidation().price, 1e-9
+        yield 99, account[f"{symbol}-USDC"].bankruptcy().price, 1e-9
         accounts.append(account.mark(**{symbol: 99.5}))
     yield 0.25, deleveraging.liquidate(accounts[:1], {"A": 99.25}, fund=0).fund["USDC"], 1e-9
     both = deleveraging.liquidate(accounts, {"A": 99.25, "B": 98.75}, fund=0)
@@ -78,7 +83,7 @@ def satis_insurance_fund():
 
 @example("blog.btcmex.com/insurance-fund/: a long, liquidated at 3,100 and bankrupt at 3,000, filled at 3,060")
 def btcmex_insurance_fund():
-    contract = Perpetual("XBT", "BTC", "USDT", tiers=Tiers.flat(100 / 3_100))
+    contract = Perpetual("XBTUSD", "BTC", "USDT", tiers=Tiers.flat(100 / 3_100))
     account = Account(Venue("as printed"), USDT=400).trade(contract, 1, 3_400, isolated=400)
     yield 3_100, account[contract].liquidation().price, 1e-9
     yield 3_000, account[contract].bankruptcy().price, 1e-9
@@ -101,9 +106,10 @@ def btse_short():
     yield 100_000, deleveraged.quantity, 1e-9
 
 
-def one(quote, quantity, entry=50_000, **rules):
-    """A dYdX subaccount with a balance of quote currency and so many BTC, at the test's oracle price."""
+def one(quote, quantity, **rules):
+    """A dYdX subaccount with a balance of quote currency and so many BTC, at the tests' oracle price; what is aside."""
     venue = replace(venues.DYDX_V4, liquidation=replace(venues.DYDX_V4.liquidation, **rules))
+    entry = 70_000 if quantity > 0 else 30_000
     margin = quote + quantity * entry
     account = Account(venue, USDC=60_000).trade(BTC, quantity, entry, isolated=margin)
     return account.mark(BTC=50_000), 60_000 - margin
@@ -124,7 +130,7 @@ def dydx_insurance_fund_delta():
         (4_900, -0.1, 0.005, 49_000, 0),
         (4_900, -0.1, 0.005, 49_490, -49),
     ):
-        account, aside = one(quote, quantity, 50_000 + 20_000 * (1 if quantity > 0 else -1), fund_fee=rate)
+        account, aside = one(quote, quantity, fund_fee=rate)
         after = account.liquidate(last={"BTC": filled})
         yield delta, to(FUND, new(account, after)), 1e-9
         left = quote + quantity * filled - max(delta, 0)  # the rest is the trader's
@@ -164,7 +170,7 @@ def dydx_bankruptcy_prices():
 @example(DYDX + "liquidations_test.go: a long that holds more than it owes has no bankruptcy price")
 def dydx_none():
     pool = Pool("USDC", {"USDC": 50_001}, [Position(BTC, 1, 50_000)], venues.DYDX_V4)
-    yield True, bankruptcy_prices(pool)["BTC-USD"] is None, 0
+    yield True, bankruptcy_prices(pool)["long BTC-USD"] is None, 0
 
 
 # ------------------------------------------------------------------------------- partial sizes
@@ -176,10 +182,8 @@ def drift_base_asset_amounts():
         for liquidator, fund, base in ((0, 0, 1), (0.01, 0, 10 / 9), (0.01, 0.01, 1.25)):
             rule = replace(venues.DRIFT.liquidation, liquidator_fee=liquidator, fund_fee=fund)
             venue = replace(venues.DRIFT, liquidation=rule)
-            contract = Perpetual("ONE", "ONE", "USDC", tiers=TENTH)
-            account = Account(venue, USDC=290).trade(contract, side * 10, 100).mark(ONE=100 - 20 * side)
-            account = account.mark(ONE=100)
-            account = replaced(account, 90)
+            contract = Perpetual("ONE-USDC", "ONE", "USDC", tiers=TENTH)
+            account = worth(Account(venue, USDC=500).trade(contract, side * 10, 100), 90)
             yield -10, account[contract].slack(), 1e-9
             after = account.liquidate()
             (event,) = new(account, after)
@@ -189,9 +193,24 @@ def drift_base_asset_amounts():
             yield -(liquidator + fund) * base * 100, event.flows[TRADER], 1e-9
 
 
-def replaced(account, amount):
-    """The account with so much in its shared pool."""
-    return account.credit("USDC", amount - account.cross.collateral["USDC"])
+@example("drift-labs/protocol-v2 controller/liquidation/tests.rs: to cover a shortage, a long of 2 at 100 and 5 held")
+def drift_to_cover_a_shortage():
+    contract = Perpetual("ONE-USDC", "ONE", "USDC", tiers=Tiers.flat(0.05))
+    for buffer, fund, left, fees in (
+        (0.02 / 0.05, 0.01, 0.2, 1.8),  # MARGIN_PRECISION / 50 of the notional, to a maintenance of 5 % of it
+        (0, 0.0, 0.75, 1.25),  # an older version
+    ):
+        rule = replace(venues.DRIFT.liquidation, fund_fee=fund, buffer=buffer)
+        account = worth(Account(replace(venues.DRIFT, liquidation=rule), USDC=500).trade(contract, 2, 100), 5)
+        after = account.liquidate()
+        (event,) = new(account, after)
+        yield left, after[contract].positions[0].quantity, 1e-9
+        yield left - 2, event.quantity, 1e-9
+        yield 100, event.price, 0
+        yield fees if fund else 0, event.flows[FUND], 1e-9
+        yield 5 - fees * (2 if fund else 1), after[contract].equity(), 1e-9  # the liquidator has as much
+        if buffer:
+            yield 0.07, after[contract].equity() / (left * 100), 1e-9
 
 
 @example(DYDX + "liquidations_test.go, GetPerpetualPositionToLiquidate: MaxPositionPortionLiquidatedPpm, 0.1 BTC")
@@ -222,11 +241,10 @@ def perp_quarter():
 
 def scored(side, gain, leverage, quantity=1.0):
     """An account whose position at 650 has this PnL (a share of the entry value) and effective leverage."""
-    entry = 650 / (1 + side * gain)
-    margin = quantity * (650 / leverage - side * (650 - entry))
     contract = Perpetual("ONE-USDC", "ONE", "USDC", tiers=Tiers.flat(0.001))
-    account = Account(Venue("as printed"), USDC=1e6).trade(contract, side * quantity, entry, isolated=margin)
-    return account.mark(ONE=650)
+    entry = 650 / (1 + side * gain)
+    account = Account(Venue("as printed"), USDC=1e6).trade(contract, side * quantity, entry)
+    return worth(account.mark(ONE=650), quantity * 650 / leverage)
 
 
 @example("help.zubr.io 360011816240: ten clients by PnL and leverage, their ranks and the order that follows")
@@ -309,7 +327,7 @@ def dydx_offsetting():
         (54_999, 50_000, 0.1, 55_499.9),
     ):
         short = Pool("USDC", {"USDC": quote - 52_000}, [Position(BTC, -1, 52_000)], venues.DYDX_V4, {"BTC": 50_000})
-        price = bankruptcy_prices(short)["BTC-USD"]
+        price = bankruptcy_prices(short)["short BTC-USD"]
         entry = 60_000
         long = Account(venues.DYDX_V4, USDC=other + entry).trade(BTC, 1, entry).mark(BTC=50_000)
         (after,), rest = deleveraging.deleveraged([long], BTC, -quantity, price)
@@ -328,7 +346,7 @@ def dydx_several_positions():
     pool = Pool("USDC", {"USDC": 800}, positions, venues.DYDX_V4)
     yield 5_000, replace(pool, positions=positions[:1]).requirement(), 1e-9
     yield 3_000, replace(pool, positions=positions[1:]).requirement(), 1e-9
-    price = bankruptcy_prices(pool)["BTC-USD"]
+    price = bankruptcy_prices(pool)["short BTC-USD"]
     yield 50_500, price, 1e-9
     long = Account(venues.DYDX_V4, USDC=100_000).trade(BTC, 1, 50_000)
     (after,), _ = deleveraging.deleveraged([long], BTC, -1, price)

@@ -143,13 +143,13 @@ EPISODES = {
         "26 March 2025: a short of JELLY is handed over, and squeezed",
         {
             "JELLY": [
-                Turn("2025-03-26 12:00", 100, "the level is ours, the time is assumed"),
+                Turn("2025-03-26 11:00", 100, "the level is ours, the time is assumed"),
                 Turn(
-                    "2025-03-26 13:00", 500, f"{JELLY}: +400 to 500 %, over 400 % within an hour; the time is assumed"
+                    "2025-03-26 12:00", 500, f"{JELLY}: +400 to 500 %, over 400 % within an hour; the time is assumed"
                 ),
             ]
         },
-        {"JELLY": [Turn("2025-03-26 13:00", 0.0001 / 8, "no figure was found: an hour's interest component")]},
+        {"JELLY": [Turn("2025-03-26 12:00", 0.0001 / 8, "no figure was found: an hour's interest component")]},
         "The venue delisted the contract and settled it at 0.0095 USD, far below the market: the end of this line was "
         "charged to nobody.",
     ),

@@ -1,5 +1,7 @@
 """What a liquidation closes next, and how much of it: the venue's `Liquidation` applied to a pool."""
 
+from bisect import bisect_right
+
 from .fills import mark, notional_quote, reduced
 
 DUST = 1e-12  # of the size of what is there: rounding, and no margin
@@ -37,14 +39,20 @@ def portion(pool, market, stepped):
 
 def stepped_down(pool, position):
     """Contracts that a position keeps when it goes down as many tiers as its venue says; 0 if it is too low for it."""
-    rule, schedule, whole = pool.venue.liquidation, position.instrument.tiers, abs(position.quantity)
+    rule, kept = pool.venue.liquidation, kept_at_floors(pool, position)
+    tier = bisect_right(kept, abs(position.quantity) * (1 - DUST)) - 1  # what ends a tier is still in it
+    if tier + 1 < rule.least_tier or tier < rule.tiers:
+        return 0.0
+    return kept[tier - rule.tiers + 1]
+
+
+def kept_at_floors(pool, position):
+    """Contracts of a position at the floor of each tier of its schedule, in rising order."""
+    schedule, whole = position.instrument.tiers, abs(position.quantity)
     at = position.entry if pool.venue.maintenance_at == "entry" else mark(pool, position)
     notional = abs(position.notional(at))  # what maintenance is charged on
     size = notional if schedule.basis == "notional" else whole
-    tier = schedule.tier(size * (1 - DUST))  # what ends a tier is still in it
-    if tier + 1 < rule.least_tier or tier < rule.tiers:
-        return 0.0
-    return whole * schedule.floors[tier - rule.tiers + 1] / size
+    return [whole * (floor / size) for floor in schedule.floors]
 
 
 def restoring(pool, position, market):
@@ -55,8 +63,10 @@ def restoring(pool, position, market):
         after = reduced(pool, position, count, market.fill(pool, position, count)).pool
         return after.slack() < goal * after.requirement() or not after.open
 
-    steps = [whole * n / 64 for n in range(65)]  # where impact grows, to close more can be worse than to close less
-    enough = next((n for n in range(1, 65) if not short(steps[n])), None)
+    # where impact grows, to close more can be worse than to close less: look at 64 sizes, and where tiers end
+    ends = [whole - kept for kept in kept_at_floors(pool, position) if 0 < kept < whole]
+    steps = sorted({*(whole * n / 64 for n in range(65)), *ends})
+    enough = next((n for n in range(1, len(steps)) if not short(steps[n])), None)
     if enough is None:
         return whole
     low, high = steps[enough - 1], steps[enough]

@@ -35,7 +35,8 @@ class Liquidation:
         or whoever stands in for it, takes the positions over as they are (Hyperliquid's backstop: 2/3).
     shared_by : "loss" or "requirement"
         By what the shortfall of a pool with several positions is shared out, to find a bankruptcy price for each.
-        dYdX takes the maintenance margin; where no rule is known, losses, which always gives a price.
+        dYdX takes the maintenance margin; where no rule is known, losses: then each price lies between fill and entry,
+        unless debts make the pool lose more than its positions did. What is left over is shared by maintenance margin.
     fund_fee, liquidator_fee : float
         Shares of the notional of each fill that go to the insurance fund and to whoever closes it; never more than the
         part that is closed has left over its bankruptcy price.

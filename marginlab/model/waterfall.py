@@ -115,7 +115,6 @@ def bankruptcy_prices(pool, fills=None):
         weights = {t.position.label: t.charge(t.notional(pool.marks)) * unit[t.position.label] for t in terms}
     else:
         weights = {label: max(0.0, -gain) for label, gain in pnl.items()}
-        worth = max(worth, -sum(weights.values()))  # a debt is not a position's loss
     total, found = sum(weights.values()), {}
     for t in terms:
         label, contract = t.position.label, t.position.instrument
@@ -176,7 +175,9 @@ def settled(account, pool, market, fund, start, haircut, taken):
     if at_marks and (fund == inf or venue.shortfall_to == COUNTERPARTIES):
         outcome = pool.worth()  # one event says it all
     else:
+        first = len(account.events)
         account, pool, outcome = filled(account, pool, market, there, taken)
+        there += sum(e.flows[FUND] * pool.unit(e.currency, pool.marks) for e in account.events[first:])
     held, left, outcome = (
         x if abs(x) > DUST * scale else 0.0  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
         for x in (capital.balances(pool, pool.marks, full=True)[0], pool.worth(), outcome)

@@ -135,7 +135,9 @@ def test_a_side_is_one_or_minus_one(side):
 def test_a_position_beyond_bankruptcy_does_not_go_before_the_losers():
     gone, loser = trader(-1, 100, 10, mark=120), trader(-1, 100, 30, mark=120)
     assert score(gone.pools[1], gone.pools[1].positions[0]) <= 0
-    assert numbers(queue([loser, trader(-1, 121, 30, mark=120), gone], LINEAR, -1))[0] == (1, -1)
+    just = trader(-1, 100, 20, mark=120)  # worth nothing: it stands for nobody
+    found = queue([loser, trader(-1, 121, 30, mark=120), gone, just], LINEAR, -1)
+    assert numbers(found) == [(1, -1), (0, -1)]
 
 
 # ---------------------------------------------------------------- the taking over
@@ -344,6 +346,11 @@ def test_no_accounts_and_nothing_to_do():
     after = liquidate(accounts, fund=5)
     assert all(new is old for new, old in zip(after.accounts, accounts, strict=True))
     assert after.fund == {"USDT": 5} and after.unmatched == {}
+
+
+def test_what_nobody_stands_for_adds_up_over_the_accounts():
+    losers = [cross(10, 200), cross(6, 120)]
+    assert liquidate(marked(losers, BTC=75), fund=0).unmatched == {"BTC-USDT": near(16)}
 
 
 @st.composite

@@ -628,16 +628,15 @@ def test_a_share_that_leaves_no_price():
     assert bankruptcy_prices(account.cross) == {"long BTC-USDT": near(80), "short ETH-USDT": 100}
 
 
-def test_a_debt_is_not_a_positions_loss():
-    # 300 owed and 100 lost: nobody is closed beyond the price at which the position has lost nothing
+def test_the_price_covers_debts_too():
+    # 300 owed and 100 lost: 40 on each contract, beyond the entry
     pool = replace(LONG[LINEAR], collateral={"USDT": -300}).marked({"BTC": 90})
-    assert bankruptcy_prices(pool) == {"long BTC-USDT": near(100)}
+    assert bankruptcy_prices(pool) == {"long BTC-USDT": near(130)} and pool.bankruptcy().price == near(130)
     short = replace(SHORT[LINEAR], collateral={"USDT": 50}).marked({"BTC": 110})
     assert bankruptcy_prices(short) == {"short BTC-USDT": near(105)}
     assert bankruptcy_prices(short, {"short BTC-USDT": 120}) == {"short BTC-USDT": near(105)}
 
 
-@pytest.mark.xfail(strict=True, reason="the end pays up to the whole fund again after the assignments drew on it")
 def test_the_fund_pays_no_more_than_it_has_where_a_share_leaves_no_price():
     account = pair(shared_by="requirement", takeover=1.0).mark(BTC=20, ETH=100)
     assert total(steps(account, liquidate(account, fund=100)), FUND) >= -100 - 1e-9

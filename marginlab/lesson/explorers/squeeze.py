@@ -1,5 +1,7 @@
 """Lesson 05: one coin is squeezed. The same book, each position in a pool of its own, and all in one."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ... import Account, Perpetual, Tiers, Venue, venues
@@ -17,12 +19,13 @@ class Squeeze(Explorer):
 
     Parameters
     ----------
+    instrument : Perpetual, optional
+        The coin that goes up, with the maintenance schedule that all of the shorts have: a linear contract. APT-USDT
+        if absent, at 2 % and at most 25x.
     venue : Venue
         By whose rules both books are traded.
     balance : float
-        Held at the start, USDT.
-    tiers : Tiers
-        Maintenance schedule of the altcoins.
+        Held at the start, in the contract's settlement currency.
 
     `reading` holds, for "isolated" and "cross", the account at the start and `after` the move, what it is "worth", the
     number of positions "open" and the names of those "closed"; the "move" of each coin, and the "sentence".
@@ -38,13 +41,19 @@ class Squeeze(Explorer):
     marked = "difference"
     height = "40rem"
 
-    def __init__(self, venue=venues.TEACHING, balance=10_000.0, tiers=ALTCOIN):
-        if not isinstance(venue, Venue) or not isinstance(tiers, Tiers):
-            raise TypeError(f"venue must be a Venue and tiers a Tiers schedule, not {venue!r} and {tiers!r}")
-        self.venue, self.balance = venue, checks.number("balance", balance, above=0)
-        names = ["APT", "ZIL", "FTT", "SRM", "LPT", "SOL"]
-        self.shorts = [Perpetual(f"{name}-USDT", index=name, settle="USDT", tiers=tiers) for name in names]
-        self.long = Perpetual("BTC-USDT", index="BTC", settle="USDT")
+    def __init__(self, instrument=None, venue=venues.TEACHING, balance=10_000.0):
+        first = instrument or Perpetual("APT-USDT", index="APT", settle="USDT", tiers=ALTCOIN)
+        if not isinstance(first, Perpetual) or not isinstance(venue, Venue):
+            raise TypeError(f"instrument must be a Perpetual and venue a Venue, not {instrument!r} and {venue!r}")
+        if first.inverse or first.index == "BTC":
+            raise ValueError(f"instrument must be linear, and not of BTC, which is held long: not {first.symbol!r}")
+        self.venue, self.cash = venue, first.settle
+        self.balance = checks.number("balance", balance, above=0)
+        others = [name for name in ("APT", "ZIL", "FTT", "SRM", "LPT", "SOL") if name != first.index][:5]
+        self.shorts = [first] + [
+            replace(first, symbol=f"{name}-{self.cash}", index=name, tiers=venue.schedule(first)) for name in others
+        ]
+        self.long = Perpetual(f"BTC-{self.cash}", index="BTC", settle=self.cash)
         start = {"shorts": 3, "size": 300.0, "allocation": 80.0, "correlation": 0.0, "pump": 30.0}
         self.presets = {
             "one coin, +30 %": start,
@@ -71,14 +80,14 @@ class Squeeze(Explorer):
         """(made, refused): the accounts "isolated" and "cross" at the start, and why one was not opened."""
         coins = self.shorts[: int(shorts)]
         marks = {contract.index: 100.0 for contract in coins} | {"BTC": 50_000.0}
-        start, worth = Account(self.venue, USDT=self.balance).mark(**marks), size / 100 * self.balance
+        start, worth = Account(self.venue, **{self.cash: self.balance}).mark(**marks), size / 100 * self.balance
         margin = allocation / 100 * self.balance / (len(coins) + 1)
         made, refused = {}, {}
         for mode, isolated in (("isolated", margin), ("cross", None)):
             try:
                 account = start
                 for contract in coins:
-                    account = account.trade(contract, -worth / 100, 100.0, isolated=isolated)
+                    account = account.trade(contract, -worth / 100 / contract.face, 100.0, isolated=isolated)
                 made[mode] = account.trade(self.long, self.balance / 50_000, 50_000.0, isolated=isolated)
             except ValueError as error:
                 refused[mode] = str(error)
@@ -139,26 +148,26 @@ class Squeeze(Explorer):
             f", the others by {others:g} %" if others and reading["shorts"] > 1 else ""
         )
         walled, shared = reading["isolated"], reading["cross"]
-        names = [name.removeprefix("isolated ").removesuffix("-USDT") for name in walled["closed"]]
+        names = [name.removeprefix("isolated ").removesuffix(f"-{self.cash}") for name in walled["closed"]]
         closed = (
             f"{' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} closed" if names else "nothing closed"
         )
-        said += f". Isolated: {closed}, {opened(walled['open'])}, {usdt(walled['worth'])} USDT left. Cross: "
+        said += f". Isolated: {closed}, {opened(walled['open'])}, {amount(walled['worth'])} {self.cash} left. Cross: "
         if shared["closed"]:
-            return f"{said}the pool is closed, the BTC long with it; {usdt(shared['worth'])} USDT left."
-        return f"{said}{opened(shared['open'])}, {usdt(shared['worth'])} USDT left."
+            return f"{said}the pool is closed, the BTC long with it; {amount(shared['worth'])} {self.cash} left."
+        return f"{said}{opened(shared['open'])}, {amount(shared['worth'])} {self.cash} left."
 
     def table(self, reading):
-        head = ["", "positions open", "closed at a rise of", "worth now (USDT)"]
+        head = ["", "positions open", "closed at a rise of", f"worth now ({self.cash})"]
         if reading["refused"]:
             return head, [[mode, "not open" if mode in reading["refused"] else "", "", ""] for mode in MODES]
         rows = []
         for mode in MODES:
             one = reading[mode]
             ends = [self.first(reading, mode)]
-            rows.append([mode, f"{one['open']} of {reading['shorts'] + 1}", *ends, usdt(one["worth"])])
+            rows.append([mode, f"{one['open']} of {reading['shorts'] + 1}", *ends, amount(one["worth"])])
         gap = reading["cross"]["worth"] - reading["isolated"]["worth"]
-        rows.append([self.marked, "", "cross less isolated", f"{'+' if gap >= 0.5 else ''}{usdt(gap)}"])
+        rows.append([self.marked, "", "cross less isolated", f"{'+' if gap >= 0.5 else ''}{amount(gap)}"])
         return head, rows
 
     def first(self, reading, mode):
@@ -170,7 +179,9 @@ class Squeeze(Explorer):
     # ---------------------------------------------------------------- picture
 
     def make_picture(self, paper=False):
-        figure, panels = figures.blank("rise of the first coin (%)", "account worth (USDT)", paper=paper, panels=PANELS)
+        figure, panels = figures.blank(
+            "rise of the first coin (%)", f"account worth ({self.cash})", paper=paper, panels=PANELS
+        )
         drawn = {}
         for mode, axes in zip(MODES, panels, strict=True):
             axes.set_xlim(0, 100)
@@ -207,6 +218,6 @@ def opened(count):
     return "1 position open" if count == 1 else f"{count} positions open"
 
 
-def usdt(value):
-    """An amount of USDT, without cents."""
+def amount(value):
+    """An amount for readers, without cents."""
     return f"{value:,.0f}" if abs(value) >= 0.5 else "0"

@@ -23,9 +23,9 @@ STYLES = {
     "bankruptcy": {"color": "#8C6BB1", "linestyle": (0, (4, 2, 1, 2)), "linewidth": 1.6},
     "entry": {"color": "#808080", "linestyle": (0, (1, 4)), "linewidth": 1.6},
     "price": {"color": "#009E73", "linestyle": "none", "marker": "o", "markersize": 8},
-    "trader": {"color": "#1B7F7F", "linestyle": "-", "linewidth": 2.2},
-    "fund": {"color": "#8F7700", "linestyle": (0, (6, 1.5)), "linewidth": 2.0},
-    "counterparties": {"color": "#C1403D", "linestyle": (0, (3, 1, 1, 1)), "linewidth": 2.0},
+    "trader": {"color": "#1B7F7F", "linestyle": (0, (16, 1)), "linewidth": 2.2},
+    "fund": {"color": "#8F7700", "linestyle": (0, (2.5, 1)), "linewidth": 2.0},
+    "counterparties": {"color": "#C1403D", "linestyle": (0, (2.5, 1, 0.8, 1)), "linewidth": 2.0},
     "closed": {"color": "#A6611A", "linestyle": "none", "marker": "X", "markersize": 9},
 }
 # Sentinel colours, exchanged for the page's own when a figure becomes SVG.

@@ -15,8 +15,8 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
     `net` the worth of longs less shorts that were closed, at the marks that closed them, and impact(-net) =
     -impact(net). All positions whose liquidation price the mark has reached are closed at once, whole, halfway between
     the last price before and after their own impact; that moves the price on; and so it goes until it stops. What is
-    left of a margin goes to the fund, or to the trader where the venue says so; then what is missing is paid by the fund, and when that
-    is empty by those whose winning positions are closed at the bankruptcy price (auto-deleveraging).
+    left of a margin goes to the fund, or to the trader where the venue says so; then what is missing is paid by the
+    fund, and when that is empty by those whose winning positions are closed at the bankruptcy price (ADL).
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
 """Auto-deleveraging: when the insurance fund is empty, winners on the other side are closed at the bankruptcy price."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
 from . import checks
 from .fills import mark
-from .venue import FUND
-from .waterfall import at_line, followed, funds, tally
+from .waterfall import at_line, followed, fund_gains, funds, stated
 
 
 def score(pool, position):
@@ -95,22 +95,21 @@ def liquidate(accounts, last=None, impact=0.0, fund=inf):
     one closes positions of the others, at the same price; and what that leaves bare is looked at again. Arguments as in
     `Account.liquidate`; a last price may be of what is open in any of them.
     """
-    after, unmatched, waiting = list(accounts), {}, True
-    given, names = funds(fund), set().union(*(followed(account) for account in after))
-    left = {pool.currency: given(pool.currency) for account in after for pool in account.pools}
-    if unknown := (last or {}).keys() - names:
-        raise ValueError(f"last has a price of {unknown.pop()!r}, but open is only {', '.join(sorted(names))}")
+    after, unmatched, waiting, given = list(accounts), {}, True, funds(fund)
+    market = stated(last, impact, set().union(*(followed(account) for account in after)))
+    left = dict(fund) if isinstance(fund, Mapping) else {}
+    left |= {pool.currency: given(pool.currency) for account in after for pool in account.pools}
     while waiting:
         waiting = False
-        for n, account in enumerate(after):
+        for n in range(len(after)):
+            account, here = after[n], followed(after[n])
             if not any(pool.open and at_line(pool) for pool in account.pools):
                 continue
-            here = followed(account)
-            own = {name: price for name, price in (last or {}).items() if name in here}
+            own = {name: price for name, price in market.last.items() if name in here}
             after[n], waiting = account.liquidate(own, impact, left), True
             new = after[n].events[len(account.events) :]
-            for currency, flows in tally(new).items():
-                left[currency] = max(0.0, left.get(currency, 0.0) + flows.get(FUND, 0.0))
+            for currency, gained in fund_gains(account, new).items():
+                left[currency] = max(0.0, left[currency] + gained)
             for event in new:
                 if event.kind == "auto-deleveraging":
                     after, rest = deleveraged(after, event.contract, -event.quantity, event.price, apart=n)

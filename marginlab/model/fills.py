@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
 
 from .display import fmt
@@ -23,8 +24,9 @@ class Market(NamedTuple):
     """Where the orders of a liquidation are filled: last prices by index or symbol, and their impact on the price.
 
     `impact` is how far the average fill of an order is from the last price, as a fraction against it: a number, or a
-    function of the order's worth in quote currency. Orders that follow one another eat on into the same book: `done`
-    is the worth that went before, by index and side, so that splitting an order does not make it cheaper.
+    function of the order's worth in quote currency. In the liquidation of one pool, orders that follow one another eat
+    on into the same book: `done` is the worth that went before, by index and side, so that splitting an order does not
+    make it cheaper.
     """
 
     last: Mapping
@@ -74,34 +76,35 @@ class Fill(NamedTuple):
     liquidator_fee: float
 
 
-def reduced(pool, position, count, price, fees=True):
-    """The `Fill` of so many contracts (> 0) of a position at a price."""
+def reduced(pool, position, count, price, most=inf):
+    """The `Fill` of so many contracts (> 0) of a position at a price; `most` is all that fees may take."""
     contract, rule, side = position.instrument, pool.venue.liquidation, 1 if position.quantity > 0 else -1
     realised = contract.pnl(side * count, position.entry, price)
     left = abs(position.quantity) - count
     kept = (replace(position, quantity=side * left),) if left > 1e-12 * abs(position.quantity) else ()
     fewer = replace(pool, positions=tuple(q for p in pool.positions for q in (kept if p is position else (p,))))
     after = fewer.adding(realised, contract.settle)
-    if not fees or not (rule.liquidator_fee or rule.fund_fee):
+    if not most or not (rule.liquidator_fee or rule.fund_fee):
         return Fill(after, realised, 0.0, 0.0)
     # dYdX v4: equity is shared out by maintenance margin; over its share, a part has nothing to pay a fee with
     required, unit = pool.requirement(), pool.unit(contract.settle, pool.marks)
     part = (required - fewer.requirement()) / required if required else 1.0
     better = realised - contract.pnl(side * count, position.entry, mark(pool, position))
-    there = max(0.0, min(pool.worth() * part / unit + better, after.worth() / unit))
+    there = max(0.0, min(pool.worth() * part / unit + better, after.worth() / unit, most / unit))
     traded = abs(contract.notional(count, price))
     fee = min(rule.liquidator_fee * traded, there)
     fund_fee = min(rule.fund_fee * traded, there - fee)
     return Fill(after.adding(-fee - fund_fee, contract.settle), realised, fund_fee, fee)
 
 
-def closed(account, pool, position, count, price, kind, worth=None):
+def closed(account, pool, position, count, price, kind, worth=None, most=inf):
     """The account after closing so many contracts of a position in a pool at a price, as an event.
 
     `worth` is the price that they have at the market, where they are not sold there: taken over, the fund has the
-    difference; in auto-deleveraging it is the shortfall that winners bear. No fee is charged then.
+    difference; in auto-deleveraging it is the shortfall that winners bear. No fee is charged then, and else no more
+    than `most`, in the pool's currency.
     """
-    contract, done = position.instrument, reduced(pool, position, count, price, worth is None)
+    contract, done = position.instrument, reduced(pool, position, count, price, most if worth is None else 0.0)
     traded = -count if position.quantity > 0 else count
     better = 0.0 if worth is None else done.realised - contract.pnl(-traded, position.entry, worth)
     fund = -better if kind == "assignment" else done.fund_fee
@@ -110,6 +113,7 @@ def closed(account, pool, position, count, price, kind, worth=None):
         kind, pool.name, contract.settle, {TRADER: trader, FUND: fund, COUNTERPARTIES: 0.0 - trader - fund}, price,
         f"{pool.name}: {traded:+,.10g} {contract.symbol} at {fmt(price)}", contract=contract.symbol, quantity=traded,
         shortfall=max(0.0, better) if kind == "auto-deleveraging" else 0.0,
+        fees=done.fund_fee + done.liquidator_fee,
         before=pool.equity(), after=done.pool.equity(),
     )  # fmt: skip
     return account.updated(done.pool, events=[event])

@@ -39,7 +39,7 @@ class Liquidation:
         unless debts make the pool lose more than its positions did. What is left over is shared by maintenance margin.
     fund_fee, liquidator_fee : float
         Shares of the notional of each fill that go to the insurance fund and to whoever closes it; never more than the
-        part that is closed has left over its bankruptcy price.
+        part that is closed has left over its bankruptcy price, nor than the pool has left once all of it is closed.
 
     Source: Gate, OKX (third-party mirror), Hyperliquid (docs.byreal.io), Drift, dYdX v4; see venues.py. ValueError or
     TypeError if a field is outside its range.

@@ -6,8 +6,7 @@ from math import inf
 import numpy as np
 
 from . import checks, funding
-from .venue import FUND
-from .waterfall import followed, funds, tally
+from .waterfall import followed, fund_gains, funds, stated
 
 
 def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, fund=inf):
@@ -43,7 +42,8 @@ def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, f
             account[symbol]  # says what is open
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
     account.at(**{name: float(_at(row, 0)) for name, row in prices.items() if np.size(row)})  # refuses unknown names
-    account.liquidate({name: float(_at(row, 0)) for name, row in last.items() if np.size(row)}, impact, fund)
+    stated({name: float(_at(row, 0)) for name, row in last.items() if np.size(row)}, impact, followed(account))
+    funds(fund)
     hours = (account.venue.funding.interval if rates else 0.0) if hours is None else hours
     hours = checks.finite("hours", hours)
     if np.ndim(hours) > 1 or np.any(np.less(hours, 0)):
@@ -69,11 +69,11 @@ def _steps(account, rates, prices, hours, last, impact, fund, count):
 
 def _acted(account, last, impact, fund):
     """The account after its venue acted; `fund` is brought up to date."""
-    follows, before = followed(account), len(account.events)
-    account = account.liquidate({name: price for name, price in last.items() if name in follows}, impact, fund)
-    for currency, flows in tally(account.events[before:]).items():
-        fund[currency] = max(0.0, fund.get(currency, 0.0) + flows.get(FUND, 0.0))
-    return account
+    follows = followed(account)
+    after = account.liquidate({name: price for name, price in last.items() if name in follows}, impact, fund)
+    for currency, gained in fund_gains(account, after.events[len(account.events) :]).items():
+        fund[currency] = max(0.0, fund[currency] + gained)
+    return after
 
 
 def _rows(what, given):

@@ -17,7 +17,7 @@ class Event:
 
     A liquidation carries what was `lost` by the trader of the pool's balances, at that price and less its debts, and
     the `surplus` or `shortfall` that arose; `flows` says who took it. The steps that led to it have the `contract` and
-    `quantity` traded (signed) and the pool's equity `before` and `after`, in the pool's currency.
+    `quantity` traded (signed), the `fees` in it, and the pool's equity `before` and `after`, in the pool's currency.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class Event:
     shortfall: float = 0.0
     contract: str = ""
     quantity: float = 0.0
+    fees: float = 0.0
     before: float | None = None
     after: float | None = None
 

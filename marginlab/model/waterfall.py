@@ -21,23 +21,25 @@ from .venue import COUNTERPARTIES, FUND, TRADER
 
 def liquidate(account, last=None, impact=0.0, fund=inf):
     """See `Account.liquidate`."""
+    market, there, first = stated(last, impact, followed(account)), funds(fund), account
+    for pool in account.pools:
+        if pool.open and at_line(pool):
+            gained = fund_gains(first, account.events[len(first.events) :]).get(pool.currency, 0.0)
+            account = liquidated(account, pool, market, max(there(pool.currency) + gained, 0.0))
+    return account
+
+
+def stated(last, impact, names):
+    """The `Market` that a caller states; TypeError or ValueError if it cannot be meant."""
     last = {} if last is None else last
     if not isinstance(last, Mapping):
         raise TypeError(f"last must be a mapping of names to prices, such as {{'BTC': 50_000}}, not {last!r}")
-    names = followed(account)
     for name, price in last.items():
         if name not in names:
             known = ", ".join(sorted(names)) or "nothing"
             raise ValueError(f"last has a price of {name!r}, which nothing here follows: it follows {known}")
         checks.number(f"the last price of {name}", price, above=0)
-    if not callable(impact):
-        impact = checked(checks.number("impact", impact, least=0), 0.0)
-    there, first = funds(fund), len(account.events)
-    for pool in account.pools:
-        if pool.open and at_line(pool):
-            left = there(pool.currency) + tally(account.events[first:]).get(pool.currency, {}).get(FUND, 0.0)
-            account = liquidated(account, pool, Market(last, impact), max(left, 0.0))
-    return account
+    return Market(last, impact if callable(impact) else checked(checks.number("impact", impact, least=0), 0.0))
 
 
 def followed(account):
@@ -64,6 +66,16 @@ def tally(events):
         of = total.setdefault(event.currency, {})
         for party, amount in event.flows.items():
             of[party] = of.get(party, 0.0) + amount
+    return total
+
+
+def fund_gains(account, events):
+    """What the insurance fund gained (+) or paid (-) by events of an account, by the currency of their pools."""
+    pools, total = {pool.name: pool for pool in account.pools}, {}
+    for event in events:
+        pool, amount = pools[event.pool], event.flows.get(FUND, 0.0)
+        if amount:
+            total[pool.currency] = total.get(pool.currency, 0.0) + amount * pool.unit(event.currency, pool.marks)
     return total
 
 
@@ -96,11 +108,13 @@ def liquidated(account, pool, market, fund):
     return account
 
 
-def bankruptcy_prices(pool, fills=None):
+def bankruptcy_prices(pool, fills=None, kept=0.0):
     """For each position, by label, the price at which its pool would just be at zero if all were closed there.
 
     fills : mapping of label to price, optional
         Prices from which to count; the marks if absent.
+    kept : float
+        Of what is there, so much is not shared out, in the pool's currency.
 
     A pool with one position has one such price: `pool.bankruptcy`. With more, what is there, or missing, is shared out
     by the venue's rule (`Liquidation.shared_by`). The price is None where a position's share would take it to no price.
@@ -111,6 +125,7 @@ def bankruptcy_prices(pool, fills=None):
     fills = fills or {t.position.label: t.price(pool.marks) for t in terms}
     pnl = {t.position.label: t.position.pnl(fills[t.position.label]) * unit[t.position.label] for t in terms}
     worth = capital.balances(pool, pool.marks, full=True)[0] + sum(pnl.values())
+    worth = worth if worth < 0 else max(0.0, worth - kept)
     if pool.venue.liquidation.shared_by == "requirement" or worth > 0:
         weights = {t.position.label: t.charge(t.notional(pool.marks)) * unit[t.position.label] for t in terms}
     else:
@@ -125,30 +140,29 @@ def bankruptcy_prices(pool, fills=None):
     return found
 
 
-def filled(account, pool, market, fund, taken):
-    """(account, pool, what its fills alone would leave) after every position of a pool is closed or taken over.
+def filled(account, pool, market, fund, taken, haircut):
+    """(account, pool, what was left, below 0 what was missing) after every position is closed, or taken over.
 
     What is missing beyond the fund is not sold at the market: that share of each position is closed at its bankruptcy
-    price, against winners on the other side.
+    price, against winners on the other side. Fees take nothing that is missing.
     """
-    fills, trial = {}, pool
-    for position in ranked(pool):
-        label, count = position.label, abs(position.quantity)
-        fills[label] = mark(pool, position) if taken else market.fill(pool, position, count)
-        market = market.after(pool, position, count)
-        trial = reduced(trial, position, count, fills[label], not taken).pool
+    order, fills, trial = ranked(pool), {}, pool
+    for position in order:
+        count = abs(position.quantity)
+        fills[position.label] = price = mark(pool, position) if taken else market.fill(pool, position, count)
+        market, trial = market.after(pool, position, count), reduced(trial, position, count, price, most=0.0).pool
     left = trial.worth()
-    beyond = -left - fund if -left > DUST * size(pool) else 0.0
-    ends = bankruptcy_prices(pool, fills) if taken or beyond > 0 else {}
-    cut = beyond / -left if beyond > 0 else 0.0
-    for position in ranked(pool):
+    beyond = -left - fund if -left - fund > DUST * size(pool) else 0.0
+    ends = bankruptcy_prices(pool, fills, haircut) if taken or beyond else {}
+    for position in order:
         label, count, price = position.label, abs(position.quantity), fills[position.label]
         end = ends.get(label)
-        part = cut if end else 0.0
+        part = beyond / -left if beyond and end else 0.0
         if part < 1:
-            kind, at = ("assignment", end or price) if taken else ("closing", price)
-            account = closed(account, pool, position, count * (1 - part), at, kind, price if taken else None)
+            kind, at, worth = ("assignment", end or price, price) if taken else ("closing", price, None)
+            account = closed(account, pool, position, count * (1 - part), at, kind, worth, max(left, 0.0))
             pool = next(p for p in account.pools if p.name == pool.name)
+            left -= 0.0 if taken else account.events[-1].fees * pool.unit(position.instrument.settle, pool.marks)
             position = next((p for p in pool.positions if p.label == label), None)
         if part and position:
             account = closed(account, pool, position, abs(position.quantity), end, "auto-deleveraging", price)
@@ -175,9 +189,9 @@ def settled(account, pool, market, fund, start, haircut, taken):
     if at_marks and (fund == inf or venue.shortfall_to == COUNTERPARTIES):
         outcome = pool.worth()  # one event says it all
     else:
-        first = len(account.events)
-        account, pool, outcome = filled(account, pool, market, there, taken)
-        there += sum(e.flows[FUND] * pool.unit(e.currency, pool.marks) for e in account.events[first:])
+        before = account
+        account, pool, outcome = filled(account, pool, market, there, taken, haircut)
+        there += fund_gains(before, account.events[len(before.events) :]).get(pool.currency, 0.0)
     held, left, outcome = (
         x if abs(x) > DUST * scale else 0.0  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
         for x in (capital.balances(pool, pool.marks, full=True)[0], pool.worth(), outcome)

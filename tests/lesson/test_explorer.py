@@ -124,11 +124,11 @@ def test_rounding_noise_of_a_slider_is_never_shown(explorer):
 def test_a_burst_ends_on_the_last_value(explorer):
     name, slide = next(iter(sliders(explorer).items()))
     for i in range(20):
-        slide.value = slide.min + i * slide.step
+        slide.value = min(slide.max, slide.min + i * slide.step)
     last = explorer.view.value
     fresh = type(explorer)()
     fresh.set(**explorer.state())
-    assert explorer.state()[name] == pytest.approx(slide.min + 19 * slide.step)
+    assert explorer.state()[name] == pytest.approx(min(slide.max, slide.min + 19 * slide.step))
     assert last == fresh.view.value
 
 
@@ -196,7 +196,7 @@ def test_an_unknown_control_is_refused_and_nothing_moves(explorer):
 def test_an_unknown_preset_is_refused(explorer):
     before, first = explorer.state(), next(iter(explorer.presets))
     for action in (explorer.preset, explorer.twin):
-        with pytest.raises(ValueError, match=f"'squeeze' is not a preset: use one of {first!r}"):
+        with pytest.raises(ValueError, match=re.escape(f"'squeeze' is not a preset: use one of {first!r}")):
             action("squeeze")
     assert explorer.state() == before and explorer.error is None
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from math import fsum, sqrt
+from math import fsum, inf, sqrt
 
 import pytest
 from hypothesis import assume, given, settings
@@ -130,15 +130,15 @@ def test_what_is_left_to_rounding_is_nothing():
     assert reduced(of, of.positions[0], 10 * (1 - 1e-10), 100).pool.positions != ()
 
 
-@pytest.mark.parametrize("price, fees, taken", [
-    (100, True, (3, 2)), (100, False, (0, 0)),
-    (96, True, (2.88, 1.92)), (90, True, (0, 0)), (81, True, (0, 0)),
+@pytest.mark.parametrize("price, most, taken", [
+    (100, inf, (3, 2)), (100, 0, (0, 0)), (100, 4, (3, 1)), (100, 2, (2, 0)),
+    (96, inf, (2.88, 1.92)), (90, inf, (0, 0)), (81, inf, (0, 0)),
     # 20 there, and half of it is this half's
 ])  # fmt: skip
-def test_fees_are_of_the_fill_and_no_more_than_the_part_has_left(price, fees, taken):
+def test_fees_are_of_the_fill_and_no_more_than_the_part_has_left(price, most, taken):
     rule = {"liquidator_fee": 3 / 500, "fund_fee": 2 / 500}
     of = pool((LINEAR, 10, 100), margin=60 if price > 95 else 20, rate=0.01, **rule)
-    done = reduced(of, of.positions[0], 5, price, fees)
+    done = reduced(of, of.positions[0], 5, price, most)
     assert (done.liquidator_fee, done.fund_fee) == (near(taken[0]), near(taken[1]))
     assert done.pool.collateral["USDT"] == near(of.collateral["USDT"] + 5 * (price - 100) - sum(taken))
 

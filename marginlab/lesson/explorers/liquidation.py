@@ -29,7 +29,7 @@ class LiquidationSteps(Explorer):
     entry : float
         Price at which it was bought, quote currency.
     leverage : float
-        Notional / margin; the schedule must allow it for the largest size.
+        Notional / margin, above 1; the schedule must allow it for the largest size.
     largest : float
         The largest size, in the settlement currency.
 
@@ -39,7 +39,8 @@ class LiquidationSteps(Explorer):
 
     title = "One liquidation: how much is closed, and who pays?"
     limits = (
-        "Left out: fees, funding and the impact of the sale; they bring the line nearer and cost the fund more. "
+        "Left out: fees and funding, which bring the line nearer (funding received moves it away), and the impact of "
+        "the sale, which costs the fund and winners more. "
         "The gap is one jump from the line to a lower price, mark and last alike, at which all can be sold; in a real "
         "fall the price passes more slowly, and the loss beyond the margin is smaller. The fund is all this venue has; "
         "winners have enough to close against. How much is closed first, and who keeps a rest, differs by venue."
@@ -57,7 +58,7 @@ class LiquidationSteps(Explorer):
             raise ValueError(f"instrument must be linear, such as BTC-USDT, not the inverse {self.perp.symbol!r}")
         self.venue, self.schedule = venue, venue.schedule(self.perp)
         self.entry = checks.number("entry", entry, above=0)
-        self.leverage = checks.number("leverage", leverage, above=0)
+        self.leverage = checks.number("leverage", leverage, above=1)
         self.largest = checks.number("largest", largest, above=0)
         self.book(self.largest, WHOLE)  # refuses what the schedule does not allow
         start = {"size": largest / 10, "closing": WHOLE, "gap": 0.0, "fund": largest / 150}
@@ -139,21 +140,25 @@ class LiquidationSteps(Explorer):
             return f"{said}{1 - share:.0%} of the position is closed, and the rest lives on."
         loss = {party: reading["loss"][party] * reading["size"] for party in PARTIES}
         said += "All of it is closed"
-        said += f", in {len(reading['events']) - 1} parts. " if len(reading["events"]) > 2 else ". "
+        parts = len([event for event in reading["events"] if event.kind == "partial liquidation"])
+        said += f", the last of it after {parts} smaller {'part' if parts == 1 else 'parts'}. " if parts else ". "
+        said += f"The trader loses {amount(loss[TRADER])} {unit}"
         if loss[FUND] < 0:
-            return f"{said}The trader loses the margin; the fund gets the {amount(-loss[FUND])} {unit} that are left."
-        if loss[FUND] == loss[COUNTERPARTIES] == 0:
-            return f"{said}The trader loses the margin, and nothing is left or missing."
+            return f"{said}; the fund gets the {amount(-loss[FUND])} that are left."
         missing = loss[FUND] + loss[COUNTERPARTIES]
+        if not missing:
+            return f"{said}; nothing is missing."
         payers = {"the fund pays": loss[FUND], "winners on the other side forgo": loss[COUNTERPARTIES]}
         paid = ", ".join(f"{who} {amount(part)}" for who, part in payers.items() if part > 1e-9 * missing)
-        return f"{said}Beyond the margin {amount(missing)} {unit} are missing: {paid}."
+        return f"{said}, and {amount(missing)} are missing beyond the margin: {paid}."
 
     def table(self, reading):
-        head = ["", f"lost ({self.perp.settle})", "share of the position"]
+        head = ["", f"lost so far ({self.perp.settle})" if reading["kept"] else f"lost ({self.perp.settle})",
+                "share of the position"]  # fmt: skip
         names = {TRADER: TRADER, FUND: FUND, COUNTERPARTIES: "winners, by auto-deleveraging"}
         rows = [
-            [names[party], amount(loss * reading["size"]), f"{loss:.2%}"] for party, loss in reading["loss"].items()
+            [names[party], amount(loss * reading["size"]), f"{round(loss, 4) + 0.0:.2%}"]
+            for party, loss in reading["loss"].items()
         ]
         return head, rows
 
@@ -177,7 +182,7 @@ class LiquidationSteps(Explorer):
         left.set_xlim(0, self.largest / unit[0])
         left.set_ylim(0, 120 / self.leverage)
         right.set_xlim(0, 20)
-        right.set_ylim(-100 / self.leverage / 2, 22)
+        right.set_ylim(-50 / self.leverage, max(22, 110 / self.leverage))
         drawn = {}
         (drawn["size"],) = left.plot([], [], **figures.STYLES["price"])
         for party, style in zip(PARTIES, ("trader", "fund", "counterparties"), strict=True):

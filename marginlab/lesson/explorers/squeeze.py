@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ... import Account, Perpetual, Tiers, Venue, venues
+from ... import Account, Liquidation, Perpetual, Tiers, Venue, venues
 from ...model import checks
+from ...model.venue import FUND
 from .. import figures
 from .base import Explorer
 
@@ -23,20 +24,20 @@ class Squeeze(Explorer):
         The coin that goes up, with the maintenance schedule that all of the shorts have: a linear contract. APT-USDT
         if absent, at 2 % and at most 25x.
     venue : Venue
-        By whose rules both books are traded.
+        By whose margin rules both books are traded. A pool is closed whole at its line, and the fund gets what is left.
     balance : float
         Held at the start, in the contract's settlement currency.
 
     `reading` holds, for "isolated" and "cross", the account at the start and `after` the move, what it is "worth", the
-    number of positions "open" and the names of those "closed"; the "move" of each coin, and the "sentence".
+    number of positions "open" and the names of those "closed"; the "moves" of the coins, and the "sentence".
     """
 
     title = "One coin is squeezed: a pool for each position, or one?"
     limits = (
         "Left out: fees, funding, market impact, gaps and partial liquidation: the price rises evenly, and a pool is "
-        "closed at its line; what is left there goes to the fund. Impact and gaps make it worse in both modes; "
-        "partial liquidation can save a part of the cross pool. The other coins rise by a fixed share of the first; "
-        "real ones do not keep to it. The long does not move."
+        "closed whole at its line; what is left there goes to the fund. Fees bring the ends nearer; impact and gaps "
+        "cost the fund more, not the trader; partial liquidation can save a part of the cross pool. The other coins "
+        "rise by a fixed share of the first; real ones do not keep to it. The long does not move."
     )
     marked = "difference"
     height = "40rem"
@@ -47,7 +48,8 @@ class Squeeze(Explorer):
             raise TypeError(f"instrument must be a Perpetual and venue a Venue, not {instrument!r} and {venue!r}")
         if first.inverse or first.index == "BTC":
             raise ValueError(f"instrument must be linear, and not of BTC, which is held long: not {first.symbol!r}")
-        self.venue, self.cash = venue, first.settle
+        self.venue = replace(venue, liquidation=Liquidation(), surplus_to=FUND)
+        self.cash = first.settle
         self.balance = checks.number("balance", balance, above=0)
         others = [name for name in ("APT", "ZIL", "FTT", "SRM", "LPT", "SOL") if name != first.index][:5]
         self.shorts = [first] + [
@@ -158,7 +160,7 @@ class Squeeze(Explorer):
         return f"{said}{opened(shared['open'])}, {amount(shared['worth'])} {self.cash} left."
 
     def table(self, reading):
-        head = ["", "positions open", "closed at a rise of", f"worth now ({self.cash})"]
+        head = ["", "positions open", "first closed at", f"worth now ({self.cash})"]
         if reading["refused"]:
             return head, [[mode, "not open" if mode in reading["refused"] else "", "", ""] for mode in MODES]
         rows = []

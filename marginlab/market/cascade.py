@@ -3,20 +3,22 @@
 import numpy as np
 
 from ..model import checks
+from ..model.fills import impact_of
 from ..model.instruments import Perpetual
 from ..model.many import liquidation_price
 from ..model.venue import FUND, Venue
 
 
-def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.inf, mark_share=1.0):
+def cascade(venue, instrument, quantity, entry, margin, prices, displacement, fund=np.inf, mark_share=1.0):
     """Many isolated positions on one path of prices, where closing them moves the price further.
 
-    At each step the last price is that of the path, moved by what was closed so far: price * (1 - impact(net)), with
-    `net` the worth of longs less shorts that were closed, at the marks that closed them, and impact(-net) =
-    -impact(net). All positions whose liquidation price the mark has reached are closed at once, whole, halfway between
-    the last price before and after their own impact; that moves the price on; and so it goes until it stops. What is
-    left of a margin goes to the fund, or to the trader where the venue says so; then what is missing is paid by the
-    fund, and when that is empty by those whose winning positions are closed at the bankruptcy price (ADL).
+    At each step the last price is that of the path, moved by what was closed so far: price * (1 - displacement(net)).
+    `net` is the worth of longs less shorts that were closed, at the marks that closed them, and displacement(-net) is
+    -displacement(net). All positions whose liquidation price the mark has reached are closed at once, whole, halfway
+    between the last price before and after their own impact; that moves the price on; and so it goes until it stops.
+    What is left of a margin goes to the fund, or to the trader where the venue says so; then what is missing is paid by
+    the fund, and when that is empty by those whose winning positions are closed at the bankruptcy price (ADL). The
+    push never fades here, and nobody trades against it, so that it goes further than in a market that recovers.
 
     Parameters
     ----------
@@ -27,8 +29,9 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
         Contracts (signed), quote currency, settlement currency.
     prices : ndarray of shape (steps,)
         The path without liquidations, quote currency.
-    impact : callable
-        impact(net >= 0) as a fraction from 0 to below 1, not falling: how far the price is moved after `net` was sold.
+    displacement : callable
+        Of net >= 0, as a fraction from 0 to below 1, not falling: how far the last price is moved once `net` was sold.
+        The average fill is about halfway, so this is about twice the `impact` of `Account.liquidate`.
     fund : float
         What the insurance fund has, settlement currency.
     mark_share : float from 0 to 1
@@ -51,8 +54,8 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
 
     if not isinstance(venue, Venue) or not isinstance(instrument, Perpetual):
         raise TypeError(f"venue must be a Venue and instrument a Perpetual, not {venue!r} and {instrument!r}")
-    if not callable(impact):
-        raise TypeError(f"impact must be a function of the worth closed, such as lambda net: 0.0, not {impact!r}")
+    if not callable(displacement):
+        raise TypeError(f"displacement must be a function such as lambda net: net / (net + 1e9), not {displacement!r}")
     quantity, entry, margin = (
         np.asarray(checks.numbers(name, value), dtype=float)
         for name, value in (("quantity", quantity), ("entry", entry), ("margin", margin))
@@ -65,8 +68,7 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
     if prices.ndim != 1:
         raise ValueError(f"prices must be one row, not of shape {prices.shape}")
     fund = fund if isinstance(fund, float) and fund == np.inf else checks.number("fund", fund, least=0)
-    if checks.number("mark_share", mark_share, least=0) > 1:
-        raise ValueError(f"mark_share must be from 0 to 1, not {mark_share!r}")
+    checks.number("mark_share", mark_share, least=0, most=1)
     level, size = instrument.level, quantity * instrument.face
     end, start = liquidation_price(venue, instrument, quantity, entry, margin), level(entry)
     when, net, gross, rows, sides = np.full(len(quantity), -1), 0.0, 0.0, [], []
@@ -78,7 +80,7 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
     for step, price in enumerate(tqdm(prices, "cascade", leave=False, unit="step", delay=2)):
         count, lost, over, missing = 0, 0.0, 0.0, 0.0
         while True:
-            share = np.sign(net) * _share(impact, abs(net))
+            share = np.sign(net) * impact_of(displacement, abs(net), "displacement")
             last, mark = price * (1 - share), price * (1 - mark_share * share)
             new = []
             for side, order, ends in sides:
@@ -92,7 +94,7 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
             worth = np.abs(size[new]) * (1.0 if instrument.inverse else mark)
             net, gross = net + float((np.sign(size[new]) * worth).sum()), gross + float(worth.sum())
             net = net if abs(net) > 1e-12 * gross else 0.0  # what rounding leaves is not a side
-            fill = (last + price * (1 - np.sign(net) * _share(impact, abs(net)))) / 2
+            fill = (last + price * (1 - np.sign(net) * impact_of(displacement, abs(net), "displacement"))) / 2
             left = margin[new] + size[new] * (level(fill) - start[new])
             count, lost = count + len(new), lost + float(margin[new].sum())
             over, missing = over + float(np.maximum(left, 0.0).sum()), missing + float(np.maximum(-left, 0.0).sum())
@@ -105,10 +107,3 @@ def cascade(venue, instrument, quantity, entry, margin, prices, impact, fund=np.
         rows.append((price, last, mark, count, net, lost, over, missing, paid, missing - paid))
     columns = ["price", "last", "mark", "closed", "net", "lost", "surplus", "missing", "fund", "counterparties"]
     return pd.DataFrame(rows, columns=columns).rename_axis("step"), when
-
-
-def _share(impact, net):
-    share = float(impact(net))
-    if not 0 <= share < 1:
-        raise ValueError(f"impact must be from 0 to below 1, not {share!r} for {net:,.10g} of quote currency")
-    return share

@@ -150,8 +150,8 @@ EPISODES = {
             ]
         },
         {"JELLY": [Turn("2025-03-26 12:00", 0.0001 / 8, "no figure was found: an hour's interest component")]},
-        "The venue delisted the contract and settled it at 0.0095 USD, far below the market: the end of this line was "
-        "charged to nobody.",
+        "The venue delisted the contract and settled it at 0.0095 USD, far below the market: longs lost their "
+        "gain, which its foundation promised to repay to all but flagged addresses.",
     ),
     "2025-10-10": Episode(
         "10-11 October 2025: 19 billion USD liquidated in a day",

@@ -6,18 +6,20 @@ from numbers import Real
 import numpy as np
 
 
-def number(name, value, above=None, least=None):
-    """`value` as a finite float above `above` or at least `least`; TypeError or ValueError if not."""
+def number(name, value, above=None, least=None, most=None):
+    """`value` as a finite float above `above`, at least `least` and at most `most`; TypeError or ValueError if not."""
     allowed = "a finite number"
     allowed += "" if above is None else f" above {above:g}"
     allowed += "" if least is None else f" of at least {least:g}"
+    allowed += "" if most is None else f" and at most {most:g}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {allowed}, not {value!r}")
     try:
         given = float(value)
     except OverflowError:  # an integer beyond all floats
         given = math.inf
-    if not math.isfinite(given) or (above is not None and given <= above) or (least is not None and given < least):
+    low = (above is not None and given <= above) or (least is not None and given < least)
+    if not math.isfinite(given) or low or (most is not None and given > most):
         raise ValueError(f"{name} must be {allowed}, not {value!r}")
     return given
 

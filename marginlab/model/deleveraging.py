@@ -1,13 +1,16 @@
-"""Auto-deleveraging: when the insurance fund is empty, winners on the other side are closed at the bankruptcy price."""
+"""Auto-deleveraging: when the insurance fund is empty, winners on the other side are closed at the bankruptcy price.
 
-from collections.abc import Mapping
+So BitMEX, Bybit and dYdX. Others do it at the mark price (OKX, also when its fund falls fast) or at the oracle's before
+(Hyperliquid), or share the loss out among all winners (Deribit): that is not in here.
+"""
+
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
-from . import checks
+from . import checks, trading
 from .fills import mark
-from .waterfall import at_line, followed, fund_gains, funds, stated
+from .waterfall import acted, followed, purse, stated
 
 
 def score(pool, position):
@@ -33,6 +36,14 @@ def score(pool, position):
     return gain / leverage if leverage else (-inf if gain else 0.0)
 
 
+def many(accounts):
+    """Accounts as a list; TypeError if they are none."""
+    found = [] if hasattr(accounts, "pools") else list(accounts)
+    if not found or not all(hasattr(account, "pools") for account in found):
+        raise TypeError(f"accounts must be a sequence of Account, not {accounts!r}")
+    return found
+
+
 def queue(accounts, instrument, side):
     """Positions of one side (+1 long, -1 short) of a contract, the first to be closed first. Longs and shorts are
     ranked apart; a pool that is worth nothing stands for nobody. Each is (score, number of the account, name of the
@@ -41,7 +52,7 @@ def queue(accounts, instrument, side):
     symbol = getattr(instrument, "symbol", instrument)
     found = [
         (score(pool, position), n, pool.name, position)
-        for n, account in enumerate(accounts)
+        for n, account in enumerate(many(accounts))
         for pool, position in account.find(symbol)
         if position.quantity * side > 0 and pool.worth() > 0
     ]
@@ -58,61 +69,55 @@ def deleveraged(accounts, instrument, quantity, price, apart=None):
     quantity, price = checks.number("quantity", quantity), checks.number("price", price, above=0)
     if not quantity:
         raise ValueError("quantity must be that of the position that is closed: positive (long) or negative (short)")
-    after, left, side = list(accounts), abs(quantity), 1 if quantity > 0 else -1
+    after, left, side = many(accounts), abs(quantity), 1 if quantity > 0 else -1
     for _, n, name, position in queue(accounts, instrument, -side):
-        taken = min(left, abs(position.quantity))
+        taken, pool = min(left, abs(position.quantity)), named(after[n], name)
         if n == apart or taken <= 0:
             continue
-        isolated = next(p for p in after[n].pools if p.name == name).isolated
-        leg = ("long" if position.quantity > 0 else "short") if after[n].venue.hedge_mode else None
         try:
-            closed = after[n].trade(position.instrument, side * taken, price, isolated=isolated, leg=leg)
+            closed = trading.reduced(after[n], pool, position, side * taken, price)
         except ValueError:  # it cannot bear that price
             continue
-        pools = [next((p for p in account.pools if p.name == name), None) for account in (after[n], closed)]
-        before, then = (pool.equity() if pool else None for pool in pools)
-        *events, event = closed.events
-        event = replace(event, kind="auto-deleveraging", contract=position.instrument.symbol, quantity=side * taken,
-                        before=before, after=then)  # fmt: skip
-        after[n] = closed.updated()._set(events=(*events, event))
+        then = named(closed, name)
+        event = replace(closed.events[-1], kind="auto-deleveraging", contract=position.instrument.symbol,
+                        quantity=side * taken, before=pool.equity(), after=then and then.equity())  # fmt: skip
+        after[n] = closed.updated()._set(events=(*after[n].events, event))
         left -= taken
     return after, left
 
 
-class Round(NamedTuple):
-    """What `liquidate` returns: the accounts, what the fund has left by currency, and the contracts, by symbol, for
+def named(account, name):
+    """The pool of that name, or None."""
+    return next((pool for pool in account.pools if pool.name == name), None)
+
+
+class Outcome(NamedTuple):
+    """What `liquidate_all` returns: the accounts, what the fund has left by currency, and the contracts, by symbol, for
     which nobody was there to close against."""
 
-    accounts: list
+    accounts: tuple
     fund: dict
     unmatched: dict
 
 
-def liquidate(accounts, last=None, impact=0.0, fund=inf):
-    """Let the venue act on many accounts that share one insurance fund and are one another's counterparties: a `Round`.
+def liquidate_all(accounts, last=None, impact=0.0, fund=inf):
+    """Let the venue act on many accounts that share one insurance fund and are one another's counterparties.
 
     Accounts are looked at in their order, each with what the ones before left of the fund. What is auto-deleveraged in
     one closes positions of the others, at the same price; and what that leaves bare is looked at again. Arguments as in
-    `Account.liquidate`; a last price may be of what is open in any of them.
+    `Account.liquidate`; a last price may be of what is open in any of them. Returns an `Outcome`.
     """
-    after, unmatched, waiting, given = list(accounts), {}, True, funds(fund)
-    market = stated(last, impact, set().union(*(followed(account) for account in after)))
-    left = dict(fund) if isinstance(fund, Mapping) else {}
-    left |= {pool.currency: given(pool.currency) for account in after for pool in account.pools}
+    after, unmatched, waiting = many(accounts), {}, True
+    market, fund = stated(last, impact, set().union(*(followed(account) for account in after))), purse(fund, after)
     while waiting:
         waiting = False
         for n in range(len(after)):
-            account, here = after[n], followed(after[n])
-            if not any(pool.open and at_line(pool) for pool in account.pools):
-                continue
-            own = {name: price for name, price in market.last.items() if name in here}
-            after[n], waiting = account.liquidate(own, impact, left), True
-            new = after[n].events[len(account.events) :]
-            for currency, gained in fund_gains(account, new).items():
-                left[currency] = max(0.0, left[currency] + gained)
-            for event in new:
+            before = len(after[n].events)
+            after[n], fund = acted(after[n], market, fund)
+            waiting = waiting or len(after[n].events) > before
+            for event in after[n].events[before:]:
                 if event.kind == "auto-deleveraging":
                     after, rest = deleveraged(after, event.contract, -event.quantity, event.price, apart=n)
                     if rest > 0:
                         unmatched[event.contract] = unmatched.get(event.contract, 0.0) + rest
-    return Round(after, left, unmatched)
+    return Outcome(tuple(after), fund, unmatched)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
+from . import checks
 from .display import fmt
 from .trading import Event
 from .venue import COUNTERPARTIES, FUND, TRADER
@@ -35,35 +36,40 @@ class Market(NamedTuple):
 
     def fill(self, pool, position, count):
         """Average price at which so many contracts (> 0) of a position are closed, quote currency."""
+        key, last, worth = self.order(pool, position, count)
+        before = self.done.get(key, 0.0)
+        part = impact_of(self.impact, before + worth)
+        if before and worth and callable(self.impact):
+            part = part + (part - impact_of(self.impact, before)) * before / worth
+            part = min(
+                max(0.0, part), 1 - 1e-9
+            )  # the last part of an order may cost more than its average, but not all
+        return last * (1 - key[1] * part)
+
+    def order(self, pool, position, count):
+        """((index, side), last price, worth in quote currency) of an order that closes so many contracts."""
         contract, side = position.instrument, 1 if position.quantity > 0 else -1
         last = self.last.get(contract.symbol, self.last.get(contract.index, mark(pool, position)))
-        worth, before = self.worth(last, contract, count), self.done.get((contract.index, side), 0.0)
-        part = share(self.impact, before + worth)
-        if before and worth and callable(self.impact):
-            part = checked(max(0.0, part + (part - share(self.impact, before)) * before / worth), before + worth)
-        return last * (1 - side * part)
-
-    @staticmethod
-    def worth(last, contract, count):
-        return count * contract.face * (1.0 if contract.inverse else last)
+        return (contract.index, side), last, count * contract.face * (1.0 if contract.inverse else last)
 
     def after(self, pool, position, count):
         """The market after so many contracts were closed in it."""
-        contract, side = position.instrument, 1 if position.quantity > 0 else -1
-        last = self.last.get(contract.symbol, self.last.get(contract.index, mark(pool, position)))
-        key = (contract.index, side)
-        return self._replace(done={**self.done, key: self.done.get(key, 0.0) + self.worth(last, contract, count)})
+        key, _, worth = self.order(pool, position, count)
+        return self._replace(done={**self.done, key: self.done.get(key, 0.0) + worth})
 
 
-def share(impact, worth):
-    """The impact of an order of so much worth (quote currency), as a fraction."""
-    return checked(float(impact(worth)), worth) if callable(impact) else impact
+def impact_of(impact, worth, name="impact"):
+    """The impact of an order of so much worth (quote currency), as a fraction; ValueError unless it leaves a price."""
+    if not callable(impact):
+        return impact
+    part = impact(worth)
+    return below_one(checks.number(name, getattr(part, "item", lambda: part)()), f" for {worth:,.10g} of quote currency", name)
 
 
-def checked(part, worth):
+def below_one(part, of="", name="impact"):
     """`part` if it leaves a price above 0, ValueError if not."""
     if not 0 <= part < 1:
-        raise ValueError(f"impact must be from 0 to below 1, not {part!r} for {worth:,.10g} of quote currency")
+        raise ValueError(f"{name} must be from 0 to below 1, not {part!r}{of}")
     return part
 
 
@@ -79,10 +85,12 @@ class Fill(NamedTuple):
 def reduced(pool, position, count, price, most=inf):
     """The `Fill` of so many contracts (> 0) of a position at a price; `most` is all that fees may take."""
     contract, rule, side = position.instrument, pool.venue.liquidation, 1 if position.quantity > 0 else -1
+    if position not in pool.positions:
+        raise ValueError(f"position must be one of {pool.name!r}, not {position!r}")
     realised = contract.pnl(side * count, position.entry, price)
     left = abs(position.quantity) - count
     kept = (replace(position, quantity=side * left),) if left > 1e-12 * abs(position.quantity) else ()
-    fewer = replace(pool, positions=tuple(q for p in pool.positions for q in (kept if p is position else (p,))))
+    fewer = replace(pool, positions=tuple(q for p in pool.positions for q in (kept if p == position else (p,))))
     after = fewer.adding(realised, contract.settle)
     if not most or not (rule.liquidator_fee or rule.fund_fee):
         return Fill(after, realised, 0.0, 0.0)
@@ -97,16 +105,18 @@ def reduced(pool, position, count, price, most=inf):
     return Fill(after.adding(-fee - fund_fee, contract.settle), realised, fund_fee, fee)
 
 
-def closed(account, pool, position, count, price, kind, worth=None, most=inf):
+def closed(account, pool, position, count, price, kind, market_price=None, most=inf):
     """The account after closing so many contracts of a position in a pool at a price, as an event.
 
-    `worth` is the price that they have at the market, where they are not sold there: taken over, the fund has the
+    `market_price` is what they would bring, where they are not sold at the market: taken over, the fund has the
     difference; in auto-deleveraging it is the shortfall that winners bear. No fee is charged then, and else no more
     than `most`, in the pool's currency.
     """
-    contract, done = position.instrument, reduced(pool, position, count, price, most if worth is None else 0.0)
+    contract, done = position.instrument, reduced(pool, position, count, price, most if market_price is None else 0.0)
     traded = -count if position.quantity > 0 else count
-    better = 0.0 if worth is None else done.realised - contract.pnl(-traded, position.entry, worth)
+    better = 0.0
+    if market_price is not None:
+        better = done.realised - contract.pnl(-traded, position.entry, market_price)
     fund = -better if kind == "assignment" else done.fund_fee
     trader = done.realised - done.liquidator_fee - done.fund_fee
     event = Event(

@@ -1,6 +1,7 @@
 """What a liquidation closes next, and how much of it: the venue's `Liquidation` applied to a pool."""
 
 from bisect import bisect_right
+from math import inf
 
 from .fills import mark, notional_quote, reduced
 
@@ -18,7 +19,11 @@ def ranked(pool):
 
 
 def portion(pool, market, stepped):
-    """(position, contracts to close next), or (None, 0) if the whole pool is to be closed."""
+    """(position, contracts to close next), or (None, 0) if the whole pool is to be closed.
+
+    The first position in order of which a part may be closed, and is enough where it is to restore slack. Where there
+    is none, the first in order is closed whole, if the venue goes position by position.
+    """
     rule, order = pool.venue.liquidation, ranked(pool)
     for position in order:
         whole = abs(position.quantity)
@@ -56,21 +61,33 @@ def kept_at_floors(pool, position):
 
 
 def restoring(pool, position, market):
-    """The least number of contracts whose closing brings slack back to its buffer; all of them if none does."""
-    whole, goal = abs(position.quantity), max(pool.venue.liquidation.buffer, 10 * DUST)  # above the line, not on it
+    """The number of contracts whose closing brings slack back to its buffer; all of them if none does.
 
-    def short(count):
+    It is the least, except that a still smaller size, if it lies between two 64ths of the position, is not looked for.
+    """
+    whole, goal = abs(position.quantity), 1 + max(pool.venue.liquidation.buffer, 10 * DUST)  # above the line, not on it
+
+    def excess(count):
         after = reduced(pool, position, count, market.fill(pool, position, count)).pool
-        return after.slack() < goal * after.requirement() or not after.open
+        return after.equity() - goal * after.requirement() if after.open else -inf
 
     # where impact grows, to close more can be worse than to close less: look at 64 sizes, and where tiers end
     ends = [whole - kept for kept in kept_at_floors(pool, position) if 0 < kept < whole]
-    steps = sorted({*(whole * n / 64 for n in range(65)), *ends})
-    enough = next((n for n in range(1, len(steps)) if not short(steps[n])), None)
-    if enough is None:
-        return whole
-    low, high = steps[enough - 1], steps[enough]
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if short(middle) else (low, middle)
-    return high
+    low, short = 0.0, -inf
+    for count in sorted({*(whole * n / 64 for n in range(1, 65)), *ends}):
+        if (there := excess(count)) >= 0:
+            return narrowed(excess, (low, short), (count, there), DUST * whole)
+        low, short = count, there
+    return whole
+
+
+def narrowed(excess, low, high, width):
+    """The x, within `width`, from which `excess` is no longer below 0, between two (x, excess): secant and halving."""
+    halve = False
+    while high[0] - low[0] > width:
+        part = 0.5 if halve or low[1] == -inf else min(max(low[1] / (low[1] - high[1]), 1e-3), 1 - 1e-3)
+        x = low[0] + (high[0] - low[0]) * part
+        if not low[0] < x < high[0]:
+            break
+        low, high, halve = ((x, excess(x)), high, not halve) if excess(x) < 0 else (low, (x, excess(x)), not halve)
+    return high[0]

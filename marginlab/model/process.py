@@ -19,8 +19,9 @@ class Liquidation:
     order : "requirement", "loss" or "notional"
         Which position goes first: the one with the largest maintenance margin, unrealised loss or notional.
     partial : "none", "share", "tiers" or "size"
-        How much of a position is closed at a time: all of it; a `share` at first and then the rest (Hyperliquid: a
-        fifth); down by so many `tiers` of its schedule (Gate 1, OKX 2); or just so much that slack comes back (Drift).
+        How much of a position is closed at a time: all of it; a `share` of each at first and then the rest
+        (Hyperliquid: a fifth); down by so many `tiers` of its schedule (Gate 1, OKX 2); or just so much that slack
+        comes back (Drift).
     partial_above : float
         Partial only for positions of more notional than this, in quote currency (Hyperliquid: 100,000); smaller ones
         are closed whole.
@@ -67,11 +68,9 @@ class Liquidation:
         checks.one_of("partial", self.partial, ("none", "share", "tiers", "size"))
         checks.one_of("shared_by", self.shared_by, ("loss", "requirement"))
         for name in ("partial_above", "buffer", "takeover", "fund_fee", "liquidator_fee"):
-            checks.number(name, getattr(self, name), least=0)
-        if checks.number("share", self.share, above=0) > 1:
-            raise ValueError(f"share must be above 0 and at most 1, not {self.share!r}")
-        if self.takeover > 1:
-            raise ValueError(f"takeover must be from 0 to 1, not {self.takeover!r}")
+            most = None if name in ("partial_above", "buffer") else 1
+            checks.number(name, getattr(self, name), least=0, most=most)
+        checks.number("share", self.share, above=0, most=1)
         for name, least in (("tiers", 1), ("least_tier", 2)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:

@@ -6,7 +6,8 @@ from math import inf
 import numpy as np
 
 from . import checks, funding
-from .waterfall import followed, fund_gains, funds, stated
+from .fills import Market
+from .waterfall import acted, followed, purse, stated
 
 
 def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, fund=inf):
@@ -41,39 +42,35 @@ def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, f
         if not account.find(symbol):
             account[symbol]  # says what is open
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
-    account.at(**{name: float(_at(row, 0)) for name, row in prices.items() if np.size(row)})  # refuses unknown names
+    known = followed(account).union(*(pool.names for pool in account.pools))
+    for name in prices:
+        if name not in known:
+            raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
     stated({name: float(_at(row, 0)) for name, row in last.items() if np.size(row)}, impact, followed(account))
-    funds(fund)
+    purse(fund, [account])
     hours = (account.venue.funding.interval if rates else 0.0) if hours is None else hours
     hours = checks.finite("hours", hours)
     if np.ndim(hours) > 1 or np.any(np.less(hours, 0)):
         raise ValueError(f"hours must be a number, or a row of numbers, of at least 0, not {hours!r}")
     lengths = {len(row) for row in (*rates.values(), *prices.values(), *last.values(), hours) if np.ndim(row)}
     if len(lengths) != 1:
-        raise ValueError(f"rates, prices and hours must be rows of one length, not of {sorted(lengths) or 'none'}")
+        found = sorted(lengths) or "none"
+        raise ValueError(f"rates, prices, last and hours must be rows of one length, not of {found}")
     return _steps(account, rates, prices, hours, last, impact, fund, lengths.pop())
 
 
 def _steps(account, rates, prices, hours, last, impact, fund, count):
-    fund = {pool.currency: funds(fund)(pool.currency) for pool in account.pools}
+    fund = purse(fund, [account])
     for n in range(count):
         follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
         new = {name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows}
         account = account.mark(**new) if new else account
-        fills = {name: float(_at(row, n)) for name, row in last.items()}
-        account = _acted(account, fills, impact, fund).accrue(float(_at(hours, n)))
+        market = Market({name: float(_at(row, n)) for name, row in last.items()}, impact)
+        account, fund = acted(account, market, fund)
+        account = account.accrue(float(_at(hours, n)))
         account = funding.paid(account, {symbol: float(_at(row, n)) for symbol, row in rates.items()})
-        account = _acted(account, fills, impact, fund)
+        account, fund = acted(account, market, fund)
         yield account
-
-
-def _acted(account, last, impact, fund):
-    """The account after its venue acted; `fund` is brought up to date."""
-    follows = followed(account)
-    after = account.liquidate({name: price for name, price in last.items() if name in follows}, impact, fund)
-    for currency, gained in fund_gains(account, after.events[len(account.events) :]).items():
-        fund[currency] = max(0.0, fund[currency] + gained)
-    return after
 
 
 def _rows(what, given):

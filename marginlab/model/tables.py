@@ -23,7 +23,7 @@ def ledger(account):
     return frame.assign(**frame[parties].fillna(0.0), **numbers)
 
 
-def schedule(account, rates, prices=None, hours=None):
+def schedule(account, rates=None, prices=None, hours=None, last=None, impact=0.0, fund=inf):
     """A schedule of funding payments as a DataFrame: a row for each payment and each pool with a position.
 
         schedule(account, {btc: [0.0001] * 21})
@@ -36,7 +36,7 @@ def schedule(account, rates, prices=None, hours=None):
     import pandas as pd
 
     rows, before = [], account
-    for n, after in enumerate(stepping.steps(account, rates, prices, hours), 1):
+    for n, after in enumerate(stepping.steps(account, rates, prices, hours, last, impact, fund), 1):
         new = after.events[len(before.events) :]
         now = {pool.name: pool for pool in after.pools}
         for pool in before.pools:

@@ -17,7 +17,9 @@ class Event:
 
     A liquidation carries what was `lost` by the trader of the pool's balances, at that price and less its debts, and
     the `surplus` or `shortfall` that arose; `flows` says who took it. The steps that led to it have the `contract` and
-    `quantity` traded (signed), the `fees` in it, and the pool's equity `before` and `after`, in the pool's currency.
+    `quantity` traded (signed), the `fees` in it, and the pool's equity `before` and `after`, in its currency; the
+    `shortfall` of an auto-deleveraging is a part of its pool's. The `price` of a liquidation is the mark at which it
+    began, where one price says it.
     """
 
     kind: str

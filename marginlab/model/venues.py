@@ -196,19 +196,20 @@ HYPERLIQUID = Venue(
     "Hyperliquid",
     tiers={"BTC-USDC": BTC_HYPERLIQUID},
     funding=HYPERLIQUID_FUNDING,
+    surplus_to=TRADER,  # "any remaining collateral remains with the trader", but not where the vault takes over
     # a fifth at first and, after 30 seconds that are not in here, the rest; below two thirds the vault takes over
     liquidation=Liquidation(partial="share", partial_above=100_000, takeover=2 / 3),
     source="Hyperliquid docs; docs.byreal.io for the backstop",
 )
-DYDX_V4 = Venue(  # the fund takes at most 0.5 % of a fill, the trader keeps the rest
+DYDX_V4 = Venue(  # the fund takes at most 1.5 % of a fill, the trader keeps the rest
     "dYdX v4",
     surplus_to=TRADER,
-    liquidation=Liquidation(scope="position", shared_by="requirement", fund_fee=0.005),
-    source="dYdX v4 protocol, liquidation rules",
+    liquidation=Liquidation(scope="position", shared_by="requirement", fund_fee=0.015),
+    source="dYdX v4 protocol, liquidation rules; max_liquidation_fee_ppm 15000 in the genesis of dydx-mainnet-1",
 )
 DRIFT = Venue(  # its weights, and so its schedules, differ by market: give each contract its own
     "Drift",
     surplus_to=TRADER,
     liquidation=Liquidation(orders=True, scope="position", partial="size", fund_fee=0.01, liquidator_fee=0.01),
-    source="Drift protocol, liquidation maths; the fees are those of its tests",
+    source="Drift protocol, liquidation maths; the fees are those of its tests, and its buffer of 2 % is left out",
 )

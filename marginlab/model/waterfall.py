@@ -13,7 +13,7 @@ from math import inf, isfinite
 
 from . import capital, checks
 from .display import fmt
-from .fills import Market, checked, closed, mark, reduced
+from .fills import Market, below_one, closed, mark, reduced
 from .portions import DUST, portion, ranked
 from .trading import Event
 from .venue import COUNTERPARTIES, FUND, TRADER
@@ -21,12 +21,22 @@ from .venue import COUNTERPARTIES, FUND, TRADER
 
 def liquidate(account, last=None, impact=0.0, fund=inf):
     """See `Account.liquidate`."""
-    market, there, first = stated(last, impact, followed(account)), funds(fund), account
+    return acted(account, stated(last, impact, followed(account)), purse(fund, [account]))[0]
+
+
+def acted(account, market, fund):
+    """(account, fund) after the venue acted on every pool at its line; `fund` is what it has, by currency."""
     for pool in account.pools:
         if pool.open and at_line(pool):
-            gained = fund_gains(first, account.events[len(first.events) :]).get(pool.currency, 0.0)
-            account = liquidated(account, pool, market, max(there(pool.currency) + gained, 0.0))
-    return account
+            before, there = len(account.events), fund[pool.currency]
+            account = liquidated(account, pool, market, there)
+            fund = fund | {pool.currency: max(0.0, there + gained(pool, account.events[before:]))}
+    return account, fund
+
+
+def gained(pool, events):
+    """What the insurance fund gained (+) or paid (-) by events of a pool, in its currency at its marks."""
+    return sum(event.flows.get(FUND, 0.0) * pool.unit(event.currency, pool.marks) for event in events)
 
 
 def stated(last, impact, names):
@@ -39,7 +49,7 @@ def stated(last, impact, names):
             known = ", ".join(sorted(names)) or "nothing"
             raise ValueError(f"last has a price of {name!r}, which nothing here follows: it follows {known}")
         checks.number(f"the last price of {name}", price, above=0)
-    return Market(last, impact if callable(impact) else checked(checks.number("impact", impact, least=0), 0.0))
+    return Market(last, impact if callable(impact) else below_one(checks.number("impact", impact, least=0)))
 
 
 def followed(account):
@@ -49,14 +59,17 @@ def followed(account):
     }
 
 
-def funds(fund):
-    """What the insurance fund has of a currency, as a function: `fund` is one number for all, or a mapping."""
-    if isinstance(fund, Mapping):
-        given = {c: a if a == inf else checks.number(f"the fund in {c}", a, least=0) for c, a in fund.items()}
-        return lambda currency: given.get(currency, 0.0)
-    if not (isinstance(fund, float) and fund == inf):
-        fund = checks.number("fund", fund, least=0)
-    return lambda currency: fund
+def purse(fund, accounts):
+    """What the insurance fund has, by currency: `fund` is one number for every currency, or a mapping, in which what is
+    not named is nothing."""
+    currencies = {pool.currency for account in accounts for pool in account.pools}
+    if not isinstance(fund, Mapping):
+        return dict.fromkeys(currencies, _amount("fund", fund))
+    return dict.fromkeys(currencies, 0.0) | {c: _amount(f"the fund in {c}", amount) for c, amount in fund.items()}
+
+
+def _amount(name, value):
+    return value if isinstance(value, float) and value == inf else checks.number(name, value, least=0)
 
 
 def tally(events):
@@ -66,16 +79,6 @@ def tally(events):
         of = total.setdefault(event.currency, {})
         for party, amount in event.flows.items():
             of[party] = of.get(party, 0.0) + amount
-    return total
-
-
-def fund_gains(account, events):
-    """What the insurance fund gained (+) or paid (-) by events of an account, by the currency of their pools."""
-    pools, total = {pool.name: pool for pool in account.pools}, {}
-    for event in events:
-        pool, amount = pools[event.pool], event.flows.get(FUND, 0.0)
-        if amount:
-            total[pool.currency] = total.get(pool.currency, 0.0) + amount * pool.unit(event.currency, pool.marks)
     return total
 
 
@@ -152,15 +155,16 @@ def filled(account, pool, market, fund, taken, haircut):
         fills[position.label] = price = mark(pool, position) if taken else market.fill(pool, position, count)
         market, trial = market.after(pool, position, count), reduced(trial, position, count, price, most=0.0).pool
     left = trial.worth()
-    beyond = -left - fund if -left - fund > DUST * size(pool) else 0.0
-    ends = bankruptcy_prices(pool, fills, haircut) if taken or beyond else {}
+    beyond = -left - fund if -left - fund > DUST * scale_of(pool) else 0.0
+    ends, total = bankruptcy_prices(pool, fills, haircut) if taken or beyond else {}, -left
     for position in order:
         label, count, price = position.label, abs(position.quantity), fills[position.label]
         end = ends.get(label)
-        part = beyond / -left if beyond and end else 0.0
+        loser = end is not None and abs(end - price) > DUST * price  # who has lost nothing is simply sold
+        part = beyond / total if beyond and loser else 0.0
         if part < 1:
-            kind, at, worth = ("assignment", end or price, price) if taken else ("closing", price, None)
-            account = closed(account, pool, position, count * (1 - part), at, kind, worth, max(left, 0.0))
+            kind, at, market_price = ("assignment", end or price, price) if taken else ("closing", price, None)
+            account = closed(account, pool, position, count * (1 - part), at, kind, market_price, max(left, 0.0))
             pool = next(p for p in account.pools if p.name == pool.name)
             left -= 0.0 if taken else account.events[-1].fees * pool.unit(position.instrument.settle, pool.marks)
             position = next((p for p in pool.positions if p.label == label), None)
@@ -170,7 +174,7 @@ def filled(account, pool, market, fund, taken, haircut):
     return account, pool, left
 
 
-def size(pool):
+def scale_of(pool):
     """What lies in a pool, held or owed, and what its positions have gained or lost: the scale of its rounding."""
     held = sum(abs(h.amount) * pool.unit(h.currency, pool.marks) for h in pool.holdings)
     return held + sum(abs(t.position.pnl(t.price(pool.marks))) * pool.unit(t.settle, pool.marks) for t in pool.terms)
@@ -182,22 +186,22 @@ def settled(account, pool, market, fund, start, haircut, taken):
     What a haircut kept out of the equity is the trader's and is returned, in the pool's own currency; `start` is what
     its balances were worth at first, `fund` what the fund has. What is `taken` over is not sold.
     """
-    venue, rule, scale = account.venue, account.venue.liquidation, max(size(pool), abs(start))
+    venue, rule, scale = account.venue, account.venue.liquidation, max(scale_of(pool), abs(start))
     at = pool.terms[0].price(pool.marks) if len(pool.terms) == 1 else None
     owed, there = any(h.owed for h in pool.holdings), fund if venue.shortfall_to == FUND else 0.0
     at_marks = not (taken or market.last or market.impact or rule.fund_fee or rule.liquidator_fee)
-    if at_marks and (fund == inf or venue.shortfall_to == COUNTERPARTIES):
-        outcome = pool.worth()  # one event says it all
+    if at_marks and -pool.worth() <= there:
+        outcome, left_in_fund = pool.worth(), there  # one event says it all
     else:
-        before = account
+        before = len(account.events)
         account, pool, outcome = filled(account, pool, market, there, taken, haircut)
-        there += fund_gains(before, account.events[len(before.events) :]).get(pool.currency, 0.0)
+        left_in_fund = there + gained(pool, account.events[before:])
     held, left, outcome = (
         x if abs(x) > DUST * scale else 0.0  # a price just at bankruptcy: rounding, not a shortfall of 8.9e-16
         for x in (capital.balances(pool, pool.marks, full=True)[0], pool.worth(), outcome)
     )
     returned = max(0.0, left) if venue.surplus_to == TRADER else max(0.0, min(left, haircut))
-    paid = min(max(0.0, -left), there)
+    paid = min(max(0.0, -left), left_in_fund)
     flow = max(0.0, left) - returned - paid
     flows = {TRADER: returned - held, FUND: flow, COUNTERPARTIES: held - returned - flow}
     surplus, missing, lost = max(0.0, outcome), max(0.0, -outcome), max(start - returned, 0.0)

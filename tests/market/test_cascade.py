@@ -384,7 +384,7 @@ def test_the_order_of_the_accounts_does_not_matter(inverse):
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.symbol)
 @pytest.mark.parametrize("side", [1, -1], ids=["longs", "shorts"])
-@pytest.mark.parametrize("what", ["impact", "mark_share"])
+@pytest.mark.parametrize("what", ["displacement", "mark_share"])
 def test_more_impact_never_closes_fewer_of_one_side(contract, side, what):
     grew = 0
     for seed in range(20):
@@ -398,7 +398,9 @@ def test_more_impact_never_closes_fewer_of_one_side(contract, side, what):
             def scaled(net, k=factor, f=impact):
                 return k * f(net)
 
-            words = {"impact": scaled} if what == "impact" else {"impact": impact, "mark_share": factor}
+            words = {"displacement": impact, "mark_share": factor}
+            if what == "displacement":
+                words = {"displacement": scaled}
             _, when = cascade(RULES[0], contract, quantity, entry, margin, prices, fund=fund, **words)
             when = np.where(when < 0, len(prices), when)
             assert before is None or (when <= before).all()  # nor any of them later
@@ -520,7 +522,7 @@ GOOD = {
     "entry": [100, 100, 100],
     "margin": LONGS[1],
     "prices": [100, 88],
-    "impact": none,
+    "displacement": none,
     "fund": 5,
 }
 
@@ -549,13 +551,13 @@ GOOD = {
         (ValueError, ["prices", "-1"], {"prices": -1}),
         (TypeError, ["prices"], {"prices": ["100", "88"]}),
         (TypeError, ["prices"], {"prices": None}),
-        (ValueError, ["impact", "1.0", "88 of quote"], {"impact": lambda net: 1.0 * (net > 0)}),
-        (ValueError, ["impact", "-0.1"], {"impact": lambda net: -0.1 * (net > 0)}),
-        (ValueError, ["impact", "nan"], {"impact": lambda net: math.nan}),
-        (ValueError, ["impact", "1.5", "for 0 of quote"], {"impact": lambda net: 1.5}),
-        (TypeError, ["float"], {"impact": lambda net: [0.1]}),
-        (TypeError, ["impact", "None"], {"impact": None}),
-        (TypeError, ["NoneType"], {"impact": lambda net: None}),
+        (ValueError, ["displacement", "1.0", "88 of quote"], {"displacement": lambda net: 1.0 * (net > 0)}),
+        (ValueError, ["displacement", "-0.1"], {"displacement": lambda net: -0.1 * (net > 0)}),
+        (ValueError, ["displacement", "nan"], {"displacement": lambda net: math.nan}),
+        (ValueError, ["displacement", "1.5", "for 0 of quote"], {"displacement": lambda net: 1.5}),
+        (TypeError, ["displacement"], {"displacement": lambda net: [0.1]}),
+        (TypeError, ["displacement", "None"], {"displacement": None}),
+        (TypeError, ["displacement", "None"], {"displacement": lambda net: None}),
         (ValueError, ["fund", "-1"], {"fund": -1}),
         (ValueError, ["fund", "nan"], {"fund": math.nan}),
         (ValueError, ["fund", "-inf"], {"fund": -math.inf}),
@@ -573,7 +575,7 @@ GOOD = {
         (TypeError, ["quantity"], {"quantity": [True, True, True]}),
         (TypeError, ["entry"], {"entry": ["100", "100", "100"]}),
         (TypeError, ["margin"], {"margin": ["19", "28", "37"]}),
-        (TypeError, ["impact", "0.1"], {"impact": 0.1}),
+        (TypeError, ["displacement", "0.1"], {"displacement": 0.1}),
         (TypeError, ["fund"], {"fund": np.array([1.0, 2.0])}),
     ],
 )

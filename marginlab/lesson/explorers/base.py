@@ -26,6 +26,11 @@ def clean(value, step):
     return round(value, 5 - math.floor(math.log10(step)))
 
 
+def amount(value):
+    """An amount for readers, without cents; nothing is no negative zero."""
+    return f"{value:,.0f}" if abs(value) >= 0.5 else "0"
+
+
 class Explorer:
     """One what-if: a subclass says what its controls are, what is read off them, and what is drawn.
 

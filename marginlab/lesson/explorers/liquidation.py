@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ... import Account, Liquidation, Perpetual, Venue, liquidation_price, venues
+from ... import Account, Perpetual, Venue, liquidation_price, venues
 from ...model import checks
 from ...model.display import fmt
 from ...model.venue import COUNTERPARTIES, FUND, TRADER
 from ...model.waterfall import tally
 from .. import figures
-from .base import Explorer
+from .base import Explorer, amount
 
 WHOLE, TIERS = "whole", "tier by tier"
 PARTIES = (TRADER, FUND, COUNTERPARTIES)
@@ -86,7 +86,7 @@ class LiquidationSteps(Explorer):
 
     def book(self, size, closing):
         """The account with the position, under one of the two rules."""
-        rule = Liquidation(partial="tiers") if closing == TIERS else Liquidation()
+        rule = replace(self.venue.liquidation, partial="tiers" if closing == TIERS else "none")
         venue = replace(self.venue, liquidation=rule)
         count = size / self.entry / self.perp.face
         account = Account(venue, **{self.perp.settle: 1.01 * size / self.leverage}).mark(
@@ -100,9 +100,11 @@ class LiquidationSteps(Explorer):
 
     def losses(self, account, after, size):
         """What each party has lost, as a share of the position; below zero it has gained."""
-        flows = tally(after.events[len(account.events) :]).get(self.perp.settle, {})
+        events = after.events[len(account.events) :]
+        flows = tally(events).get(self.perp.settle, {})
         unrealised = sum(p.pnl(pool.marks[self.perp.index]) for pool in after.pools for p in pool.positions)
-        forgone = sum(event.shortfall for event in after.liquidations) - max(0.0, -flows.get(FUND, 0.0))
+        paid = sum(max(0.0, -event.flows.get(FUND, 0.0)) for event in events)
+        forgone = max(0.0, sum(event.shortfall for event in after.liquidations) - paid)
         lost = {TRADER: -flows.get(TRADER, 0.0) - unrealised, FUND: -flows.get(FUND, 0.0), COUNTERPARTIES: forgone}
         return {party: amount / size + 0.0 for party, amount in lost.items()}  # + 0.0: no negative zero
 
@@ -173,7 +175,9 @@ class LiquidationSteps(Explorer):
         left.set_xlabel(f"size ({unit[1]}{self.perp.settle})")
         right.set_xlabel("gap below the line (%)")
         sizes = np.linspace(self.largest / 200, self.largest, 200)
-        fall = np.array([self.fall(size) for size in sizes])
+        count = sizes / self.entry / self.perp.face
+        lines = liquidation_price(self.venue, self.perp, count, self.entry, sizes / self.leverage)
+        fall = 100 * (1 - lines / self.entry)
         left.plot(sizes / unit[0], fall, label="liquidation", **figures.STYLES["liquidation"])
         left.axhline(100 / self.leverage, label="bankruptcy", **figures.STYLES["bankruptcy"])
         for n, floor in enumerate(self.schedule.floors[1:]):
@@ -197,12 +201,6 @@ class LiquidationSteps(Explorer):
         """(divisor, its word) for amounts on an axis."""
         return (1e6, "million ") if self.largest >= 1e6 else (1.0, "")
 
-    def fall(self, size):
-        """The fall, in per cent, at which a size reaches its line."""
-        count = size / self.entry / self.perp.face
-        line = liquidation_price(self.venue, self.perp, count, self.entry, size / self.leverage)
-        return 100 * (1 - float(line) / self.entry)
-
     def draw(self, layers, reading):
         drawn, account, size = layers.drawn, reading["account"], reading["size"]
         drawn["size"].set_data([size / self.scale()[0]], [100 * (1 - reading["line"] / self.entry)])
@@ -212,8 +210,3 @@ class LiquidationSteps(Explorer):
             drawn[party].set_data(gaps, [100 * row[party] for row in rows])
             drawn[f"{party} now"].set_data([reading["gap"]], [100 * reading["loss"][party]])
         return "fixed"
-
-
-def amount(value):
-    """An amount for readers, without cents; nothing is no negative zero."""
-    return f"{value:,.0f}" if abs(value) >= 0.5 else "0"

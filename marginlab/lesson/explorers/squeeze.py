@@ -8,7 +8,7 @@ from ... import Account, Liquidation, Perpetual, Tiers, Venue, venues
 from ...model import checks
 from ...model.venue import FUND
 from .. import figures
-from .base import Explorer
+from .base import Explorer, amount
 
 MODES = ("isolated", "cross")
 PANELS = ("isolated: a pool for each", "cross: one pool")
@@ -218,8 +218,3 @@ class Squeeze(Explorer):
 def opened(count):
     """So many positions, in words."""
     return "1 position open" if count == 1 else f"{count} positions open"
-
-
-def amount(value):
-    """An amount for readers, without cents."""
-    return f"{value:,.0f}" if abs(value) >= 0.5 else "0"

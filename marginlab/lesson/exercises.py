@@ -121,7 +121,7 @@ class Prediction(Shown):
         way = f"{fmt(abs(off))} {self.unit} too {'high' if off > 0 else 'low'}" if off else "exactly right"
         return Note(
             self.id,
-            f"It happens {escape(direction)}, {right}, at {fmt(number)} {self.unit}. Your number was "
+            f"What happens: {escape(direction)}, {right}; {fmt(number)} {self.unit}. Your number was "
             f"{fmt(made['number'])}, {way}; you called it: {escape(made['confidence'])}.",
         )
 

@@ -315,7 +315,7 @@ def test_deleveraging_of_100_accounts_to_a_valuation_of_each(ratio):
     ]
 
     def ours():
-        return deleveraging.liquidate(accounts, fund=0.0)
+        return deleveraging.liquidate_all(accounts, fund=0.0)
 
     def plain():
         return [pool.slack() for account in accounts for pool in account.pools if pool.open]

@@ -564,7 +564,7 @@ GOOD = {
         (TypeError, ["fund"], {"fund": None}),
         (TypeError, ["fund"], {"fund": "5"}),
         (TypeError, ["fund"], {"fund": True}),
-        (ValueError, ["mark_share", "from 0 to 1", "1.01"], {"mark_share": 1.01}),
+        (ValueError, ["mark_share", "at most 1", "1.01"], {"mark_share": 1.01}),
         (ValueError, ["mark_share", "-0.1"], {"mark_share": -0.1}),
         (ValueError, ["mark_share", "nan"], {"mark_share": math.nan}),
         (TypeError, ["mark_share", "True"], {"mark_share": True}),

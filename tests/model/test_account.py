@@ -46,9 +46,15 @@ def test_a_gap_to_44_000_costs_5_and_the_fund_pays_the_rest():
 
 def test_a_shortfall_may_fall_on_the_counterparties():
     venue = replace(venues.TEACHING, shortfall_to=COUNTERPARTIES)
-    after = Account(venue, BTC=10).trade(INVERSE, 25_000, 50_000, isolated=5).at(BTC=44_000)
-    assert after.liquidations[0].flows == {TRADER: near(-5), FUND: 0, COUNTERPARTIES: near(5)}
-    assert "paid by the counterparties" in after.liquidations[0].text
+    before = Account(venue, BTC=10).trade(INVERSE, 25_000, 50_000, isolated=5)
+    after, missing = before.at(BTC=44_000), 2_500_000 / 44_000 - 55
+    queued, record = after.events[len(before.events) :]
+    # 2,500,000 USD were 50 BTC; with 5 more they are 55 at the end, and winners have what is missing at 44,000
+    assert (queued.kind, queued.price, queued.quantity) == ("auto-deleveraging", near(2_500_000 / 55), -25_000)
+    assert queued.flows == {TRADER: near(-5), FUND: 0, COUNTERPARTIES: near(5)} and queued.shortfall == near(missing)
+    assert record.flows == {TRADER: 0, FUND: 0, COUNTERPARTIES: 0} and after.balances() == {"BTC": near(5)}
+    assert (record.kind, record.price, record.lost, record.shortfall) == ("liquidation", 44_000, 5, near(missing))
+    assert "paid by the counterparties" in record.text and after.liquidations == (record,)
 
 
 @pytest.mark.parametrize("keeper, trader, fund", [(FUND, 0, 1), (TRADER, 1, 0)])

@@ -8,7 +8,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Perpetual, Pool, Position, Tiers, Venue, venues
-from marginlab.model.deleveraging import deleveraged, liquidate, queue, score
+from marginlab.model.deleveraging import deleveraged, liquidate_all, queue, score
 from marginlab.model.process import Liquidation
 from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
 from tests.model.refusal import refused, state
@@ -110,7 +110,7 @@ def test_the_highest_score_is_first_and_the_sides_are_apart():
     ]  # fmt: skip
     assert numbers(queue(SHORTS, "BTC-USDT", 1)) == [(3, 4)]
     assert queue(SHORTS, LINEAR, -1)[0][2] == "isolated BTC-USDT"
-    assert queue(SHORTS, OTHER, -1) == [] and queue((), LINEAR, 1) == []
+    assert queue(SHORTS, OTHER, -1) == [] and queue(SHORTS[:3], LINEAR, 1) == []
 
 
 def test_equal_scores_stand_in_the_order_of_their_accounts():
@@ -173,7 +173,8 @@ def test_a_liquidated_short_is_closed_against_the_longs():
     assert (event.quantity, event.flows[TRADER]) == (-1, near(13)) and after[3][LINEAR].positions[0].quantity == 3
     after, left = deleveraged(SHORTS, LINEAR, -6, 103)
     assert left == 2 and after[3].find("BTC-USDT") == []
-    assert deleveraged((), LINEAR, -6, 103) == ([], 6)
+    after, left = deleveraged(SHORTS[:3], LINEAR, -6, 103)  # no longs at all
+    assert left == 6 and all(new is old for new, old in zip(after, SHORTS[:3], strict=True))
 
 
 def test_inverse_contracts_are_paid_in_coins():
@@ -248,7 +249,7 @@ def test_what_is_beyond_the_fund_is_closed_against_winners_at_the_same_price(fun
     # 200 for 10 at 100: bankrupt after 20, and 25 were lost on each
     accounts = marked([cross(10 * side, 200), cross(-10 * side)], BTC=100 - 25 * side)
     before = [state(account) for account in accounts]
-    after, left, unmatched = liquidate(accounts, fund=fund)
+    after, left, unmatched = liquidate_all(accounts, fund=fund)
     assert [state(account) for account in accounts] == before and unmatched == {}
     assert usdt(after) == [0, near(1_000 + 20 * against)]
     kept = [p.quantity for _, p in after[1].find("BTC-USDT")]
@@ -262,14 +263,14 @@ def test_what_is_beyond_the_fund_is_closed_against_winners_at_the_same_price(fun
 def test_contracts_for_which_nobody_is_there_are_stated(fund):
     beyond = 10 * (50 - fund) / 50
     for others, there in (([], 0), ([cross(-4)], 4), ([cross(-1), cross(-2), cross(5, 5_000)], 3)):
-        after, _, unmatched = liquidate(marked([cross(10, 200), *others], BTC=75), fund=fund)
+        after, _, unmatched = liquidate_all(marked([cross(10, 200), *others], BTC=75), fund=fund)
         assert unmatched == {"BTC-USDT": near(beyond - there)} and after[0].balances() == {"USDT": 0}
 
 
 def test_a_fund_is_drawn_on_and_filled_in_the_order_of_the_accounts():
     short, rich = cross(10, 200), cross(10, 270)  # 50 missing; 20 left over
     for order, left, gone in (([rich, short], 0, 20), ([short, rich], 20, 40)):
-        after = liquidate(marked([*order, cross(-100, 5_000)], BTC=75), fund=10)
+        after = liquidate_all(marked([*order, cross(-100, 5_000)], BTC=75), fund=10)
         assert after.fund == {"USDT": near(left)}
         closed = fsum(e.shortfall for account in after.accounts for e in account.events if e.kind != "liquidation")
         assert closed == near(gone)
@@ -282,7 +283,7 @@ def test_a_hedge_whose_winning_leg_is_closed_is_looked_at_again(first):
     loser = cross(10, 200)
     accounts = marked([hedge, loser] if first else [loser, hedge], BTC=75)
     assert accounts[0 if first else 1].cross.slack() > 0
-    after, left, unmatched = liquidate(accounts, last={"BTC-2": 72}, fund=0)  # 25 missing
+    after, left, unmatched = liquidate_all(accounts, last={"BTC-2": 72}, fund=0)  # 25 missing
     taken, bare, end = after[0 if first else 1].events[-3:]
     assert (taken.kind, taken.price, taken.quantity) == ("auto-deleveraging", near(80), 10)
     assert (bare.kind, bare.price, bare.quantity) == ("auto-deleveraging", near(74.5), -10)
@@ -293,25 +294,26 @@ def test_a_hedge_whose_winning_leg_is_closed_is_looked_at_again(first):
 def test_a_hedge_that_would_be_bankrupt_without_its_winning_leg_is_passed_over():
     hedge = cross(-10, 30, Venue("thin", tiers={"*": Tiers.flat(0.01)})).trade(SECOND, 10, 100)
     accounts = marked([cross(10, 200), hedge], BTC=75)
-    after, _, unmatched = liquidate(accounts, fund=0)
+    after, _, unmatched = liquidate_all(accounts, fund=0)
     assert unmatched == {"BTC-USDT": near(10)} and after[1] is accounts[1]
 
 
 def test_what_was_closed_in_an_account_is_not_undone_by_its_own_liquidation():
     winner = cross(-10).trade(OTHER, 10, 100, isolated=110)  # its long of ETH is at its line
     accounts = marked([cross(10, 200), winner], BTC=75, ETH=95)
-    after, _, unmatched = liquidate(accounts, fund=0)
+    after, _, unmatched = liquidate_all(accounts, fund=0)
     assert unmatched == {} and after[1].balances()["USDT"] == near(890 + 200) and not after[1].find("BTC-USDT")
 
 
 def test_a_last_price_may_be_of_what_is_open_in_any_account():
     accounts = marked([cross(10, 200), cross(-10, contract=OTHER)], BTC=85)
-    one, other = liquidate(accounts, last={"BTC": 82, "ETH-USDT": 90}, impact=0.0).accounts
+    one, other = liquidate_all(accounts, last={"BTC": 82, "ETH-USDT": 90}, impact=0.0).accounts
     assert one.events[-2].price == 82 and other is accounts[1]
     known = "BTC, BTC-USDT, ETH, ETH-USDT"
-    refused(ValueError, ["last has a price of 'SOL'", known], lambda: liquidate(accounts, last={"SOL": 1}), accounts[0])
+    refused(ValueError, ["last has a price of 'SOL'", known],
+            lambda: liquidate_all(accounts, last={"SOL": 1}), accounts[0])  # fmt: skip
     for fund, error in ((-1, ValueError), ("5", TypeError), ({"USDT": nan}, ValueError)):
-        refused(error, ["fund"], lambda fund=fund: liquidate(accounts, fund=fund), accounts[0])
+        refused(error, ["fund"], lambda fund=fund: liquidate_all(accounts, fund=fund), accounts[0])
 
 
 @pytest.mark.parametrize("error, given", [
@@ -320,33 +322,45 @@ def test_a_last_price_may_be_of_what_is_open_in_any_account():
 ])  # fmt: skip
 def test_refusals_do_not_wait_for_a_liquidation(error, given):
     accounts = [cross(10)]
-    refused(error, [next(iter(given))], lambda: liquidate(accounts, **given), accounts[0])
+    refused(error, [next(iter(given))], lambda: liquidate_all(accounts, **given), accounts[0])
 
 
 def test_what_the_fund_has_in_other_currencies_is_left():
-    assert liquidate([cross(10)], fund={"USDT": 5, "BTC": 3}).fund == {"USDT": 5, "BTC": 3}
+    assert liquidate_all([cross(10)], fund={"USDT": 5, "BTC": 3}).fund == {"USDT": 5, "BTC": 3}
 
 
 def test_a_fund_in_usd_is_drawn_on_once_by_multi_currency_accounts():
     venue = Venue("multi", tiers={"*": Tiers.flat(0.1)}, account_mode="multi-currency", assets={"*": Asset()},
                   liquidation=Liquidation(takeover=1.0))  # fmt: skip
     account = Account(venue, USDT=200).mark(BTC=100, USDT=1).trade(LINEAR, 10, 100).mark(BTC=75)
-    after = liquidate([account, account], fund={"USD": 50})  # 50 missing in each
+    after = liquidate_all([account, account], fund={"USD": 50})  # 50 missing in each
     paid = fsum(e.flows.get(FUND, 0.0) for account in after.accounts for e in account.events)
     assert paid == pytest.approx(-50) and after.fund["USD"] == pytest.approx(0)
 
 
-def test_no_accounts_and_nothing_to_do():
-    assert liquidate([]) == ([], {}, {})
+@pytest.mark.parametrize(
+    "given", [[], (), "", cross(10), [cross(10), None], [cross(10).cross], ["a"], {"a": cross(10)}]
+)
+def test_accounts_are_a_sequence_of_accounts(given):
+    for action in (
+        lambda: liquidate_all(given),
+        lambda: queue(given, LINEAR, 1),
+        lambda: deleveraged(given, LINEAR, 1, 98),
+    ):
+        refused(TypeError, ["accounts must be a sequence of Account", "not "], action)
+
+
+def test_nothing_to_do():
     accounts = [cross(10), cross(0), cross(-10)]
-    after = liquidate(accounts, fund=5)
+    after = liquidate_all(accounts, fund=5)
+    assert isinstance(after.accounts, tuple) and liquidate_all(tuple(accounts), fund=5) == after
     assert all(new is old for new, old in zip(after.accounts, accounts, strict=True))
     assert after.fund == {"USDT": 5} and after.unmatched == {}
 
 
 def test_what_nobody_stands_for_adds_up_over_the_accounts():
     losers = [cross(10, 200), cross(6, 120)]
-    assert liquidate(marked(losers, BTC=75), fund=0).unmatched == {"BTC-USDT": near(16)}
+    assert liquidate_all(marked(losers, BTC=75), fund=0).unmatched == {"BTC-USDT": near(16)}
 
 
 @st.composite
@@ -374,7 +388,7 @@ def crowds(draw):
 @given(crowds(), st.sampled_from((0, 20, 300, inf)), st.sampled_from((0.0, 0.02)))
 def test_in_a_crowd_nothing_is_lost_and_every_contract_is_accounted_for(accounts, fund, impact):
     before = [state(account) for account in accounts]
-    after, left, unmatched = liquidate(accounts, impact=impact, fund=fund)
+    after, left, unmatched = liquidate_all(accounts, impact=impact, fund=fund)
     assert [state(account) for account in accounts] == before
     new = [account.events[len(old.events):] for old, account in zip(accounts, after, strict=True)]
     flat = [step for steps in new for step in steps]
@@ -393,7 +407,7 @@ def test_in_a_crowd_nothing_is_lost_and_every_contract_is_accounted_for(accounts
         net = fsum(s.quantity for s in flat if s.kind == "auto-deleveraging" and s.contract == symbol)
         assert abs(net) <= unmatched.get(symbol, 0.0) + 1e-8
     assert unmatched.keys() <= {"BTC-USDT", "ETH-USDT"} and all(rest > 0 for rest in unmatched.values())
-    again = liquidate(after, impact=impact, fund=fund)
+    again = liquidate_all(after, impact=impact, fund=fund)
     assert all(one is other for one, other in zip(again.accounts, after, strict=True))
 
 
@@ -402,7 +416,7 @@ def test_in_a_crowd_nothing_is_lost_and_every_contract_is_accounted_for(accounts
 def test_with_a_fund_that_pays_all_the_order_does_not_matter(accounts, chance):
     order = list(range(len(accounts)))
     chance.shuffle(order)
-    found, other = liquidate(accounts).accounts, liquidate([accounts[n] for n in order]).accounts
+    found, other = liquidate_all(accounts).accounts, liquidate_all([accounts[n] for n in order]).accounts
     for place, n in enumerate(order):
         assert state(other[place]) == state(found[n]) == state(accounts[n].liquidate())
 
@@ -413,7 +427,7 @@ def test_with_a_fund_that_pays_all_the_order_does_not_matter(accounts, chance):
 def test_all_accounts_at_once_without_a_fund(mark, impact, takeover):
     venue = replace(FLAT, liquidation=Liquidation(takeover=takeover))
     accounts = marked([cross(n, 300, venue) for n in (10, -10, 5, -5)], BTC=mark)
-    after, left, unmatched = liquidate(accounts, impact=impact, fund=0)
+    after, left, unmatched = liquidate_all(accounts, impact=impact, fund=0)
     assert left == {"USDT": 0} and "nan" not in repr(after) and all(map(isfinite, unmatched.values()))
     assert all(map(isfinite, usdt(after))) and min(usdt(after)) >= 0
     # 300 on 10 and on 5: the winners of 15 have what the losers had

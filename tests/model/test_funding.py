@@ -404,8 +404,14 @@ def test_nothing_is_lost_or_made_liquidations_included(start, path):
         gone = {e.pool for e in before.events if e.kind == "liquidation"}
         alive = {pool.name for pool in before.pools if pool.open} | {"cross USDT", "cross BTC"}
         for event in after.events[len(before.events) :]:
-            assert event.kind in ("funding", "liquidation") and event.pool in alive
+            fills = ("closing", "auto-deleveraging") if start.venue.shortfall_to == COUNTERPARTIES else ()
+            assert event.kind in ("funding", "liquidation", *fills) and event.pool in alive
             assert event.kind == "funding" or event.pool not in gone
+        new = after.events[len(before.events) :]
+        for record in (e for e in new if e.kind == "liquidation"):  # winners bear all that is missing
+            borne = fsum(e.shortfall for e in new if (e.kind, e.pool) == ("auto-deleveraging", record.pool))
+            scale = 1e-9 * {"USDT": 20_000, "BTC": 1}[record.currency]
+            assert borne == pytest.approx(record.shortfall if fills else 0, rel=1e-9, abs=scale)
         assert all(pool.slack() > 0 for pool in after.pools if pool.positions)
         before = after
 

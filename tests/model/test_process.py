@@ -41,12 +41,14 @@ def test_words_are_of_a_list(name, allowed):
         refused(ValueError, words, lambda value=value: Liquidation(**{name: value}))
 
 
-@pytest.mark.parametrize("name", ["partial_above", "buffer", "fund_fee", "liquidator_fee"])
-def test_amounts_are_finite_and_not_below_zero(name):
-    for value in (0, 0.0, 0.5, 100_000):
+@pytest.mark.parametrize("name, most", [
+    ("partial_above", inf), ("buffer", inf), ("fund_fee", 1), ("liquidator_fee", 1), ("takeover", 1)
+])  # fmt: skip
+def test_amounts_are_finite_and_not_below_zero_and_shares_at_most_1(name, most):
+    for value in (0, 0.0, 0.5, 1, min(100_000, most)):
         assert getattr(Liquidation(**{name: value}), name) == value
-    allowed = f"{name} must be a finite number of at least 0, not "
-    for value in (-1e-9, -1, nan, inf):
+    allowed = f"{name} must be a finite number of at least 0{' and at most 1' if most == 1 else ''}, not "
+    for value in (-1e-9, -1, nan, inf, *((1.0000001, 2, 100_000) if most == 1 else ())):
         with pytest.raises(ValueError) as caught:
             Liquidation(**{name: value})
         assert str(caught.value) == allowed + repr(value)
@@ -61,21 +63,10 @@ def test_a_share_is_above_0_and_at_most_1():
     for value in (0, 0.0, -0.2, nan, inf):
         refused(ValueError, ["share must be", "above 0", repr(value)], lambda value=value: Liquidation(share=value))
     for value in (1.0000001, 2, 20):
-        refused(ValueError, [f"share must be above 0 and at most 1, not {value!r}"],
+        refused(ValueError, [f"share must be a finite number above 0 and at most 1, not {value!r}"],
                 lambda value=value: Liquidation(share=value))  # fmt: skip
     for value in NOT_NUMBERS:
         refused(TypeError, ["share must be", "above 0", repr(value)], lambda value=value: Liquidation(share=value))
-
-
-def test_a_takeover_is_from_0_to_1():
-    assert Liquidation(takeover=0).takeover == 0 and Liquidation(takeover=1).takeover == 1
-    for value in (1.0000001, 2):
-        refused(ValueError, [f"takeover must be from 0 to 1, not {value!r}"],
-                lambda value=value: Liquidation(takeover=value))  # fmt: skip
-    for value in (-1e-9, nan, inf):
-        refused(ValueError, ["takeover must be", repr(value)], lambda value=value: Liquidation(takeover=value))
-    for value in NOT_NUMBERS:
-        refused(TypeError, ["takeover must be", repr(value)], lambda value=value: Liquidation(takeover=value))
 
 
 def test_orders_are_counted_or_not():

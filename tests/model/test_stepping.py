@@ -15,6 +15,7 @@ STEADY = settings(deadline=None, derandomize=True, database=None, max_examples=6
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 ETHER = Perpetual("ETH-USDT", index="ETH", settle="USDT")
 QUEUE, CLOSE, ALL = "auto-deleveraging", "closing", "liquidation"
+ROWS = "rates, prices, last and hours must be rows of one length, not of"
 
 
 def near(value):
@@ -59,7 +60,7 @@ def test_a_gap_is_one_step():
     assert (closed.price, closed.quantity) == (50, near(-10 / 3)) and queued.price == near(80)
     assert (queued.shortfall, end.shortfall, end.flows[FUND]) == (near(200), near(300), near(-100))
     *_, after = steps(two(), prices={"BTC": list(range(99, 49, -1))}, fund=100)  # one by one it ends at 88
-    assert after.liquidations[0].surplus == near(80) and new(two(), after)[0] == (CLOSE, "BTC-USDT")
+    assert after.liquidations[0].surplus == near(80) and new(two(), after) == [(ALL, "isolated BTC-USDT")]
 
 
 @pytest.mark.parametrize("fund, shortfalls", [(30, [0, 30]), ({"USDT": 30}, [0, 30]), (60, [0, 0]), (0, [20, 40]),
@@ -97,8 +98,9 @@ def test_funding_draws_on_the_same_fund():
 def test_what_was_closed_pays_no_more_and_its_prices_are_passed_over():
     prices = {"BTC-USDT": [88, 95, 95], "BTC": [100, 100, 100], "ETH": [100, 100, 88]}
     found = list(steps(two(), {LINEAR: [0.001] * 3}, prices, last={"BTC-USDT": [88, 1, 1]}))
-    assert [k for k, _ in new(two(), found[-1])] == [CLOSE, ALL, ALL]
-    assert "BTC-USDT" not in found[0].marks
+    # where a last price is stated, fills are written down, also at the mark of ETH
+    assert [k for k, _ in new(two(), found[-1])] == [CLOSE, ALL, CLOSE, ALL]
+    assert "BTC-USDT" not in found[0].marks and found[-1].events[-2].price == 88
 
 
 @STEADY
@@ -155,8 +157,10 @@ def test_faults_along_a_path_are_stated(prices, last, impact, takeover, fund):
     (ValueError, ["price of BTC", "nan"], {"prices": {"BTC": [90, 90]}, "last": {"BTC": [90, nan]}}),
     (ValueError, ["price of BTC", "0"], {"prices": {"BTC": [90, 90]}, "last": {"BTC": [90, 0]}}),
     (TypeError, ["last must be a mapping", "90"], {"prices": {"BTC": [90]}, "last": 90}),
-    (ValueError, ["rows of one length", "[2, 3]"], {"prices": {"BTC": [90, 90]}, "last": {"BTC": [90] * 3}}),
-    (ValueError, ["rows of one length", "none"], {"prices": {"BTC": 90}, "last": {"BTC": 90}}),
+    (ValueError, ["the last of BTC must be one row, not 2 axes"], {"prices": {"BTC": [90]}, "last": {"BTC": [[90]]}}),
+    (ValueError, ["nothing here follows 'SOL'", "BTC, BTC-USDT, ETH, ETH-USDT"], {"prices": {"SOL": []}}),
+    (ValueError, [f"{ROWS} [2, 3]"], {"prices": {"BTC": [90, 90]}, "last": {"BTC": [90] * 3}}),
+    (ValueError, [f"{ROWS} none"], {"prices": {"BTC": 90}, "last": {"BTC": 90}}),
     (ValueError, ["impact", "1"], {"prices": {"BTC": [90]}, "impact": 1}),
     (ValueError, ["impact", "-0.1"], {"prices": {"BTC": [90]}, "impact": -0.1}),
     (ValueError, ["fund", "-1"], {"prices": {"BTC": [90]}, "fund": -1}),

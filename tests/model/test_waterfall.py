@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from marginlab import Account, Asset, Perpetual, Spot, Tiers, Venue
+from marginlab import Account, Asset, Perpetual, Spot, Tiers, Venue, venues
 from marginlab.model.process import Liquidation
 from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
 from marginlab.model.waterfall import bankruptcy_prices, liquidate
@@ -139,7 +139,8 @@ def test_a_contracts_own_mark_triggers_and_fills():
     (ValueError, ["impact", "nan"], {"impact": nan}), (TypeError, ["impact", "None"], {"impact": None}),
     (ValueError, ["impact must be from 0 to below 1", "1.0"], {"impact": 1}),
     (ValueError, ["impact must be from 0 to below 1", "-0.5", "880"], {"impact": lambda worth: -0.5}),
-    (ValueError, ["impact must be from 0 to below 1", "nan"], {"impact": lambda worth: nan}),
+    (ValueError, ["impact must be a finite number", "nan"], {"impact": lambda worth: nan}),
+    (TypeError, ["impact must be a finite number", "None"], {"impact": lambda worth: None}),
     (ValueError, ["fund must be a finite number of at least 0", "-1"], {"fund": -1}),
     (ValueError, ["fund", "nan"], {"fund": nan}), (TypeError, ["fund", "'5'"], {"fund": "5"}),
     (TypeError, ["fund", "True"], {"fund": True}),
@@ -147,6 +148,15 @@ def test_a_contracts_own_mark_triggers_and_fills():
 def test_what_cannot_be_meant_is_refused(error, words, given):
     account = LONG.mark(BTC=88)
     refused(error, words, lambda: liquidate(account, **given), account)
+
+
+def test_what_a_refused_impact_was_asked_for_is_named_where_it_was_asked():
+    with pytest.raises(ValueError) as caught:
+        liquidate(LONG.mark(BTC=88), impact=1)
+    assert str(caught.value) == "impact must be from 0 to below 1, not 1.0"
+    with pytest.raises(ValueError) as caught:
+        liquidate(LONG.mark(BTC=88), impact=lambda worth: 1.5)
+    assert str(caught.value) == "impact must be from 0 to below 1, not 1.5 for 880 of quote currency"
 
 
 # --------------------------------------------------------------- how much at a time
@@ -463,9 +473,14 @@ def test_a_pool_that_is_closed_whole_eats_into_one_book():
 
 def test_where_counterparties_pay_there_is_no_fund_to_be_empty():
     account = one(venue=flat(shortfall_to=COUNTERPARTIES)).mark(BTC=78)
-    (end,) = steps(account, liquidate(account, fund=0))
-    assert (end.kind, end.shortfall) == (ALL, near(20))
-    assert end.flows == {TRADER: near(-200), FUND: 0, COUNTERPARTIES: near(200)}
+    for fund in (0, 1_000, inf):
+        queued, end = steps(account, liquidate(account, fund=fund))
+        assert (queued.kind, queued.price, queued.quantity, queued.shortfall) == (QUEUE, near(80), -10, near(20))
+        assert queued.flows == {TRADER: near(-200), FUND: 0, COUNTERPARTIES: near(200)}
+        assert (end.kind, end.shortfall, end.lost, end.price) == (ALL, near(20), near(200), 78)
+        assert end.flows == {TRADER: near(0), FUND: 0, COUNTERPARTIES: near(0)}
+        assert end.text.endswith("20 missing, paid by the counterparties")
+    assert kinds(account, account.at(BTC=79)) == [QUEUE, ALL] and kinds(account, account.at(BTC=85)) == [ALL]
     found = steps(account, liquidate(account, last={"BTC": 75}, fund=1_000))  # the fund does not pay
     assert [(step.kind, step.price, step.shortfall) for step in found] == [
         (QUEUE, near(80), near(50)), (ALL, 78, near(50))
@@ -488,8 +503,10 @@ def test_what_one_pool_leaves_pays_for_the_next(fund, rest):
 def test_fees_fill_the_fund_before_it_pays():
     account = three(150, scope="position", order="notional", fund_fee=0.01)  # -50: no fee is paid out of nothing
     found = steps(account, liquidate(account, fund=0))
-    assert [step.kind for step in found] == [QUEUE] * 3 + [ALL] and [step.flows[FUND] for step in found] == [0] * 4
-    assert [step.price for step in found[:3]] == [100, 100, near(125)]  # SOL alone has lost
+    assert [step.kind for step in found] == [CLOSE, CLOSE, QUEUE, ALL]
+    assert [step.flows[FUND] for step in found] == [0] * 4 and [step.fees for step in found] == [0] * 4
+    assert [step.price for step in found[:3]] == [100, 100, near(125)]  # SOL alone has lost: the others are sold
+    assert [abs(step.quantity) for step in found[:3]] == [10, 5, 2]
     assert [step.shortfall for step in found] == [0, 0, near(50), near(50)]
     account = three(265, scope="position", order="requirement", fund_fee=0.1)  # ETH has 50 / 70 of the 65
     found = steps(account, liquidate(account, last={"BTC": 97}, fund=0))  # then BTC loses 30 of 18.57
@@ -504,10 +521,10 @@ def test_each_currency_has_a_fund_of_its_own():
     # 20 USDT are left over, and 0.0189 BTC are missing
     found = steps(account, liquidate(account, fund=0))
     assert [(step.kind, step.currency) for step in found] == [
-        (CLOSE, "USDT"), (ALL, "USDT"), (QUEUE, "BTC"), (ALL, "BTC")
+        (ALL, "USDT"), (QUEUE, "BTC"), (ALL, "BTC")
     ]  # fmt: skip
-    assert found[1].surplus == near(20) and found[1].flows[FUND] == near(20)
-    queued = found[2]  # 10,000 USD are 0.225 BTC at the end
+    assert found[0].surplus == near(20) and found[0].flows[FUND] == near(20)
+    queued = found[1]  # 10,000 USD are 0.225 BTC at the end
     assert (queued.price, queued.quantity) == (near(10_000 / 0.225), -100)
     assert queued.shortfall == near(10_000 / 41_000 - 0.225) and queued.flows[TRADER] == near(-0.025)
 
@@ -535,6 +552,45 @@ def test_dydx_takes_half_a_percent_of_the_fill_and_no_more_than_there_is(fill, d
     surplus = max(fill - 5_100, 0)
     assert total(steps(account, after), FUND) == near(fill * 0.005 if delta is None else delta)
     assert after.balances()["USDT"] == near(2_450 + surplus - max(total(steps(account, after), FUND), 0))
+
+
+@pytest.mark.parametrize("mark, fund, seen", [
+    (78, 20, [ALL]), (78, 19.99, [CLOSE, QUEUE, ALL]), (80, 0, [ALL]), (79.99, 0, [QUEUE, ALL]), (88, 0, [ALL]),
+    (78, 1_000, [ALL]), (78, {"BTC": 20}, [QUEUE, ALL]), (78, {"USDT": 20}, [ALL]),
+])  # fmt: skip
+def test_one_event_says_it_all_just_where_the_fund_has_enough(mark, fund, seen):
+    account = LONG.mark(BTC=mark)
+    assert kinds(account, liquidate(account, fund=fund)) == seen
+
+
+@pytest.mark.parametrize("name, party", [("fund_fee", FUND), ("liquidator_fee", COUNTERPARTIES)])
+def test_one_fee_alone_is_taken_at_the_marks_too(name, party):
+    account = one(venue=flat(surplus_to=TRADER, **{name: 0.01})).mark(BTC=88)
+    after = liquidate(account)
+    fill, end = steps(account, after)
+    assert (fill.kind, fill.price, fill.fees) == (CLOSE, 88, near(8.8)) and end.surplus == near(71.2)
+    assert fill.flows[party] == near(8.8 + 120 * (party == COUNTERPARTIES))
+    assert after.balances() == {"USDT": near(871.2)}
+
+
+@pytest.mark.parametrize("mark, fund, back", [(88, 0, 80), (85.9, 0, 59), (85, 50, 0), (78, -20, 0)])
+def test_hyperliquid_returns_the_rest_but_not_where_the_vault_takes_over(mark, fund, back):
+    # 200 - 10 (100 - mark) for 10 mark of notional, a tenth; two thirds of it are 57.27 at 85.9, and 56.67 at 85
+    account = one(venue=replace(venues.HYPERLIQUID, tiers={"*": Tiers.flat(0.1)})).mark(BTC=mark)
+    after = liquidate(account)
+    assert total(steps(account, after), FUND) == near(fund) and after.balances() == {"USDT": near(800 + back)}
+    assert kinds(account, after) == ([ALL] if back else [TAKE, ALL])
+    keeper = "trader" if back else "insurance fund"
+    assert after.liquidations[0].text.endswith(f"{back or 50} left over, kept by the {keeper}" if fund >= 0 else
+                                               "20 missing, paid by the insurance fund")  # fmt: skip
+
+
+@pytest.mark.parametrize("mark, fee", [(88, 13.2), (81.5, 12.225), (80.5, 5), (78, -20)])
+def test_dydx_v4_takes_a_fee_of_one_and_a_half_percent_and_leaves_the_rest(mark, fee):
+    account = one(venue=replace(venues.DYDX_V4, tiers={"*": Tiers.flat(0.1)})).mark(BTC=mark)
+    after = liquidate(account)
+    assert total(steps(account, after), FUND) == near(fee)
+    assert after.balances()["USDT"] == near(800 + max(0, 200 - 10 * (100 - mark) - fee))
 
 
 # ----------------------------------------------- taken over, and shared out among several
@@ -568,6 +624,19 @@ def test_the_fund_takes_over_what_it_can_pay_for(fund, cut):
         assert (step.price, step.quantity, step.flows[TRADER]) == (near(80), near(-10 * part), near(-200 * part))
         assert step.flows[FUND] == near(-paid) and step.shortfall == near(20 * cut if step.kind == QUEUE else 0)
     assert found[-1].shortfall == near(20) and total(found, FUND) == near(20 * cut - 20)
+
+
+@pytest.mark.parametrize("fund, words", [
+    (0, "20 missing, paid by the counterparties"),
+    (5, "20 missing: 5 paid by the insurance fund, 15 by counterparties"),
+    (20, "20 missing, paid by the insurance fund"), (inf, "20 missing, paid by the insurance fund"),
+])  # fmt: skip
+@pytest.mark.parametrize("rule", [{}, {"takeover": 2 / 3}])
+def test_the_words_say_who_paid(fund, words, rule):
+    account = one(venue=flat(**rule)).mark(BTC=78)
+    after = liquidate(account, fund=fund)
+    assert after.liquidations[0].text.endswith("200 USDT lost; " + words)
+    assert total(steps(account, after), FUND) == near(-min(fund, 20))
 
 
 def pair(balance=200, short=1, **rule):
@@ -904,9 +973,19 @@ def test_the_default_rule_closes_each_pool_in_one_event(account, fund):
     gone = [pool for pool in account.pools if at_line(pool)]
     found = steps(account, after)
     assert [s.pool for s in found if s.kind == ALL] == [pool.name for pool in gone]
-    if fund == inf or account.venue.shortfall_to == COUNTERPARTIES:
-        assert {s.kind for s in found} <= {CANCEL, ALL}
-    scale = gross(account)
+    scale, there = gross(account), {pool.currency: fund for pool in account.pools}
+    for pool in gone:  # one event says it all, unless winners have to pay
+        seen, unit = [s for s in found if s.pool == pool.name], quote(account, pool.currency)
+        beyond = -pool.worth() - (there[pool.currency] if account.venue.shortfall_to == FUND else 0)
+        if abs(beyond) * unit > 1e-9 * scale:
+            kinds_seen = {s.kind for s in seen} - {CANCEL}
+            assert kinds_seen == {ALL} if beyond < 0 else kinds_seen >= {ALL}
+            if beyond > 0:
+                assert len(kinds_seen) > 1 or not pool.positions
+                borne = fsum(s.shortfall * quote(account, s.currency) for s in seen if s.kind == QUEUE)
+                ends = bankruptcy_prices(pool).values()
+                assert borne == pytest.approx(beyond * unit, abs=1e-9 * scale) or not ends or None in ends
+        there[pool.currency] += fsum(s.flows.get(FUND, 0) * quote(account, s.currency) for s in seen) / unit
     for pool, step in zip(gone, (s for s in found if s.kind == ALL), strict=True):
         left, unit = pool.worth(), quote(account, pool.currency)
         assert (step.surplus - step.shortfall) * unit == pytest.approx(left * unit, abs=1e-11 * scale)

@@ -72,11 +72,11 @@ def satis_insurance_fund():
         yield 99.5, account[f"{symbol}-USDC"].liquidation().price, 1e-9
         yield 99, account[f"{symbol}-USDC"].bankruptcy().price, 1e-9
         accounts.append(account.mark(**{symbol: 99.5}))
-    yield 0.25, deleveraging.liquidate(accounts[:1], {"A": 99.25}, fund=0).fund["USDC"], 1e-9
-    both = deleveraging.liquidate(accounts, {"A": 99.25, "B": 98.75}, fund=0)
+    yield 0.25, deleveraging.liquidate_all(accounts[:1], {"A": 99.25}, fund=0).fund["USDC"], 1e-9
+    both = deleveraging.liquidate_all(accounts, {"A": 99.25, "B": 98.75}, fund=0)
     yield 0, both.fund["USDC"], 1e-9
     yield 0, sum(kind == "auto-deleveraging" for account in both.accounts for kind in kinds(account.events)), 0
-    other_way = deleveraging.liquidate(accounts[::-1], {"A": 99.25, "B": 98.75}, fund=0)  # nothing there yet
+    other_way = deleveraging.liquidate_all(accounts[::-1], {"A": 99.25, "B": 98.75}, fund=0)  # nothing there yet
     yield 1, sum(kind == "auto-deleveraging" for account in other_way.accounts for kind in kinds(account.events)), 0
     yield 0.25, other_way.fund["USDC"], 1e-9
 
@@ -304,7 +304,7 @@ def bybit_deleveraged_at_bankruptcy():
     yield 7_773.50, long[contract].liquidation().price, 0.25
     yield 7_735.372549, long[contract].bankruptcy().price, 5e-7
     short = Account(venue, BTC=10).trade(contract, -8_000, 8_000, isolated=True, leverage=10)
-    found = deleveraging.liquidate([long.mark(BTC=7_770), short.mark(BTC=7_770)], {"BTC": 7_600}, fund=0)
+    found = deleveraging.liquidate_all([long.mark(BTC=7_770), short.mark(BTC=7_770)], {"BTC": 7_600}, fund=0)
     ours, other = found.accounts
     (forced,) = (event for event in new(long, ours) if event.kind == "auto-deleveraging")
     yield 7_735.372549, forced.price, 5e-7

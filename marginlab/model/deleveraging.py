@@ -37,10 +37,10 @@ def score(pool, position):
 
 
 def many(accounts):
-    """Accounts as a list; TypeError if they are none."""
-    found = [] if hasattr(accounts, "pools") else list(accounts)
+    """A list or tuple of accounts as a list; TypeError if it is none."""
+    found = list(accounts) if isinstance(accounts, list | tuple) else []
     if not found or not all(hasattr(account, "pools") for account in found):
-        raise TypeError(f"accounts must be a sequence of Account, not {accounts!r}")
+        raise TypeError(f"accounts must be a list of Account, not {accounts!r}")
     return found
 
 

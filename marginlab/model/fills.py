@@ -63,7 +63,9 @@ def impact_of(impact, worth, name="impact"):
     if not callable(impact):
         return impact
     part = impact(worth)
-    return below_one(checks.number(name, getattr(part, "item", lambda: part)()), f" for {worth:,.10g} of quote currency", name)
+    return below_one(
+        checks.number(name, getattr(part, "item", lambda: part)()), f" for {worth:,.10g} of quote currency", name
+    )
 
 
 def below_one(part, of="", name="impact"):

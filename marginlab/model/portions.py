@@ -89,5 +89,6 @@ def narrowed(excess, low, high, width):
         x = low[0] + (high[0] - low[0]) * part
         if not low[0] < x < high[0]:
             break
-        low, high, halve = ((x, excess(x)), high, not halve) if excess(x) < 0 else (low, (x, excess(x)), not halve)
+        here, halve = (x, excess(x)), not halve
+        low, high = (here, high) if here[1] < 0 else (low, here)
     return high[0]

@@ -65,7 +65,8 @@ def _steps(account, rates, prices, hours, last, impact, fund, count):
         follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
         new = {name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows}
         account = account.mark(**new) if new else account
-        market = Market({name: float(_at(row, n)) for name, row in last.items()}, impact)
+        open_now = followed(account)
+        market = Market({name: float(_at(row, n)) for name, row in last.items() if name in open_now}, impact)
         account, fund = acted(account, market, fund)
         account = account.accrue(float(_at(hours, n)))
         account = funding.paid(account, {symbol: float(_at(row, n)) for symbol, row in rates.items()})
@@ -83,7 +84,10 @@ def _rows(what, given):
         )
     named = {getattr(name, "symbol", name): row for name, row in given.items()}
     for name, row in named.items():
-        named[name] = row = checks.finite(f"the rates of {name}", row) if what == "rates" else checks.price(name, row)
+        if what == "rates":
+            named[name] = row = checks.finite(f"the rates of {name}", row)
+        else:
+            named[name] = row = checks.positive(f"the {'last price' if what == 'last' else 'price'} of {name}", row)
         if np.ndim(row) > 1:
             raise ValueError(f"the {what} of {name} must be one row, not {np.ndim(row)} axes")
     return named

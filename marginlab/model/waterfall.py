@@ -146,8 +146,8 @@ def bankruptcy_prices(pool, fills=None, kept=0.0):
 def filled(account, pool, market, fund, taken, haircut):
     """(account, pool, what was left, below 0 what was missing) after every position is closed, or taken over.
 
-    What is missing beyond the fund is not sold at the market: that share of each position is closed at its bankruptcy
-    price, against winners on the other side. Fees take nothing that is missing.
+    What is missing beyond the fund is not sold at the market: that share of each position that lost is closed at its
+    bankruptcy price, against winners on the other side. Fees take nothing that is missing.
     """
     order, fills, trial = ranked(pool), {}, pool
     for position in order:

@@ -298,6 +298,13 @@ def test_a_hedge_that_would_be_bankrupt_without_its_winning_leg_is_passed_over()
     assert unmatched == {"BTC-USDT": near(10)} and after[1] is accounts[1]
 
 
+def test_an_account_is_no_counterparty_of_its_own():
+    account = Account(replace(FLAT, hedge_mode=True), USDT=1_000).mark(BTC=100)
+    account = account.trade(LINEAR, 10, 100, isolated=200, leg="long").trade(LINEAR, -10, 100, leg="short")
+    (after,), _, unmatched = liquidate_all(marked([account], BTC=75), fund=0)
+    assert unmatched == {"BTC-USDT": near(10)} and [p.quantity for _, p in after.find("BTC-USDT")] == [-10]
+
+
 def test_what_was_closed_in_an_account_is_not_undone_by_its_own_liquidation():
     winner = cross(-10).trade(OTHER, 10, 100, isolated=110)  # its long of ETH is at its line
     accounts = marked([cross(10, 200), winner], BTC=75, ETH=95)
@@ -347,7 +354,7 @@ def test_accounts_are_a_sequence_of_accounts(given):
         lambda: queue(given, LINEAR, 1),
         lambda: deleveraged(given, LINEAR, 1, 98),
     ):
-        refused(TypeError, ["accounts must be a sequence of Account", "not "], action)
+        refused(TypeError, ["accounts must be a list of Account", "not "], action)
 
 
 def test_nothing_to_do():

@@ -64,6 +64,12 @@ def test_an_order_that_is_split_by_hand():
     assert sold(Market({}, 0.1), of, of.positions[0], [5, 5]) == [near(90), near(90)]
 
 
+def test_an_order_that_is_worth_nothing_to_rounding_has_a_price():
+    of = pool((LINEAR, 10, 100))
+    market = Market({"BTC": 5e-324}, IMPACTS["saturating"], {("BTC", 1): 500.0})
+    assert 0 <= market.fill(of, of.positions[0], 0.1) <= 5e-324
+
+
 def test_one_index_and_side_is_one_book():
     of = pool((LINEAR, 10, 100), (LINEAR, -10, 100), (ETHER, 10, 100))
     long, short, other = of.positions

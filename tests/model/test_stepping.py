@@ -95,12 +95,23 @@ def test_funding_draws_on_the_same_fund():
     assert after.events[-2].shortfall == near(missing - 10)
 
 
+def test_what_funding_drew_is_gone_at_the_next_step():
+    *_, after = steps(two(), {LINEAR: [0.05, 0]}, {"BTC": [90, 90], "ETH": [100, 76]}, last={"BTC": [72, 72]}, fund=10)
+    assert [e.shortfall for e in after.events if e.kind == QUEUE] == [near(280 - 155 - 10), near(40)]
+
+
+def test_a_price_may_be_of_what_is_marked_and_not_open():
+    start = Account(two().venue, USDT=1_000).mark(BTC=100, ETH=100).trade(LINEAR, 10, 100)
+    (after,) = steps(start, prices={"ETH": [90]})
+    assert after.marks["ETH"] == 90
+
+
 def test_what_was_closed_pays_no_more_and_its_prices_are_passed_over():
     prices = {"BTC-USDT": [88, 95, 95], "BTC": [100, 100, 100], "ETH": [100, 100, 88]}
     found = list(steps(two(), {LINEAR: [0.001] * 3}, prices, last={"BTC-USDT": [88, 1, 1]}))
-    # where a last price is stated, fills are written down, also at the mark of ETH
-    assert [k for k, _ in new(two(), found[-1])] == [CLOSE, ALL, CLOSE, ALL]
-    assert "BTC-USDT" not in found[0].marks and found[-1].events[-2].price == 88
+    # where a last price is stated, fills are written down; that of BTC is passed over once it is closed
+    assert [k for k, _ in new(two(), found[-1])] == [CLOSE, ALL, ALL]
+    assert "BTC-USDT" not in found[0].marks and found[-1].events[-1].price == 88
 
 
 @STEADY

@@ -9,6 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Perpetual, Spot, Tiers, Venue, venues
+from marginlab.model.deleveraging import liquidate_all
 from marginlab.model.process import Liquidation
 from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
 from marginlab.model.waterfall import bankruptcy_prices, liquidate
@@ -711,8 +712,10 @@ def test_the_fund_pays_no_more_than_it_has_where_a_share_leaves_no_price():
     assert total(steps(account, liquidate(account, fund=100)), FUND) >= -100 - 1e-9
 
 
-def test_what_a_haircut_kept_out_is_returned_by_a_takeover_too():
-    venue = replace(flat(takeover=1.0), account_mode="multi-currency", assets={"BTC": Asset(0.2), "USD": Asset()})
+@pytest.mark.parametrize("fee", [0.0, 0.01])  # in a takeover there is none
+def test_what_a_haircut_kept_out_is_returned_by_a_takeover_too(fee):
+    venue = replace(flat(takeover=1.0, fund_fee=fee), account_mode="multi-currency",
+                    assets={"BTC": Asset(0.2), "USD": Asset()})  # fmt: skip
     account = Account(venue, BTC=1).mark(BTC=50_000).trade(INVERSE, 1_000, 50_000).mark(BTC=39_000)
     assert liquidate(account).balances() == {"USD": near(7_800)}
 
@@ -721,7 +724,22 @@ def test_a_pool_that_its_fills_leave_solvent_deleverages_nobody():
     venue = flat(fund_fee=0.05)  # 20 there at the marks; ETH is filled 1.5 lower: 5 are there, before fees
     account = Account(venue, USDT=220).mark(BTC=100, ETH=100).trade(LINEAR, 10, 100).trade(ETHER, 10, 100)
     account = account.mark(BTC=90, ETH=90)
-    assert QUEUE not in kinds(account, liquidate(account, last={"ETH": 88.5}, fund=0))
+    found = steps(account, liquidate(account, last={"ETH": 88.5}, fund=0))
+    assert [(step.kind, step.fees) for step in found] == [(CLOSE, near(5)), (CLOSE, 0), (ALL, 0)]  # not 10 and then -5
+    assert found[-1].shortfall == 0 and total(found, FUND) == near(5)
+
+
+def test_fees_in_coins_take_no_more_than_is_left_once_all_is_closed():
+    venue = replace(flat(fund_fee=0.05), account_mode="multi-currency", assets={"*": Asset()})
+    account = Account(venue, USDT=2_150).mark(BTC=50_000, ETH=2_000, SOL=100, USDT=1)
+    account = account.trade(INVERSE, 100, 50_000).trade(ETHER, 1, 2_000).trade(SOL, 9, 100).mark(ETH=1_000)
+    # 1,150 for 1,000, 100 and 90; SOL loses 810 at 10: of the 500 and 50 of fees, 340 are there
+    found = steps(account, liquidate(account, last={"SOL": 10}, fund=0))
+    assert [(step.contract, step.fees) for step in found] == [
+        ("BTC-USD", near(340 / 50_000)), ("ETH-USDT", near(0)), ("SOL-USDT", near(0)), ("", 0)
+    ]  # fmt: skip
+    assert found[-1].shortfall == 0 and found[0].flows[FUND] == near(340 / 50_000)
+    assert liquidate_all([account], last={"SOL": 10}, fund=7).fund == {"USD": near(347)}
 
 
 @settings(STEADY, max_examples=120)

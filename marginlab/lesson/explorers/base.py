@@ -119,7 +119,9 @@ class Explorer:
     def choice(self, name, label, options, tips):
         """Buttons of which one is down."""
         words = widgets.Label(label, layout=widgets.Layout(width="13rem", justify_content="flex-end"))
-        self.controls[name] = widgets.ToggleButtons(options=options, tooltips=tips, style={"button_width": "6rem"})
+        self.controls[name] = widgets.ToggleButtons(
+            options=options, tooltips=tips, style={"button_width": "6rem" if len(options) < 5 else "3rem"}
+        )
         return widgets.HBox([words, self.controls[name]])
 
     def state(self):

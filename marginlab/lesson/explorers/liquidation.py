@@ -45,7 +45,7 @@ class LiquidationSteps(Explorer):
         "fall the price passes more slowly, and the loss beyond the margin is smaller. The fund is all this venue has; "
         "winners have enough to close against. How much is closed first, and who keeps a rest, differs by venue."
     )
-    marked = TRADER
+    marked = None  # all three rows count
     height = "41rem"
 
     def __init__(
@@ -76,7 +76,10 @@ class LiquidationSteps(Explorer):
         return [
             self.slider("size", f"Size ({unit})", step, self.largest, step, "Worth of the position when it was bought"),
             self.choice(
-                "closing", "Closed", [WHOLE, TIERS], ["All of it at once", "Down by one tier, then looked at again"]
+                "closing",
+                "Closed",
+                {WHOLE: WHOLE, TIERS: TIERS},
+                ["All of it at once", "Down by one tier, then looked at again"],
             ),
             self.slider("gap", "Gap below the line (%)", 0, 20, 0.25, "How far the next price is below the line"),
             self.slider("fund", f"Insurance fund ({unit})", 0, self.largest / 10, self.largest / 600, "All it has"),

@@ -69,7 +69,12 @@ class Squeeze(Explorer):
 
     def make_controls(self):
         return [
-            self.slider("shorts", "Shorts (number)", 1, 6, 1, "Altcoins sold short, all of the same size"),
+            self.choice(
+                "shorts",
+                "Shorts (number)",
+                {str(n): n for n in range(1, 7)},
+                [f"{n} of the altcoins sold short, all of the same size" for n in range(1, 7)],
+            ),
             self.slider("size", "Size of each (% of balance)", 25, 300, 5, "Worth of each short at the start"),
             self.slider("allocation", "Isolated: walled off (%)", 10, 100, 5, "Of the balance, in equal parts"),
             self.slider("correlation", "Others rise with it (share)", 0, 1, 0.05, "Of the rise of the first coin"),

@@ -397,7 +397,7 @@ def test_in_a_crowd_nothing_is_lost_and_every_contract_is_accounted_for(accounts
     before = [state(account) for account in accounts]
     after, left, unmatched = liquidate_all(accounts, impact=impact, fund=fund)
     assert [state(account) for account in accounts] == before
-    new = [account.events[len(old.events):] for old, account in zip(accounts, after, strict=True)]
+    new = [account.events[len(old.events) :] for old, account in zip(accounts, after, strict=True)]
     flat = [step for steps in new for step in steps]
     event(" ".join(sorted({step.kind for step in flat})) + (" unmatched" if unmatched else ""))
     for step in flat:

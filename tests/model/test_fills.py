@@ -250,5 +250,5 @@ def test_a_size_found_where_more_would_be_too_much():
     account = Account(Venue("size", tiers={"*": Tiers.flat(0.1)}, liquidation=Liquidation(partial="size")), USDT=1_000)
     account = account.trade(LINEAR, 10, 100, isolated=194.5).mark(BTC=89.5)  # 89.5 for 89.5
     after = account.liquidate(impact=lambda worth: 0.2 * worth / 895)
-    (fill,) = after.events[len(account.events):]
+    (fill,) = after.events[len(account.events) :]
     assert fill.kind == "partial liquidation" and 0 < -fill.quantity < 1e-6 and after[LINEAR].slack() > 0

@@ -813,9 +813,7 @@ def test_rows_of_a_history_as_its_documentation_has_it():
 def test_hours_that_do_not_fit():
     rates = {LINEAR: [0.1] * 3}
     for hours in ([8, 8, -1], -1, [[8, 8, 8]]):
-        refused(
-            ValueError, ["hours must be", "at least 0"], lambda hours=hours: steps(OPEN, rates, hours=hours)
-        )
+        refused(ValueError, ["hours must be", "at least 0"], lambda hours=hours: steps(OPEN, rates, hours=hours))
     refused(ValueError, ["rows of one length", "[2, 3]"], lambda: steps(OPEN, rates, hours=[8, 8]))
 
 

@@ -27,7 +27,7 @@ def account(orders, held=60, **rule):
 
 
 def kinds(before, after):
-    return [step.kind for step in after.events[len(before.events):]]
+    return [step.kind for step in after.events[len(before.events) :]]
 
 
 @pytest.mark.parametrize("orders", [True, False])
@@ -54,7 +54,7 @@ def test_orders_move_the_liquidation_price_and_not_the_bankruptcy_price(orders):
 def test_cancelling_the_orders_saves_the_pool_that_they_alone_put_at_its_line():
     start = account(True).mark(BTC=95)  # 150 for 95 and 60
     after = start.liquidate()
-    (event,) = after.events[len(start.events):]
+    (event,) = after.events[len(start.events) :]
     assert (event.kind, event.pool, event.currency, event.flows) == (CANCEL, "cross USDT", "USDT", {TRADER: 0})
     assert (event.before, event.after) == (150, 150) and "60 USDT" in event.text
     assert after.cross.orders == 0 and after.cross.positions == start.cross.positions
@@ -130,4 +130,4 @@ def test_an_isolated_pool_and_other_currencies_are_as_they_were():
     held = start.place_orders(100, "USDT")
     assert held[LINEAR].slack() == start[LINEAR].slack() and held.cross_in("BTC").orders == 0
     after = held.at(BTC=88)
-    assert [e.kind for e in after.events[len(held.events):]] == [ALL] and after.cross_in("USDT").orders == 100
+    assert [e.kind for e in after.events[len(held.events) :]] == [ALL] and after.cross_in("USDT").orders == 100

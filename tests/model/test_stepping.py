@@ -30,7 +30,7 @@ def two(**rule):
 
 
 def new(before, after):
-    return [(e.kind, e.contract or e.pool) for e in after.events[len(before.events):]]
+    return [(e.kind, e.contract or e.pool) for e in after.events[len(before.events) :]]
 
 
 def test_prices_without_rates():
@@ -129,9 +129,9 @@ def test_a_path_is_its_steps_one_by_one(rows, fund, impact, partial):
         fund = max(0.0, fund + fsum(e.flows.get(FUND, 0) for e in by_hand.events[seen:]))
         assert after.balances()["USDT"] == near(by_hand.balances()["USDT"])
         assert [p.positions for p in after.pools] == [p.positions for p in by_hand.pools]
-        for e in after.events[len(start.events):]:
+        for e in after.events[len(start.events) :]:
             assert fsum(e.flows.values()) == pytest.approx(0, abs=1e-9)
-    flow = fsum(e.flows[TRADER] for e in found[-1].events[len(start.events):])
+    flow = fsum(e.flows[TRADER] for e in found[-1].events[len(start.events) :])
     assert found[-1].balances()["USDT"] == pytest.approx(start.balances()["USDT"] + flow, abs=1e-8)
     assert fund >= 0 and all(p.worth() >= -1e-8 for p in found[-1].pools)
 

@@ -61,8 +61,9 @@ class Prediction(Shown):
 
     def __init__(self, id, question, directions, unit):
         self.id, self.unit = id, unit
+        width = {"button_width": f"{max(9, 2 + max(map(len, directions)) / 2):g}rem"}  # or long words are cut off
         self.direction = widgets.ToggleButtons(
-            options=list(directions), value=None, description="Direction", style=WIDE
+            options=list(directions), value=None, description="Direction", style=WIDE | width
         )
         self.number = widgets.Text(placeholder="a number", **WHOLE, description=f"Number ({unit})", style=WIDE)
         self.confidence = widgets.ToggleButtons(options=self.sure, value=None, description="How sure?", style=WIDE)
@@ -118,7 +119,9 @@ class Prediction(Shown):
             return Note(self.id, "Nothing is committed yet. Go up to <b>Predict</b>, commit, and run this cell again.")
         right = "as you said" if made["direction"] == direction else f"and you said {escape(made['direction'])}"
         off = made["number"] - number
-        way = f"{fmt(abs(off))} {self.unit} too {'high' if off > 0 else 'low'}" if off else "exactly right"
+        near = abs(off) <= 1e-3 * abs(number)  # as it was printed, rounded
+        points = "percentage points" if self.unit == "%" else self.unit
+        way = "right" if near else f"{fmt(abs(off))} {points} too {'high' if off > 0 else 'low'}"
         return Note(
             self.id,
             f"What happens: {escape(direction)}, {right}; {fmt(number)} {self.unit}. Your number was "

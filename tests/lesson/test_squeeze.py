@@ -52,16 +52,22 @@ def teaching():
     return Squeeze()
 
 
+def both_ends(control):
+    """The least and the greatest value of a control: of a slider, or of buttons."""
+    values = list(control.options.values()) if hasattr(control, "options") else (control.min, control.max)
+    return values[0], values[-1]
+
+
 def states(explorer, random_=200):
     """Presets, ends and pairs of ends of every control, and random states."""
     found = list(explorer.presets.values())
-    ends = {name: (c.min, c.max) for name, c in explorer.controls.items()}
+    ends = {name: both_ends(control) for name, control in explorer.controls.items()}
     for start in list(explorer.presets.values())[::3]:
         for one, other in combinations(ends, 2):
             found += [start | {one: a, other: b} for a, b in product(ends[one], ends[other])]
     rng = random.Random(5)
     for _ in range(random_):
-        state = {name: rng.uniform(*ends[name]) for name in ends} | {"shorts": float(rng.randint(1, 6))}
+        state = {name: rng.uniform(*ends[name]) for name in ends} | {"shorts": rng.randint(1, 6)}
         state["correlation"] = rng.choice((0.0, 1.0, state["correlation"]))
         state["pump"] = rng.choice((state["pump"], state["pump"] / 5))
         found.append(state)
@@ -224,7 +230,7 @@ def test_every_control_to_both_ends_by_the_widgets(explorer, kind):
     for name in explorer.presets:
         for key, control in explorer.controls.items():
             explorer.preset(name)
-            for value in (control.max, control.min):
+            for value in both_ends(control)[::-1]:
                 control.value = value
                 assert explorer.error is None, (name, key, value)
                 check(explorer, explorer.reading, explorer.state(), Books(kind, **explorer.state()))
@@ -325,9 +331,10 @@ def test_the_lessons_own_figures():
 
 def test_controls_and_presets():
     explorer = Squeeze()
-    reach = {name: (c.min, c.max, c.step) for name, c in explorer.controls.items()}
+    assert list(explorer.controls["shorts"].options.values()) == list(range(1, 7))
+    reach = {name: (c.min, c.max, c.step) for name, c in explorer.controls.items() if name != "shorts"}
     assert reach == {
-        "shorts": (1, 6, 1), "size": (25, 300, 5), "allocation": (10, 100, 5), "correlation": (0, 1, 0.05),
+        "size": (25, 300, 5), "allocation": (10, 100, 5), "correlation": (0, 1, 0.05),
         "pump": (0, 100, 0.5),
     }  # fmt: skip
     first = {"shorts": 3, "size": 300, "allocation": 80, "correlation": 0, "pump": 30}
@@ -335,10 +342,10 @@ def test_controls_and_presets():
     for name, state in explorer.presets.items():
         rise = re.search(r"\+(\d+) %", name)
         assert not rise or float(rise[1]) == state["pump"]
-        shared = {"all coins": 1, "half": 0.5}
+        shared = {"all coins": 1, "half of it": 0.5}
         assert state["correlation"] == next((share for word, share in shared.items() if word in name), 0)
         assert ("six" in name) == (state["shorts"] == 6) and ("smaller" in name) == (state["size"] == 100)
-        assert ("less leverage" in name) == (state["size"] < 300 and state["allocation"] < 80)
+        assert ("half as large" in name) == (state["size"] < 300 and state["allocation"] < 80)
         assert not explorer.read(**state)["refused"]
 
 

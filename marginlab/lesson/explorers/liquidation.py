@@ -138,11 +138,11 @@ class LiquidationSteps(Explorer):
     def sentence(self, reading):
         fall, unit = 1 - reading["line"] / self.entry, self.perp.settle
         said = f"{amount(reading['size'])} {unit} at {self.leverage:g}x reach their line at {fmt(reading['line'])}, "
-        said += f"after a fall of {fall:.1%}"
+        said += f"after a fall of {100 * fall:.1f} %"
         said += f"; the next price is {fmt(reading['price'])}. " if reading["gap"] else ". "
         share = reading["kept"] / reading["whole"]
         if share:
-            return f"{said}{1 - share:.0%} of the position is closed, and the rest lives on."
+            return f"{said}{100 * (1 - share):.0f} % of the position is closed, and the rest lives on."
         loss = {party: reading["loss"][party] * reading["size"] for party in PARTIES}
         said += "All of it is closed"
         parts = len([event for event in reading["events"] if event.kind == "partial liquidation"])
@@ -162,7 +162,7 @@ class LiquidationSteps(Explorer):
                 "share of the position"]  # fmt: skip
         names = {TRADER: TRADER, FUND: FUND, COUNTERPARTIES: "winners, by auto-deleveraging"}
         rows = [
-            [names[party], amount(loss * reading["size"]), f"{round(loss, 4) + 0.0:.2%}"]
+            [names[party], amount(loss * reading["size"]), f"{round(100 * loss, 2) + 0.0:.2f} %"]
             for party, loss in reading["loss"].items()
         ]
         return head, rows

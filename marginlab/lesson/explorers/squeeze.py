@@ -40,7 +40,7 @@ class Squeeze(Explorer):
         "rise by a fixed share of the first; real ones do not keep to it. The long does not move."
     )
     marked = "difference"
-    height = "40rem"
+    height = "38rem"
 
     def __init__(self, instrument=None, venue=venues.TEACHING, balance=10_000.0):
         first = instrument or Perpetual("APT-USDT", index="APT", settle="USDT", tiers=ALTCOIN)
@@ -63,21 +63,28 @@ class Squeeze(Explorer):
             "all coins, +10 %": start | {"correlation": 1.0, "pump": 10.0},
             "six smaller shorts, half of it shared": start
             | {"shorts": 6, "size": 100.0, "correlation": 0.5, "pump": 25.0},
-            "less leverage, less walled off": start | {"size": 150.0, "allocation": 40.0},
+            "shorts half as large, half walled off": start | {"size": 150.0, "allocation": 40.0},
         }
         super().__init__()
 
     def make_controls(self):
         return [
+            self.slider("size", "Size of each (% of balance)", 25, 300, 5, "Worth of each short at the start"),
             self.choice(
                 "shorts",
                 "Shorts (number)",
                 {str(n): n for n in range(1, 7)},
                 [f"{n} of the altcoins sold short, all of the same size" for n in range(1, 7)],
             ),
-            self.slider("size", "Size of each (% of balance)", 25, 300, 5, "Worth of each short at the start"),
             self.slider("allocation", "Isolated: walled off (%)", 10, 100, 5, "Of the balance, in equal parts"),
-            self.slider("correlation", "Others rise with it (share)", 0, 1, 0.05, "Of the rise of the first coin"),
+            self.slider(
+                "correlation",
+                "Others rise with it (share)",
+                0,
+                1,
+                0.05,
+                "0: they stand still; 1: as far as the first coin",
+            ),
             self.slider("pump", "Rise of the first coin (%)", 0, 100, 0.5, "From the start to now"),
         ]
 

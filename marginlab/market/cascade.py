@@ -42,10 +42,10 @@ def cascade(venue, instrument, quantity, entry, margin, prices, displacement, fu
     -------
     (DataFrame, ndarray)
         A row for each step: the path's `price`, the `last` price and the `mark`, how many were `closed`, the `net`
-        worth closed so far, what traders `lost`, the `surplus` left over and what is `missing` beyond bankruptcy, and
-        of that paid by the `fund` and by `counterparties`, in the settlement currency. And the step at which each
-        position was closed, -1 if it was not. The same input gives the same result; positions are closed together, so
-        their order has no part in it.
+        worth closed so far, what traders `lost` (below zero: a gain), the `surplus` left over and what is `missing`
+        beyond bankruptcy, and of that paid by the `fund` and by `counterparties`, in the settlement currency. And the
+        step at which each position was closed, -1 if it was not. The same input gives the same result; positions are
+        closed together, so their order has no part in it.
 
     TypeError or ValueError for what cannot be meant.
     """

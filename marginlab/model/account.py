@@ -119,9 +119,8 @@ class Account:
     def at(self, **prices):
         """Mark, and let the venue act: `mark` and `liquidate`, filled at these marks, with a fund that pays whatever is
         missing. ValueError for a name that nothing here follows."""
-        known = set(self.marks).union(*(pool.names for pool in self.pools))
         for name in prices:
-            if name not in known:
+            if name not in (known := waterfall.followed(self)):
                 raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
         return waterfall.liquidate(self.mark(**prices) if prices else self)
 
@@ -136,13 +135,14 @@ class Account:
         Parameters
         ----------
         last : mapping of index or symbol to price, optional
-            Last traded prices, at which orders are filled; the marks if absent. The trigger does not look at them.
+            Last traded prices, at which contracts are closed; the marks if absent. The trigger does not look at them,
+            and coins, held or borrowed, are exchanged at their marks.
         impact : float or callable
             How far the average fill of an order is from the last price, as a fraction (0 to below 1) against it: a
             number, or a function of the order's worth in quote currency, such as lambda worth: worth / (worth + 1e7).
         fund : float or mapping of currency to float
-            What the insurance fund has, in the currency of each pool that draws on it: beyond it, winners on the other
-            side are closed at the bankruptcy price. One number is what it has in each currency.
+            What the insurance fund has, in the currency of each pool: beyond it, winners on the other side are closed
+            at the bankruptcy price (where there is none, as of a loan, counterparties pay). One number is for each.
 
         Each step is an `Event`: "orders cancelled", "partial liquidation", "closing", "assignment" (taken over),
         "auto-deleveraging", and at the end of a pool "liquidation"; the flows of each sum to zero. Pools follow in

@@ -41,6 +41,15 @@ def many(accounts):
     found = list(accounts) if isinstance(accounts, list | tuple) else []
     if not found or not all(hasattr(account, "pools") for account in found):
         raise TypeError(f"accounts must be a list of Account, not {accounts!r}")
+    contracts, marks = {}, {}
+    for account in found:
+        for contract in (p.instrument for pool in account.pools for p in pool.positions):
+            same = contracts.setdefault(contract.symbol, contract)
+            if (same.index, same.settle, same.face) != (contract.index, contract.settle, contract.face):
+                raise ValueError(f"accounts must hold the same contract by one name: {contract.symbol!r} differs")
+            name, price = contract.index, account.marks[contract.index]
+            if marks.setdefault(name, price) != price:
+                raise ValueError(f"accounts must be marked alike: {name} is at {marks[name]:,g} and at {price:,g}")
     return found
 
 

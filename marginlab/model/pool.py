@@ -121,9 +121,8 @@ class Pool:
     @cached_property
     def _own(self):
         """(symbol, index) of the contracts that were marked on their own."""
-        return tuple(
-            (p.instrument.symbol, p.instrument.index) for p in self.positions if p.instrument.symbol in self.marks
-        )
+        held = {(p.instrument.symbol, p.instrument.index) for p in self.positions}
+        return tuple(pair for pair in held if pair[0] in self.marks)
 
     def unit(self, currency, at):
         """Value of one unit of a currency in the pool's currency, at prices `at`."""

@@ -37,7 +37,8 @@ def portion(pool, market, stepped):
                 count = restoring(pool, position, market)
             if count < whole:
                 return position, count
-    if rule.scope == "pool" or len(order) < 2:
+    loans = any(h.owed and h.schedule for h in pool.holdings)  # which the rest may still carry
+    if rule.scope == "pool" or not order or (len(order) == 1 and not loans):
         return None, 0.0
     return order[0], abs(order[0].quantity)
 

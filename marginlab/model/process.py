@@ -19,9 +19,9 @@ class Liquidation:
     order : "requirement", "loss" or "notional"
         Which position goes first: the one with the largest maintenance margin, unrealised loss or notional.
     partial : "none", "share", "tiers" or "size"
-        How much of a position is closed at a time: all of it; a `share` of each at first and then the rest
-        (Hyperliquid: a fifth); down by so many `tiers` of its schedule (Gate 1, OKX 2); or just so much that slack
-        comes back (Drift).
+        How much of a position is closed at a time: all of it; a `share` of each and then the rest (Hyperliquid: a
+        fifth), anew whenever the venue looks; down by so many `tiers` of its schedule (Gate 1, OKX 2); or just so much
+        that slack comes back (Drift).
     partial_above : float
         Partial only for positions of more notional than this, in quote currency (Hyperliquid: 100,000); smaller ones
         are closed whole.

@@ -42,7 +42,7 @@ def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, f
         if not account.find(symbol):
             account[symbol]  # says what is open
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
-    known = followed(account).union(*(pool.names for pool in account.pools))
+    known = followed(account)
     for name in prices:
         if name not in known:
             raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
@@ -62,7 +62,7 @@ def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, f
 def _steps(account, rates, prices, hours, last, impact, fund, count):
     fund = purse(fund, [account])
     for n in range(count):
-        follows = set(account.marks).union(*(pool.names for pool in account.pools))  # no longer what was closed
+        follows = followed(account)  # no longer what was closed
         new = {name: float(_at(row, n)) for name, row in prices.items() if n == 0 or name in follows}
         account = account.mark(**new) if new else account
         open_now = followed(account)

@@ -53,18 +53,18 @@ def stated(last, impact, names):
 
 
 def followed(account):
-    """The indices and symbols of what is open, and what was marked."""
-    return set(account.marks) | {
-        n for pool in account.pools for p in pool.positions for n in (p.instrument.index, p.instrument.symbol)
-    }
+    """Every name whose price an account follows: indices, contracts and coins, and what was marked."""
+    return set(account.marks).union(*(pool.names for pool in account.pools))
 
 
 def purse(fund, accounts):
     """What the insurance fund has, by currency: `fund` is one number for every currency, or a mapping, in which what is
-    not named is nothing."""
+    not named is nothing. ValueError if it names no currency of a pool."""
     currencies = {pool.currency for account in accounts for pool in account.pools}
     if not isinstance(fund, Mapping):
         return dict.fromkeys(currencies, _amount("fund", fund))
+    if fund and not currencies & fund.keys():  # most likely a slip
+        raise ValueError(f"fund names {', '.join(map(str, fund))}, but pools are in {', '.join(sorted(currencies))}")
     return dict.fromkeys(currencies, 0.0) | {c: _amount(f"the fund in {c}", amount) for c, amount in fund.items()}
 
 
@@ -119,7 +119,8 @@ def bankruptcy_prices(pool, fills=None, kept=0.0):
     kept : float
         Of what is there, so much is not shared out, in the pool's currency.
 
-    A pool with one position has one such price: `pool.bankruptcy`. With more, what is there, or missing, is shared out
+    All else is valued at its marks. A pool with one position, and coins that its index does not move, has one such
+    price: `pool.bankruptcy`. With more, what is there, or missing, is shared out
     by the venue's rule (`Liquidation.shared_by`). The price is None where a position's share would take it to no price.
 
     Source: dYdX v4 by maintenance margin: -value - (equity) * (its requirement) / (all requirements).

@@ -439,3 +439,13 @@ def test_all_accounts_at_once_without_a_fund(mark, impact, takeover):
     assert all(map(isfinite, usdt(after))) and min(usdt(after)) >= 0
     # 300 on 10 and on 5: the winners of 15 have what the losers had
     assert sum(usdt(after)) == pytest.approx(1_200) or unmatched
+
+
+def test_accounts_that_are_not_of_one_market_are_refused():
+    one, other = cross(10), cross(-10)
+    words = ["accounts must be marked alike", "BTC"]
+    refused(ValueError, words, lambda: liquidate_all([one.mark(BTC=75), other.mark(BTC=76)]), one)
+    small = replace(one.cross.positions[0].instrument, face=0.001)
+    third = Account(one.venue, USDT=1_000).mark(BTC=100).trade(small, -10, 100)
+    words = ["accounts must hold the same contract by one name", small.symbol]
+    refused(ValueError, words, lambda: liquidate_all([one, third]), one)

@@ -64,7 +64,7 @@ def test_a_gap_is_one_step():
 
 
 @pytest.mark.parametrize("fund, shortfalls", [(30, [0, 30]), ({"USDT": 30}, [0, 30]), (60, [0, 0]), (0, [20, 40]),
-                                              (inf, [0, 0]), ({"BTC": 90}, [20, 40])])  # fmt: skip
+                                              (inf, [0, 0]), ({"USDT": 0, "BTC": 90}, [20, 40])])  # fmt: skip
 def test_the_fund_is_for_the_whole_path(fund, shortfalls):
     given = dict(fund) if isinstance(fund, dict) else None
     found = list(steps(two(), prices={"BTC": [78, 78, 78], "ETH": [100, 100, 76]}, fund=fund))  # 20 and then 40 missing

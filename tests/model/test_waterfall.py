@@ -135,6 +135,7 @@ def test_a_contracts_own_mark_triggers_and_fills():
     (ValueError, ["'ETH', which nothing here follows", "BTC, BTC-USDT"], {"last": {"ETH": 1}}),
     (TypeError, ["last must be a mapping", "90"], {"last": 90}),
     (ValueError, ["the fund in USDT", "-1"], {"fund": {"USDT": -1}}),
+    (ValueError, ["fund names usdt", "USDT"], {"fund": {"usdt": 5}}),
     (TypeError, ["the fund in USDT", "'5'"], {"fund": {"USDT": "5"}}), (ValueError, ["fund", "-inf"], {"fund": -inf}),
     (ValueError, ["impact must be a finite number of at least 0", "-0.1"], {"impact": -0.1}),
     (ValueError, ["impact", "nan"], {"impact": nan}), (TypeError, ["impact", "None"], {"impact": None}),
@@ -447,7 +448,7 @@ def test_a_fund_of_zero_without_a_market_either():
 @pytest.mark.parametrize("last", [{}, {"BTC": 78}])
 def test_a_fund_is_a_number_or_a_mapping_of_currencies(last):
     account = LONG.mark(BTC=78)
-    for number, mapping in ((5, {"USDT": 5}), (0, {}), (0, {"BTC": 9}), (inf, {"USDT": inf, "BTC": 0})):
+    for number, mapping in ((5, {"USDT": 5}), (0, {}), (0, {"USDT": 0, "BTC": 9}), (inf, {"USDT": inf, "BTC": 0})):
         one, other = liquidate(account, last, fund=number), liquidate(account, last, fund=mapping)
         assert state(one) == state(other) and total(steps(account, one), FUND) == near(-min(number, 20))
 
@@ -557,7 +558,7 @@ def test_dydx_takes_half_a_percent_of_the_fill_and_no_more_than_there_is(fill, d
 
 @pytest.mark.parametrize("mark, fund, seen", [
     (78, 20, [ALL]), (78, 19.99, [CLOSE, QUEUE, ALL]), (80, 0, [ALL]), (79.99, 0, [QUEUE, ALL]), (88, 0, [ALL]),
-    (78, 1_000, [ALL]), (78, {"BTC": 20}, [QUEUE, ALL]), (78, {"USDT": 20}, [ALL]),
+    (78, 1_000, [ALL]), (78, {"USDT": 0, "BTC": 20}, [QUEUE, ALL]), (78, {"USDT": 20}, [ALL]),
 ])  # fmt: skip
 def test_one_event_says_it_all_just_where_the_fund_has_enough(mark, fund, seen):
     account = LONG.mark(BTC=mark)
@@ -1105,3 +1106,24 @@ def test_a_long_that_lost_everything_costs_its_margin(partial, price):
     end_at = 100 - 0.002 * price / 8 if partial == "share" else 80  # two were sold for almost nothing
     assert (queued.kind, end.kind) == (QUEUE, ALL) and queued.price == near(end_at) and total(found, FUND) == near(0)
     assert total(found, TRADER) == near(-200) and queued.after == near(0)
+
+
+# ----------------------------------------------------------- found by fuzzing, and mended
+
+
+def test_a_long_and_a_short_of_one_contract_may_have_a_mark_of_their_own():
+    account = Account(venues.TEACHING_MULTI, USDT=1e5).mark(BTC=5e4).trade(LINEAR, 8, 5e4, leg="long")
+    account = account.trade(LINEAR, -0.5, 5e4, leg="short").mark(**{"BTC-USDT": 49_000})
+    at = account.cross.slack(BTC=48_000)  # which moves both: 7.5 BTC have lost 2,000 each
+    assert at == near(1e5 - 7.5 * 2_000 - 0.004 * 8.5 * 48_000) and "BTC-USDT" in repr(account)
+
+
+def test_position_by_position_the_last_one_may_save_a_loan():
+    rule = Liquidation(scope="position")
+    venue = replace(venues.TEACHING_MULTI, liquidation=rule, tiers={"*": Tiers.flat(0.05, leverage=10)})
+    account = Account(venue, USDT=3e4).mark(BTC=5e4, ETH=2_500).trade(Spot("ETH/USDT"), 16, 2_500, borrow="USDT")
+    account = account.trade(LINEAR, 2, 5e4).mark(BTC=39_010)
+    assert account.cross.slack() < 0
+    after = liquidate(account)
+    assert kinds(account, after) == [PART] and after.cross.slack() > 0 and not after.cross.positions
+    assert after.cross.collateral == {"USDT": near(3e4 - 4e4 - 2 * 10_990), "ETH": 16}

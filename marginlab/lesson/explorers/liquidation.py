@@ -207,7 +207,9 @@ class LiquidationSteps(Explorer):
     def draw(self, layers, reading):
         drawn, account, size = layers.drawn, reading["account"], reading["size"]
         drawn["size"].set_data([size / self.scale()[0]], [100 * (1 - reading["line"] / self.entry)])
-        gaps = np.union1d(np.linspace(0, 20, 41), [reading["gap"]])
+        spent = reading["bankruptcy"] - reading["fund"] / (reading["whole"] * self.perp.face)
+        corners = [100 * (1 - price / reading["line"]) for price in (reading["bankruptcy"], spent)]
+        gaps = np.union1d(np.linspace(0, 20, 17), np.clip([*corners, reading["gap"]], 0, 20))
         rows = [self.losses(account, self.after(account, reading["line"], gap, reading["fund"]), size) for gap in gaps]
         for party in PARTIES:
             drawn[party].set_data(gaps, [100 * row[party] for row in rows])

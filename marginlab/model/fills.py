@@ -41,9 +41,7 @@ class Market(NamedTuple):
         part = impact_of(self.impact, before + worth)
         if before and worth and callable(self.impact):
             part = part + (part - impact_of(self.impact, before)) * before / worth
-            part = min(
-                max(0.0, part), 1 - 1e-9
-            )  # the last part of an order may cost more than its average, but not all
+            part = min(max(0.0, part), 1 - 1e-9)  # the last of an order may cost more than its average, but not all
         return last * (1 - key[1] * part)
 
     def order(self, pool, position, count):

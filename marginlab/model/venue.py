@@ -37,7 +37,8 @@ class Venue:
         Where a partial close of an isolated position sends the profit and the margin set free.
     surplus_to : "trader" or "insurance fund"
         Who keeps what is left of a liquidated pool. The fund by default; the whole surplus goes there at
-        BitMEX, KuCoin and Bybit (isolated), for other venues it is our assumption.
+        BitMEX, KuCoin and Bybit (isolated). At Hyperliquid, dYdX and Drift it is the trader's. For other venues the
+        fund is our assumption.
     shortfall_to : "insurance fund" or "counterparties"
         Who pays what is missing.
     liquidation : Liquidation

@@ -35,9 +35,10 @@ class Squeeze(Explorer):
     title = "One coin is squeezed: a pool for each position, or one?"
     limits = (
         "Left out: fees, funding, market impact, gaps and partial liquidation: the price rises evenly, and a pool is "
-        "closed whole at its line; what is left there goes to the fund. Fees bring the ends nearer; impact and gaps "
-        "cost the fund more, not the trader; partial liquidation can save a part of the cross pool. The other coins "
-        "rise by a fixed share of the first; real ones do not keep to it. The long does not move."
+        "closed whole at its line; what is left there goes to the fund. Fees bring the ends nearer, and so does "
+        "funding, which shorts often pay in a squeeze; impact and gaps cost the fund more, not the trader; partial "
+        "liquidation can save a part of the cross pool. The other coins rise by a fixed share of the first; real ones "
+        "do not keep to it. The long does not move."
     )
     marked = "difference"
     height = "38rem"

@@ -18,7 +18,7 @@ def cascade(venue, instrument, quantity, entry, margin, prices, displacement, fu
     between the last price before and after their own impact; that moves the price on; and so it goes until it stops.
     What is left of a margin goes to the fund, or to the trader where the venue says so; then what is missing is paid by
     the fund, and when that is empty by those whose winning positions are closed at the bankruptcy price (ADL). The
-    push never fades here, and nobody trades against it, so that it goes further than in a market that recovers.
+    push never fades here: at the same curve it goes further than in a market that recovers.
 
     Parameters
     ----------

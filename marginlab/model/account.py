@@ -119,9 +119,7 @@ class Account:
     def at(self, **prices):
         """Mark, and let the venue act: `mark` and `liquidate`, filled at these marks, with a fund that pays whatever is
         missing. ValueError for a name that nothing here follows."""
-        for name in prices:
-            if name not in (known := waterfall.followed(self)):
-                raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
+        waterfall.check_followed(self, prices)
         return waterfall.liquidate(self.mark(**prices) if prices else self)
 
     def liquidate(self, last=None, impact=0.0, fund=inf):

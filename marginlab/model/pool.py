@@ -29,7 +29,8 @@ class Pool:
         Signed: a debt is a negative amount. What the venue's `assets` say of a currency holds for all but the pool's
         own, which counts in full unless the account is a multi-currency one.
     positions : sequence of Position
-    venue : Venue, whose rules and schedules hold.
+    venue : Venue
+        Whose rules and schedules hold.
     marks : mapping of name to price
         Quote currency for one coin, by index ("BTC"); a contract's own mark, by symbol, overrides its index. A
         contract that was never marked stands at its entry price.

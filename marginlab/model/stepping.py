@@ -7,7 +7,7 @@ import numpy as np
 
 from . import checks, funding
 from .fills import Market
-from .waterfall import acted, followed, purse, stated
+from .waterfall import acted, check_followed, followed, purse, stated
 
 
 def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, fund=inf):
@@ -42,10 +42,7 @@ def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, f
         if not account.find(symbol):
             account[symbol]  # says what is open
             raise TypeError(f"rates must be of a Perpetual: there is no funding on {symbol!r}")
-    known = followed(account)
-    for name in prices:
-        if name not in known:
-            raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
+    check_followed(account, prices)
     stated({name: float(_at(row, 0)) for name, row in last.items() if np.size(row)}, impact, followed(account))
     purse(fund, [account])
     hours = (account.venue.funding.interval if rates else 0.0) if hours is None else hours

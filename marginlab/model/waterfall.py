@@ -57,6 +57,14 @@ def followed(account):
     return set(account.marks).union(*(pool.names for pool in account.pools))
 
 
+def check_followed(account, names):
+    """ValueError for a name whose price an account does not follow."""
+    known = followed(account)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"nothing here follows {name!r}: use {', '.join(sorted(known))}")
+
+
 def purse(fund, accounts):
     """What the insurance fund has, by currency: `fund` is one number for every currency, or a mapping, in which what is
     not named is nothing. ValueError if it names no currency of a pool."""
@@ -112,7 +120,8 @@ def liquidated(account, pool, market, fund):
 
 
 def bankruptcy_prices(pool, fills=None, kept=0.0):
-    """For each position, by label, the price at which its pool would just be at zero if all were closed there.
+    """For each position, by label, the price (quote currency) at which its pool would just be at zero if all were
+    closed there.
 
     fills : mapping of label to price, optional
         Prices from which to count; the marks if absent.
@@ -120,8 +129,8 @@ def bankruptcy_prices(pool, fills=None, kept=0.0):
         Of what is there, so much is not shared out, in the pool's currency.
 
     All else is valued at its marks. A pool with one position, and coins that its index does not move, has one such
-    price: `pool.bankruptcy`. With more, what is there, or missing, is shared out
-    by the venue's rule (`Liquidation.shared_by`). The price is None where a position's share would take it to no price.
+    price: `pool.bankruptcy`. With more, what is missing is shared out by the venue's rule (`Liquidation.shared_by`),
+    and what is there by maintenance margin. The price is None where a share would take a position to no price.
 
     Source: dYdX v4 by maintenance margin: -value - (equity) * (its requirement) / (all requirements).
     """

@@ -37,6 +37,27 @@ class Term(NamedTuple):
         """Notional (>= 0) at prices `at`, in the settlement currency."""
         return abs(self.size * self.position.instrument.level(self.price(at)))
 
+    @property
+    def lines(self):
+        """PnL less requirement as straight lines in the level (see `Perpetual.level`), one for each tier: pairs of slope
+        and constant, of whose values the least holds, because maintenance rates rise. ValueError if they grow with size.
+        """
+        schedule, n = self.position.instrument.tiers, abs(self.position.quantity)
+        if self.frozen is not None:
+            tiers = [(0.0, schedule.maintenance(self.frozen, n))]
+        elif schedule.basis == "quantity":
+            tiers = [(schedule.rate(n), 0.0)]
+        elif schedule.growth:
+            raise ValueError(f"{self.symbol} has a margin rate that grows with its worth: no straight lines")
+        else:
+            tiers = [(rate, -amount) for rate, amount in zip(schedule.rates, schedule.amounts, strict=True)]
+        notional = -abs(self.size) if self.inverse else abs(self.size)  # for each unit of level
+        return tuple(
+            (self.size - (self.share * rate + self.fee) * notional,
+             -self.size * self.start - self.share * amount - self.held)
+            for rate, amount in tiers
+        )  # fmt: skip
+
 
 def term(pool, p):
     """The `Term` of one position in a pool."""

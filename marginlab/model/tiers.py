@@ -118,8 +118,13 @@ class Tiers:
         if type(notional) is float:  # by far the most frequent case, and numpy is slow on single numbers
             tier = bisect_right(self.floors, notional) - 1
             return (self.rates[tier] + self.growth * notional) * notional - self.amounts[tier]
-        tier = np.searchsorted(self._arrays[0], notional, side="right") - 1
-        return (self._arrays[1][tier] + self.growth * notional) * notional - self._arrays[2][tier]
+        if not np.size(notional):
+            return np.zeros(np.shape(notional))
+        first, last = self.tier(float(np.min(notional))), self.tier(float(np.max(notional)))
+        margin = self.rates[first] * notional - self.amounts[first]
+        for n in range(first + 1, last + 1):  # rates rise: the line that holds is the highest
+            margin = np.maximum(margin, self.rates[n] * notional - self.amounts[n])
+        return margin + self.growth * notional**2 if self.growth else margin
 
     def rate(self, quantity):
         """Effective maintenance rate of so many contracts (> 0): for basis "quantity"; float or array."""

@@ -1,0 +1,359 @@
+"""Which margin carries a book through many paths: every margin, in both modes, from one pass."""
+
+from collections.abc import Mapping
+from concurrent.futures import as_completed
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..model import checks
+from ..model.instruments import Position
+from ..model.pool import Pool
+from ..model.venue import Venue
+from .paths import Paths
+from .troughs import Book, troughs, why_no_loss, why_not
+
+
+def survival(
+    venue, book, paths, rates=None, together=None, margin=None, horizons=1, executor=None, chunk=16_384, skip=()
+):
+    """What a book of positions needs on each of many paths, with a pool for each position and with one for all.
+
+        survival(venues.TEACHING, [Position(perp, 1, 50_000)], Brownian({"BTC": 50_000}, ...))
+
+    The slack of a pool is its margin plus pnl - funding - requirement. The least of that sum on a path is the pool's
+    *trough*, and the margin is not in it: a pool is liquidated on a path if its margin is at most -trough. So one pass
+    answers for every margin (see `Survival`), as long as
+
+    - the requirement does not depend on leverage or margin (not at HTX, and not with a fee at the bankruptcy price);
+    - funding is paid by the pool itself;
+    - sizes stay as they are: nothing is added, taken out or closed before the pool is liquidated;
+    - the margin is one currency, with one haircut for every amount.
+
+    That is checked, and refused with the reason; then `outcomes` steps through the paths for one margin.
+
+    Parameters
+    ----------
+    venue : Venue
+    book : sequence of Position
+    paths : Paths
+        With the index of every position, and the margin's currency if it has a price.
+    rates : mapping of instrument or symbol to float or array of shape (steps,), optional
+        Funding rate paid after each step, 0 where nothing is due; one number is paid after every step. The venue looks
+        before and after a payment.
+    together : sequence of str, optional
+        Labels of the positions in the shared pool, such as "long BTC-USDT"; all of them if absent.
+    margin : str, optional
+        Currency of the margin in the shared pool of a multi-currency account.
+    horizons : int or sequence of int
+        Steps up to which troughs are kept: so many, equally spaced, or the steps themselves. The last is always one.
+    executor : concurrent.futures.Executor, optional
+        Where the work is done: a ProcessPoolExecutor, `Client.get_executor()` of Dask. The answer is the same to the
+        bit; absent, it is done here.
+    chunk : int
+        Paths for each task, in whole blocks (see `Paths`). It has no part in the answer; what is held of the paths
+        themselves is a few slabs of a block, whatever it is.
+    skip : sequence of int
+        Numbers of paths that are known already; see `Survival.joined`.
+
+    Interrupted (Ctrl-C), it returns what is complete, with a line that says how many paths these are.
+
+    Returns a `Survival`. TypeError or ValueError for what cannot be meant, or where a condition fails.
+    """
+    book = (book,) if isinstance(book, Position) else tuple(book)
+    if not book or not all(isinstance(p, Position) for p in book):
+        raise TypeError(f"book must be a sequence of Position values, at least one, not {book!r}")
+    asked, names = _book(venue, book, paths, rows(rates or {}, book, paths), together, margin, horizons)
+    return survive(asked, names, executor, chunk, skip)
+
+
+def survive(book, names, executor=None, chunk=16_384, skip=()):
+    """The `Survival` of a `Book`; `names` maps the names of pools to their numbers in it."""
+    width, skip = book.paths.width, np.unique(np.asarray(skip, dtype=int))
+    every = np.setdiff1d(np.arange(book.paths.count), skip, assume_unique=True)
+    if not len(every):
+        raise ValueError(f"skip must leave some of the {book.paths.count} paths")
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        raise ValueError(f"chunk must be a whole number of at least 1, not {chunk!r}")
+    blocks, size = np.unique(every // width), max(1, chunk // width)
+    tasks = [(book, blocks[n : n + size]) for n in range(0, len(blocks), size)]
+    shape = len(book.pools), len(book.horizons), len(every)
+    kept, done = (np.empty(shape), np.empty(shape, np.int32), np.empty(shape[::2])), np.zeros(len(every), dtype=bool)
+    try:
+        for block, found in _found(tasks, executor, len(every), width):
+            here = slice(*np.searchsorted(every, (block * width, (block + 1) * width)))
+            for rows, new in zip(kept, found, strict=True):
+                rows[..., here] = new[..., every[here] - block * width]
+            done[here] = True
+    except KeyboardInterrupt:
+        if not done.any():
+            raise
+        print(f"Interrupted: this is the answer of {done.sum():,} of {len(every):,} paths.")
+    if not done.all():
+        every, kept = every[done], [rows[..., done] for rows in kept]
+    pools, currency = ({name: what[k] for name, k in names.items()} for what in (book.pools, book.margins))
+    return Survival(pools, currency, book.horizons, every, *({n: rows[k] for n, k in names.items()} for rows in kept))
+
+
+def _work(task):
+    """Troughs of the blocks of a task: what a worker does."""
+    book, blocks = task
+    return [(int(block), troughs(book, int(block))) for block in blocks]
+
+
+def _found(tasks, executor, room, width):
+    """(block, its troughs) as they come, with a bar that shows how far it is."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=room, desc="survival", unit="path", leave=False, delay=2) as bar:
+        waiting = [] if executor is None else [executor.submit(_work, task) for task in tasks]
+        try:
+            for found in map(_work, tasks) if executor is None else (f.result() for f in as_completed(waiting)):
+                for pair in found:
+                    yield pair
+                    bar.update(min(width, room - bar.n))
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _book(venue, book, paths, rates, together, margin, horizons):
+    """(`Book`, {name of a pool: its number}), checked."""
+    if not isinstance(venue, Venue) or not isinstance(paths, Paths):
+        raise TypeError(f"venue must be a Venue and paths must be Paths, not {venue!r} and {paths!r}")
+    labels = [p.label for p in book]
+    if len(set(labels)) < len(book):
+        raise ValueError(f"book must hold each side of a contract once, not {', '.join(labels)}")
+    together = labels if together is None else list(together)
+    if unknown := set(together) - set(labels):
+        raise ValueError(f"together must name positions of the book, {', '.join(labels)}: not {', '.join(unknown)}")
+    pools = [(Pool(p.instrument.settle, {}, [p], venue, {}, p.label, True), p.instrument.settle) for p in book]
+    shared = [p for p in book if p.label in together]
+    if venue.account_mode == "multi-currency":
+        if shared and margin is None:
+            raise ValueError("margin must name the currency in which a multi-currency account holds it, such as 'BTC'")
+        pools += [(Pool("USD", {margin: 0.0}, shared, venue, {}, "cross"), margin)] if shared else []
+    elif margin is not None:
+        raise ValueError(f"margin={margin!r}: at {venue.name} a pool is in its contracts' settlement currency")
+    else:
+        for settle in dict.fromkeys(p.instrument.settle for p in shared):
+            members = [p for p in shared if p.instrument.settle == settle]
+            pools.append((Pool(settle, {}, members, venue, {}, f"cross {settle}"), settle))
+    kept, names = {}, {}
+    for pool, currency in pools:  # one position alone is the same pool in both modes
+        check_prices(pool, currency, paths)
+        if reason := why_not(pool, currency, rates):
+            raise ValueError(f"the trough of {pool.name!r} would not hold for every margin: {reason}; see outcomes()")
+        key = (pool.positions, currency, pool.own_in_full)
+        names[pool.name] = kept.setdefault(key, (len(kept), pool, currency))[0]
+    _, unique, currencies = zip(*kept.values(), strict=True)
+    return Book(unique, currencies, rates, paths, _horizons(horizons, paths.steps)), names
+
+
+def check_prices(pool, currency, paths):
+    """ValueError if a pool follows a price of which there are no paths."""
+    needs = {currency, *(p.instrument.index for p in pool.positions), *(p.instrument.settle for p in pool.positions)}
+    if unknown := sorted(needs - paths.start.keys() - set(pool.venue.quotes)):
+        raise ValueError(
+            f"paths must have a price of {', '.join(unknown)}, for {pool.name!r}: they are of {', '.join(paths.start)}"
+        )
+
+
+def rows(rates, book, paths):
+    """A row of funding rates, one for each step, for each contract that pays any; checked."""
+    if not isinstance(rates, Mapping):
+        raise TypeError(f"rates must be a mapping, such as {{'BTC-USDT': 0.0001}}, not {rates!r}")
+    made, symbols = {}, {p.instrument.symbol for p in book}
+    for name, row in rates.items():
+        symbol = getattr(name, "symbol", name)
+        if symbol not in symbols:
+            raise ValueError(f"rates must be of the book, {', '.join(sorted(symbols))}: not {symbol!r}")
+        row = np.asarray(checks.finite(f"the rates of {symbol}", getattr(row, "to_numpy", lambda: row)()), dtype=float)
+        if row.shape not in ((), (paths.steps,)):
+            raise ValueError(f"the rates of {symbol} must be one number or {paths.steps}, not of shape {row.shape}")
+        if row.any():
+            made[symbol] = np.broadcast_to(row, paths.steps)
+    return made
+
+
+def _horizons(horizons, steps):
+    if np.ndim(horizons) == 0:
+        count = checks.number("horizons", horizons, least=1, most=steps)
+        horizons = np.ceil(np.arange(1, count + 1) * steps / count)
+    horizons = np.asarray(horizons)
+    found = sorted({*(int(h) for h in horizons), steps})
+    if found[0] < 1 or found[-1] > steps or np.any(horizons % 1):
+        raise ValueError(f"horizons must be steps from 1 to {steps}, not {horizons}")
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Survival:
+    """What a book needs on each path, for every margin. Made by `survival`.
+
+    A *split* says which pools hold the book: the name of one ("cross USDT"), or a mapping of pools to their shares of
+    the capital, {"long BTC-USDT": 0.5, "short ETH-USDT": 0.3}; what the shares leave is idle, in no pool. `isolated`
+    and `shared` are such splits. Capital is in the currency of the margin.
+
+    Attributes
+    ----------
+    pools : mapping of name to Pool
+        Without collateral; of each position alone, under its label, and the shared ones.
+    currency : mapping of name to str
+        In which the margin of each is held.
+    horizons : tuple of int
+    number : ndarray of shape (paths,)
+        Which paths these are.
+    trough, when : mapping of name to ndarray of shape (horizons, paths)
+        The least of pnl - funding - requirement up to each horizon, and the step at which it was first reached.
+    gain : mapping of name to ndarray of shape (paths,)
+        pnl - funding at the last step, if the pool lives to see it.
+    """
+
+    pools: Mapping
+    currency: Mapping
+    horizons: tuple
+    number: np.ndarray
+    trough: Mapping
+    when: Mapping
+    gain: Mapping
+    _unknown: Mapping = field(init=False)
+
+    def __post_init__(self):
+        unknown = {name: why_no_loss(pool, self.currency[name]) for name, pool in self.pools.items()}
+        object.__setattr__(self, "_unknown", unknown)
+
+    @property
+    def isolated(self):
+        """The split with a pool for each position, in proportion to its notional: one leverage for all. ValueError if
+        they are in several currencies."""
+        sizes = {name: abs(pool.positions[0].notional(pool.positions[0].entry)) for name, pool in self._single.items()}
+        return {name: size / sum(sizes.values()) for name, size in self._one_currency(sizes).items()}
+
+    @property
+    def shared(self):
+        """The name of the shared pool; ValueError unless there is exactly one."""
+        names = [name for name, pool in self.pools.items() if not pool.isolated or name not in self._single]
+        if len(names) != 1:
+            raise ValueError(f"there must be one shared pool, not {len(names)}: {', '.join(names) or 'none'}")
+        return names[0]
+
+    @property
+    def _single(self):
+        return {name: pool for name, pool in self.pools.items() if name == pool.positions[0].label}
+
+    def needed(self, split, horizon=None):
+        """On each path, the capital at which a pool of the split is just liquidated: more of it, and none is. An array
+        of shape (paths,); up to a horizon, the last if None."""
+        at = len(self.horizons) - 1 if horizon is None else self._horizon(horizon)
+        return np.max([-self.trough[name][at] / share for name, share in self._split(split).items()], axis=0)
+
+    def survived(self, capital, split, horizon=None):
+        """Share of the paths on which no pool of the split is liquidated, for a capital or an array of them.
+
+        It is the searchsorted of the capital in the sorted `needed`. Its standard error is that of a share:
+        sqrt(share * (1 - share) / paths).
+        """
+        needed = np.sort(self.needed(split, horizon))
+        capital = checks.positive("capital", capital)
+        share = np.searchsorted(needed, np.asarray(capital) * (1 - ROUNDING), side="left") / len(needed)
+        return share if np.ndim(share) else float(share)
+
+    def capital_for(self, share, split, horizon=None):
+        """The capital above which at least this share of the paths (0 to 1) is survived, for a share or an array."""
+        share, needed = checks.finite("share", share), np.sort(self.needed(split, horizon))
+        if np.min(share) <= 0 or np.max(share) > 1:
+            raise ValueError(f"share must be above 0 and at most 1, not {share!r}")
+        found = needed[np.ceil(np.asarray(share) * len(needed) - 1e-9).astype(int) - 1]
+        return found if np.ndim(found) else float(found)
+
+    def liquidated_by(self, capital, split):
+        """On each path, the horizon by which the first pool of the split is liquidated, -1 if none is. With every step
+        a horizon it is the step itself."""
+        capital = checks.number("capital", capital, above=0)
+        gone = [-self.trough[n] / share >= capital * (1 - ROUNDING) for n, share in self._split(split).items()]
+        gone = np.any(gone, axis=0)
+        return np.where(gone[-1], np.array(self.horizons)[gone.argmax(axis=0)], -1)
+
+    def worth(self, capital, split):
+        """What the capital has become at the last step on each path: what is idle, and of every pool that lives its
+        margin and gain. Of a liquidated pool nothing is left. ValueError where the venue would leave something."""
+        capital, split = checks.number("capital", capital, above=0), self._split(split)
+        total = np.full(len(self.number), capital * (1 - sum(split.values())))
+        for name, share in split.items():
+            if self._unknown[name]:
+                raise ValueError(
+                    f"a trough does not say what of {name!r} is lost: {self._unknown[name]}; see outcomes()"
+                )
+            alive = -self.trough[name][-1] < share * capital * (1 - ROUNDING)
+            total += np.where(alive, share * capital + self.gain[name], 0.0)
+        return total
+
+    def summary(self, capital, splits, worst=0.05):
+        """Splits side by side, as a DataFrame: a row for each of a mapping of words to splits.
+
+        `liquidated`: share of the paths on which a pool was, and its standard `error`; `at risk`: capital in pools;
+        `idle`: the rest; `worst loss`, the mean of the worst 5 % (or another share `worst`) of the losses, and the
+        share of paths on which `all` of the capital is lost.
+        """
+        import pandas as pd
+
+        rows, paths = {}, len(self.number)
+        checks.number("worst", worst, above=0, most=1)
+        for words, split in splits.items():
+            lost, gone = capital - self.worth(capital, split), 1 - self.survived(capital, split)
+            tail = np.sort(lost)[-max(1, round(worst * paths)) :]
+            risked = capital * sum(self._split(split).values())
+            rows[words] = {
+                "liquidated": gone, "error": np.sqrt(gone * (1 - gone) / paths), "worst loss": lost.max(),
+                f"mean of worst {worst:.3g}": tail.mean(), "all lost": np.mean(lost >= capital * (1 - ROUNDING)),
+                "at risk": risked, "idle": capital - risked,
+            }  # fmt: skip
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def joined(self, other):
+        """The answers of two runs on different paths of one kind as one; ValueError if they do not fit.
+
+        more = survival(..., skip=part.number)
+        part.joined(more)
+        """
+        if self.horizons != other.horizons or self.pools.keys() != other.pools.keys():
+            raise ValueError("other must have the same pools and horizons")
+        number = np.r_[self.number, other.number]
+        order = np.argsort(number)
+        if len(np.unique(number)) < len(number):
+            raise ValueError("other must be of other paths: some are in both")
+        made = [
+            {n: np.concatenate([mine[n], yours[n]], axis=-1)[..., order] for n in self.pools}
+            for mine, yours in ((self.trough, other.trough), (self.when, other.when), (self.gain, other.gain))
+        ]
+        return Survival(self.pools, self.currency, self.horizons, number[order], *made)
+
+    def _split(self, split):
+        """{name of a pool: share of the capital}, checked."""
+        split = {split: 1.0} if isinstance(split, str) else split
+        if not isinstance(split, Mapping) or not split:
+            raise TypeError(f"split must be the name of a pool, or a mapping of names to shares, not {split!r}")
+        if unknown := split.keys() - self.pools.keys():
+            raise ValueError(f"split must be of {', '.join(self.pools)}: not {', '.join(map(str, unknown))}")
+        split = {name: checks.number(f"the share of {name}", share, above=0) for name, share in split.items()}
+        if sum(split.values()) > 1 + 1e-9:
+            raise ValueError(f"split must have shares of at most 1 together, not {sum(split.values()):g}")
+        return self._one_currency(split)
+
+    def _one_currency(self, split):
+        if len({self.currency[name] for name in split}) > 1:
+            raise ValueError(f"the pools {', '.join(split)} hold margin in different currencies: ask for each")
+        return split
+
+    def _horizon(self, horizon):
+        if horizon not in self.horizons:
+            raise ValueError(f"horizon must be one of {', '.join(map(str, self.horizons))}, not {horizon!r}")
+        return self.horizons.index(horizon)
+
+    def __repr__(self):
+        pools = ", ".join(f"{name} ({self.currency[name]})" for name in self.pools)
+        return f"Survival on {len(self.number):,} paths of {self.horizons[-1]:,} steps: {pools}"
+
+
+ROUNDING = 1e-12  # as much less than its margin a pool may need, and is still at its line

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..model import checks
 from ..model.account import Account
 from ..model.stepping import steps
 from .paths import Paths
-from .survival import ROUNDING, check_prices, rows, survive
+from .runs import check_prices, rows, survive
+from .survival import ROUNDING
 from .troughs import Book, why_no_loss, why_not
 
 
@@ -88,16 +88,17 @@ def _at_once(account, opened, paths, rates):
     """({pool: step of its liquidation, -1 for none}, worth) on every path, from troughs."""
     empty = tuple(replace(pool, collateral=dict.fromkeys([_margin(pool)], 0.0)) for pool in opened)
     book = Book(empty, tuple(map(_margin, opened)), rates, paths, tuple(range(1, paths.steps + 1)))
-    found, at, worth = survive(book, {pool.name: k for k, pool in enumerate(opened)}), {}, 0.0
+    *_, trough, _, gain = survive(book, {pool.name: k for k, pool in enumerate(opened)})
+    at, worth = {}, 0.0
     last = {name: prices[-1] for name, prices in paths.prices().items()}
     currency, open_names = _currency(account), {pool.name for pool in opened}
     for pool in account.pools:
         margin, coin = pool.collateral.get(_margin(pool), 0.0), _margin(pool)
         unit = 1.0 if coin == currency else last.get(coin, 1.0)
         if pool.name in open_names:
-            gone = -found.trough[pool.name] >= margin * (1 - ROUNDING)
+            gone = -trough[pool.name] >= margin * (1 - ROUNDING)
             at[pool.name] = np.where(gone[-1], 1 + gone.argmax(axis=0), -1)
-            worth = worth + np.where(gone[-1], 0.0, margin + found.gain[pool.name]) * unit
+            worth = worth + np.where(gone[-1], 0.0, margin + gain[pool.name]) * unit
         else:
             worth = worth + margin * unit
     return at, worth

@@ -1,17 +1,16 @@
 """Which margin carries a book through many paths: every margin, in both modes, from one pass."""
 
 from collections.abc import Mapping
-from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..model import checks
 from ..model.instruments import Position
-from ..model.pool import Pool
-from ..model.venue import Venue
-from .paths import Paths
-from .troughs import Book, troughs, why_no_loss, why_not
+from .runs import asked, rows, survive
+from .troughs import why_no_loss
+
+ROUNDING = 1e-12  # a pool whose margin is so little above what it needs is at its line
 
 
 def survival(
@@ -63,128 +62,8 @@ def survival(
     book = (book,) if isinstance(book, Position) else tuple(book)
     if not book or not all(isinstance(p, Position) for p in book):
         raise TypeError(f"book must be a sequence of Position values, at least one, not {book!r}")
-    asked, names = _book(venue, book, paths, rows(rates or {}, book, paths), together, margin, horizons)
-    return survive(asked, names, executor, chunk, skip)
-
-
-def survive(book, names, executor=None, chunk=16_384, skip=()):
-    """The `Survival` of a `Book`; `names` maps the names of pools to their numbers in it."""
-    width, skip = book.paths.width, np.unique(np.asarray(skip, dtype=int))
-    every = np.setdiff1d(np.arange(book.paths.count), skip, assume_unique=True)
-    if not len(every):
-        raise ValueError(f"skip must leave some of the {book.paths.count} paths")
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise ValueError(f"chunk must be a whole number of at least 1, not {chunk!r}")
-    blocks, size = np.unique(every // width), max(1, chunk // width)
-    tasks = [(book, blocks[n : n + size]) for n in range(0, len(blocks), size)]
-    shape = len(book.pools), len(book.horizons), len(every)
-    kept, done = (np.empty(shape), np.empty(shape, np.int32), np.empty(shape[::2])), np.zeros(len(every), dtype=bool)
-    try:
-        for block, found in _found(tasks, executor, len(every), width):
-            here = slice(*np.searchsorted(every, (block * width, (block + 1) * width)))
-            for rows, new in zip(kept, found, strict=True):
-                rows[..., here] = new[..., every[here] - block * width]
-            done[here] = True
-    except KeyboardInterrupt:
-        if not done.any():
-            raise
-        print(f"Interrupted: this is the answer of {done.sum():,} of {len(every):,} paths.")
-    if not done.all():
-        every, kept = every[done], [rows[..., done] for rows in kept]
-    pools, currency = ({name: what[k] for name, k in names.items()} for what in (book.pools, book.margins))
-    return Survival(pools, currency, book.horizons, every, *({n: rows[k] for n, k in names.items()} for rows in kept))
-
-
-def _work(task):
-    """Troughs of the blocks of a task: what a worker does."""
-    book, blocks = task
-    return [(int(block), troughs(book, int(block))) for block in blocks]
-
-
-def _found(tasks, executor, room, width):
-    """(block, its troughs) as they come, with a bar that shows how far it is."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=room, desc="survival", unit="path", leave=False, delay=2) as bar:
-        waiting = [] if executor is None else [executor.submit(_work, task) for task in tasks]
-        try:
-            for found in map(_work, tasks) if executor is None else (f.result() for f in as_completed(waiting)):
-                for pair in found:
-                    yield pair
-                    bar.update(min(width, room - bar.n))
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _book(venue, book, paths, rates, together, margin, horizons):
-    """(`Book`, {name of a pool: its number}), checked."""
-    if not isinstance(venue, Venue) or not isinstance(paths, Paths):
-        raise TypeError(f"venue must be a Venue and paths must be Paths, not {venue!r} and {paths!r}")
-    labels = [p.label for p in book]
-    if len(set(labels)) < len(book):
-        raise ValueError(f"book must hold each side of a contract once, not {', '.join(labels)}")
-    together = labels if together is None else list(together)
-    if unknown := set(together) - set(labels):
-        raise ValueError(f"together must name positions of the book, {', '.join(labels)}: not {', '.join(unknown)}")
-    pools = [(Pool(p.instrument.settle, {}, [p], venue, {}, p.label, True), p.instrument.settle) for p in book]
-    shared = [p for p in book if p.label in together]
-    if venue.account_mode == "multi-currency":
-        if shared and margin is None:
-            raise ValueError("margin must name the currency in which a multi-currency account holds it, such as 'BTC'")
-        pools += [(Pool("USD", {margin: 0.0}, shared, venue, {}, "cross"), margin)] if shared else []
-    elif margin is not None:
-        raise ValueError(f"margin={margin!r}: at {venue.name} a pool is in its contracts' settlement currency")
-    else:
-        for settle in dict.fromkeys(p.instrument.settle for p in shared):
-            members = [p for p in shared if p.instrument.settle == settle]
-            pools.append((Pool(settle, {}, members, venue, {}, f"cross {settle}"), settle))
-    kept, names = {}, {}
-    for pool, currency in pools:  # one position alone is the same pool in both modes
-        check_prices(pool, currency, paths)
-        if reason := why_not(pool, currency, rates):
-            raise ValueError(f"the trough of {pool.name!r} would not hold for every margin: {reason}; see outcomes()")
-        key = (pool.positions, currency, pool.own_in_full)
-        names[pool.name] = kept.setdefault(key, (len(kept), pool, currency))[0]
-    _, unique, currencies = zip(*kept.values(), strict=True)
-    return Book(unique, currencies, rates, paths, _horizons(horizons, paths.steps)), names
-
-
-def check_prices(pool, currency, paths):
-    """ValueError if a pool follows a price of which there are no paths."""
-    needs = {currency, *(p.instrument.index for p in pool.positions), *(p.instrument.settle for p in pool.positions)}
-    if unknown := sorted(needs - paths.start.keys() - set(pool.venue.quotes)):
-        raise ValueError(
-            f"paths must have a price of {', '.join(unknown)}, for {pool.name!r}: they are of {', '.join(paths.start)}"
-        )
-
-
-def rows(rates, book, paths):
-    """A row of funding rates, one for each step, for each contract that pays any; checked."""
-    if not isinstance(rates, Mapping):
-        raise TypeError(f"rates must be a mapping, such as {{'BTC-USDT': 0.0001}}, not {rates!r}")
-    made, symbols = {}, {p.instrument.symbol for p in book}
-    for name, row in rates.items():
-        symbol = getattr(name, "symbol", name)
-        if symbol not in symbols:
-            raise ValueError(f"rates must be of the book, {', '.join(sorted(symbols))}: not {symbol!r}")
-        row = np.asarray(checks.finite(f"the rates of {symbol}", getattr(row, "to_numpy", lambda: row)()), dtype=float)
-        if row.shape not in ((), (paths.steps,)):
-            raise ValueError(f"the rates of {symbol} must be one number or {paths.steps}, not of shape {row.shape}")
-        if row.any():
-            made[symbol] = np.broadcast_to(row, paths.steps)
-    return made
-
-
-def _horizons(horizons, steps):
-    if np.ndim(horizons) == 0:
-        count = checks.number("horizons", horizons, least=1, most=steps)
-        horizons = np.ceil(np.arange(1, count + 1) * steps / count)
-    horizons = np.asarray(horizons)
-    found = sorted({*(int(h) for h in horizons), steps})
-    if found[0] < 1 or found[-1] > steps or np.any(horizons % 1):
-        raise ValueError(f"horizons must be steps from 1 to {steps}, not {horizons}")
-    return tuple(found)
+    made, names = asked(venue, book, paths, rows(rates or {}, book, paths), together, margin, horizons)
+    return Survival(*survive(made, names, executor, chunk, skip))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -354,6 +233,3 @@ class Survival:
     def __repr__(self):
         pools = ", ".join(f"{name} ({self.currency[name]})" for name in self.pools)
         return f"Survival on {len(self.number):,} paths of {self.horizons[-1]:,} steps: {pools}"
-
-
-ROUNDING = 1e-12  # as much less than its margin a pool may need, and is still at its line

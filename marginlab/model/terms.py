@@ -39,8 +39,8 @@ class Term(NamedTuple):
 
     @property
     def lines(self):
-        """PnL less requirement as straight lines in the level (see `Perpetual.level`), one for each tier: pairs of slope
-        and constant, of whose values the least holds, because maintenance rates rise. ValueError if they grow with size.
+        """PnL less requirement as straight lines in the level (see `Perpetual.level`), one for each tier: pairs of
+        slope and constant. The least of their values holds, because rates rise. ValueError if they grow with size.
         """
         schedule, n = self.position.instrument.tiers, abs(self.position.quantity)
         if self.frozen is not None:

@@ -122,8 +122,8 @@ class Tiers:
             return np.zeros(np.shape(notional))
         first, last = self.tier(float(np.min(notional))), self.tier(float(np.max(notional)))
         margin = self.rates[first] * notional - self.amounts[first]
-        for n in range(first + 1, last + 1):  # rates rise: the line that holds is the highest
-            margin = np.maximum(margin, self.rates[n] * notional - self.amounts[n])
+        for n in range(first + 1, last + 1):
+            margin = np.where(notional >= self.floors[n], self.rates[n] * notional - self.amounts[n], margin)
         return margin + self.growth * notional**2 if self.growth else margin
 
     def rate(self, quantity):

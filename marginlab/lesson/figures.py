@@ -9,6 +9,7 @@ import re
 from html import escape
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -101,6 +102,14 @@ def legend(axes, above=1.0, left=0.0):
 def note(axes, x, y, text="", **how):
     """Text inside a figure, in the page's colour."""
     return axes.text(x, y, text, fontsize=9.5, color=axes.xaxis.label.get_color(), **how)
+
+
+def cells(axes, columns, rows):
+    """A table of shaded cells for values from 0 to 100; numbers written into them stay legible."""
+    tint = mpl.colors.to_rgb(STYLES["requirement"]["color"])
+    shade = mpl.colors.LinearSegmentedColormap.from_list("share", [(*tint, 0.0), (*tint, 0.5)])
+    edges = (np.arange(size + 1) - 0.5 for size in (columns, rows))
+    return axes.pcolormesh(*edges, np.zeros((rows, columns)), cmap=shade, vmin=0, vmax=100)
 
 
 def svg(figure):

@@ -171,24 +171,26 @@ class Survival:
     def summary(self, capital, splits, worst=0.05):
         """Splits side by side, as a DataFrame: a row for each of a mapping of words to splits.
 
-        `liquidated`: share of the paths on which a pool was, and its standard `error`; `at risk`: capital in pools;
-        `idle`: the rest; `worst loss`, the mean of the worst 5 % (or another share `worst`) of the losses, and the
-        share of paths on which `all` of the capital is lost.
+        `liquidated`: share of the paths on which a pool was, with its standard `error`; `all lost`: share on which all
+        of the capital is gone; `worst`: the mean of the largest 5 % (or another share `worst`) of the losses,
+        unrealised ones and funding included; `at risk`: capital in pools; `idle`: the rest.
         """
         import pandas as pd
 
-        rows, paths = {}, len(self.number)
+        made, paths = {}, len(self.number)
         checks.number("worst", worst, above=0, most=1)
         for words, split in splits.items():
             lost, gone = capital - self.worth(capital, split), 1 - self.survived(capital, split)
-            tail = np.sort(lost)[-max(1, round(worst * paths)) :]
             risked = capital * sum(self._split(split).values())
-            rows[words] = {
-                "liquidated": gone, "error": np.sqrt(gone * (1 - gone) / paths), "worst loss": lost.max(),
-                f"mean of worst {worst:.3g}": tail.mean(), "all lost": np.mean(lost >= capital * (1 - ROUNDING)),
-                "at risk": risked, "idle": capital - risked,
-            }  # fmt: skip
-        return pd.DataFrame.from_dict(rows, orient="index")
+            made[words] = {
+                "liquidated": gone,
+                "error": np.sqrt(gone * (1 - gone) / paths),
+                "all lost": np.mean(lost >= capital * (1 - ROUNDING)),
+                "worst": np.sort(lost)[-max(1, round(worst * paths)) :].mean(),
+                "at risk": risked,
+                "idle": capital - risked,
+            }
+        return pd.DataFrame.from_dict(made, orient="index")
 
     def joined(self, other):
         """The answers of two runs on different paths of one kind as one; ValueError if they do not fit.

@@ -4,6 +4,7 @@ from .cross import CrossMargin
 from .funding import FundingRates
 from .isolated import IsolatedMargin
 from .liquidation import LiquidationSteps
+from .modes import ModeSurface
 from .squeeze import Squeeze
 
-__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin", "LiquidationSteps", "Squeeze"]
+__all__ = ["CrossMargin", "FundingRates", "IsolatedMargin", "LiquidationSteps", "ModeSurface", "Squeeze"]

@@ -1,0 +1,193 @@
+"""Lesson 08: margin, leverage and mode. How often each of many books is liquidated, on the same paths."""
+
+import numpy as np
+
+from ... import Perpetual, Position, Tiers, venues
+from ...market.fat_tails import Jumps
+from ...market.paths import Brownian
+from ...market.survival import survival
+from ...model import checks
+from .. import figures
+from .base import Explorer, amount
+
+MODES = ("isolated", "cross")
+MARGINS = (100, 80, 60, 40, 20, 10)  # per cent of the capital, as rows from the top
+LEVERAGES = (2, 3, 5, 10, 20, 50)
+DAYS, PATHS = 30, 4_000
+ALONE, HEDGE, ALIKE, APART, JUMPS = "one long", "hedge", "two alike", "two apart", "two, jumps"
+BOOKS = {ALONE: (1,), HEDGE: (1, -1), ALIKE: (1, 1), APART: (1, 1), JUMPS: (1, 1)}
+GONE, LOST = "liquidated", "worst 5 %"
+
+
+class ModeSurface(Explorer):
+    """Share of thirty-day paths on which a pool is liquidated, for margin x leverage x mode.
+
+    Every cell is a book of margin * leverage, its sizes equal. Isolated, the margin is walled off in equal parts and
+    the rest of the capital is idle; in cross all of the capital is in the pool. The troughs of the books are worked
+    out once; after that every figure is a look into these numbers.
+
+    Parameters
+    ----------
+    instrument : Perpetual, optional
+        The first coin, linear, with a flat maintenance rate of its own (0.4 % if it has none). BTC-USDT if absent.
+    volatility : float
+        Of each coin, a year.
+    capital : float
+        In the contract's settlement currency.
+    seed : int
+        Of the paths.
+
+    `reading` holds `surface`, {mode: array of margins x leverages}, and for the cell of the controls, by mode, the
+    share of paths "liquidated", the "worst" 5 % and the capital "at risk"; the book's "size", and the "sentence".
+    """
+
+    title = "The same book, isolated and in cross: margin, leverage, mode"
+    limits = (
+        "Left out: funding, fees, impact, partial liquidation and tiers: real books of size need more, and partial "
+        "liquidation loses less. Prices are looked at every hour: a venue looks all the time, so a little more is "
+        "liquidated than here. Volatility and correlation stay as they are; in crashes both rise, which brings losses "
+        "nearer, and a hedge can come apart. Open losses of pools that live are not counted."
+    )
+    height = "38rem"
+
+    def __init__(self, instrument=None, volatility=0.6, capital=10_000.0, seed=8):
+        first = instrument or Perpetual("BTC-USDT", index="BTC", settle="USDT")
+        if not isinstance(first, Perpetual):
+            raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
+        tiers = first.tiers or Tiers.flat(0.004, leverage=125)
+        if first.inverse or len(tiers.rates) > 1 or tiers.growth:
+            raise ValueError(f"instrument must be linear, with one maintenance rate: not {first.symbol!r}")
+        checks.number("volatility", volatility, above=0, most=5)
+        self.capital = checks.number("capital", capital, above=0)
+        self.cash, self.found = first.settle, {}
+        other = "ETH" if first.index != "ETH" else "SOL"
+        contracts = [Perpetual(f"{name}-{self.cash}", name, self.cash, tiers=tiers) for name in (first.index, other)]
+        for name, sides in BOOKS.items():
+            start = {contract.index: 1.0 for contract, _ in zip(contracts, sides, strict=False)}
+            about = {"volatility": volatility, "rng": np.random.default_rng(seed)}
+            if name == JUMPS:  # half of the variance in two jumps a month
+                half = volatility / 2**0.5
+                about = about | {"volatility": half}
+                paths = Jumps(start, 24 * DAYS, PATHS, jumps=24, size_spread=half / 24**0.5, **about)
+            else:
+                paths = Brownian(start, 24 * DAYS, PATHS, correlation=0.8 * (name in (HEDGE, ALIKE)), **about)
+            held = [Position(c, side / len(sides), 1.0) for c, side in zip(contracts, sides, strict=False)]
+            made = survival(venues.TEACHING, held, paths, horizons=DAYS)
+            singles = np.stack([-made.trough[p.label] * len(sides) for p in held])  # of a size of 1 each
+            self.found[name] = {"isolated": singles, "cross": -made.trough[made.shared][None]}
+        start = {"margin": 40.0, "leverage": 10.0, "days": 30.0, "book": HEDGE, "shown": GONE}
+        self.presets = {
+            "a hedge at 10x": start,
+            "one long at 10x": start | {"book": ALONE},
+            "two coins apart, worst 5 %": start | {"book": APART, "shown": LOST},
+            "all of the capital, 5x, one day": start | {"margin": 100.0, "leverage": 5.0, "days": 1.0},
+        }
+        super().__init__()
+
+    def make_controls(self):
+        return [
+            self.slider("margin", "Margin (% of capital)", 10, 100, 5, "Set aside, isolated; it sets the size as well"),
+            self.slider("leverage", "Leverage (x)", 2, 50, 1, "The book's size is margin x leverage, in both modes"),
+            self.slider("days", "Horizon (days)", 1, DAYS, 1, "How long the book has to live"),
+            self.choice(
+                "book",
+                "Book",
+                {name: name for name in BOOKS},
+                [
+                    "long the first coin",
+                    "long the first, short the second; correlation 0.8",
+                    "long both; correlation 0.8",
+                    "long both; no correlation",
+                    "long both; no correlation, half of the variance in two jumps a month",
+                ],
+            ),
+            self.choice(
+                "shown",
+                "Shown (%)",
+                {GONE: GONE, LOST: LOST},
+                ["Share of paths with a liquidation", "Of the capital, lost to liquidations in the worst 5 % of paths"],
+            ),
+        ]
+
+    # ---------------------------------------------------------------- reading
+
+    def lost(self, book, mode, day, margin, leverage):
+        """Share of the capital that liquidations took on each path: margin and leverage as fractions, or columns."""
+        needed = self.found[book][mode][:, day - 1]  # for each unit of size; shape (pools, paths)
+        if mode == "cross":
+            return (needed >= 1 / (margin * leverage)).sum(axis=0) * 1.0
+        return (needed >= 1 / leverage).mean(axis=0) * margin
+
+    def figures(self, book, mode, day, margin, leverage):
+        lost = np.sort(self.lost(book, mode, day, margin, leverage))
+        return {
+            "liquidated": float(np.mean(lost > 0)),
+            "worst": float(lost[-PATHS // 20 :].mean()),
+            "at risk": self.capital * (margin if mode == "isolated" else 1.0),
+        }
+
+    def surface(self, book, mode, day, shown):
+        """Array of shape (margins, leverages) of the figure shown, in per cent."""
+        wanted = "liquidated" if shown == GONE else "worst"
+        return np.array([[100 * self.figures(book, mode, day, m / 100, n)[wanted] for n in LEVERAGES] for m in MARGINS])
+
+    def read(self, margin, leverage, days, book, shown):
+        day = round(days)
+        reading = {mode: self.figures(book, mode, day, margin / 100, leverage) for mode in MODES}
+        reading["surface"] = {mode: self.surface(book, mode, day, shown) for mode in MODES}
+        reading |= {
+            "margin": margin,
+            "leverage": leverage,
+            "size": self.capital * margin / 100 * leverage,
+            "shown": shown,
+        }
+        said = [
+            f"{mode}: a liquidation on {100 * reading[mode]['liquidated']:.1f} % of the paths, "
+            f"{amount(reading[mode]['at risk'])} {self.cash} at risk"
+            for mode in MODES
+        ]
+        reading["sentence"] = (
+            f"{book[0].upper()}{book[1:]}, {margin:g} % of the capital at {leverage:g}x: a book of "
+            f"{amount(reading['size'])} {self.cash} for {day} day{'s' if day > 1 else ''}. "
+            f"{said[0][0].upper()}{said[0][1:]}. {said[1][0].upper()}{said[1][1:]}."
+        )
+        head = ["", "liquidated", "worst 5 %, of the capital", f"at risk ({self.cash})"]
+        rows = [
+            [mode, f"{100 * one['liquidated']:.1f} %", f"{100 * one['worst']:.0f} %", amount(one["at risk"])]
+            for mode, one in ((mode, reading[mode]) for mode in MODES)
+        ]
+        reading["table"] = head, rows
+        return reading
+
+    # ---------------------------------------------------------------- picture
+
+    def make_picture(self, paper=False):
+        panels = [f"{mode}: a pool for each" if mode == "isolated" else "cross: one pool" for mode in MODES]
+        figure, axes = figures.blank("leverage (x)", "margin (% of capital)", paper=paper, panels=panels)
+        drawn = {}
+        for mode, panel in zip(MODES, axes, strict=True):
+            panel.grid(False)
+            for line in list(panel.lines):  # no zero line here
+                line.remove()
+            panel.set_xlim(-0.5, len(LEVERAGES) - 0.5)
+            panel.set_ylim(-0.5, len(MARGINS) - 0.5)
+            panel.set_xticks(range(len(LEVERAGES)), LEVERAGES)
+            panel.set_yticks(range(len(MARGINS)), MARGINS[::-1])
+            drawn[f"{mode} shade"] = figures.cells(panel, len(LEVERAGES), len(MARGINS))
+            for row in range(len(MARGINS)):
+                for column in range(len(LEVERAGES)):
+                    made = figures.note(panel, column, row, "", ha="center", va="center")
+                    drawn[f"{mode} {row} {column}"] = made
+            size = {"markersize": 25, "marker": "s", "markerfacecolor": "none", "markeredgewidth": 2}
+            (drawn[f"{mode} now"],) = panel.plot([], [], **figures.STYLES["price"] | size)
+        return figures.Layers(figure, axes, drawn)
+
+    def draw(self, layers, reading):
+        column = np.interp(np.log(reading["leverage"]), np.log(LEVERAGES), range(len(LEVERAGES)))
+        row = np.interp(reading["margin"], MARGINS[::-1], range(len(MARGINS)))
+        for mode in MODES:
+            layers.drawn[f"{mode} shade"].set_array(reading["surface"][mode][::-1])
+            for (i, j), share in np.ndenumerate(reading["surface"][mode][::-1]):
+                layers.drawn[f"{mode} {i} {j}"].set_text(f"{share:.0f}")
+            layers.drawn[f"{mode} now"].set_data([column], [row])
+        return "fixed"

@@ -7,9 +7,9 @@ import numpy as np
 from ..model.account import Account
 from ..model.stepping import steps
 from .paths import Paths
-from .runs import check_prices, rows, survive
+from .runs import check_prices, rows
 from .survival import ROUNDING
-from .troughs import Book, why_no_loss, why_not
+from .troughs import Book, troughs, why_no_loss, why_not
 
 
 def outcomes(account, paths, rates=None, meanwhile=None):
@@ -18,7 +18,7 @@ def outcomes(account, paths, rates=None, meanwhile=None):
         outcomes(account, Brownian({"BTC": 50_000}, ...), {perp: 0.0001})
 
     Where the conditions of `survival` hold, and a liquidated pool is lost whole, one pass gives the answer; else each
-    path is stepped through with the account (see `steps`), about ten thousand times slower: a line on the screen says
+    path is stepped through with the account (see `steps`), about a thousand times slower: a line on the screen says
     why, and so does `attrs["how"]`. Both give the same where both apply.
 
     Parameters
@@ -86,21 +86,25 @@ def _margin(pool):
 
 def _at_once(account, opened, paths, rates):
     """({pool: step of its liquidation, -1 for none}, worth) on every path, from troughs."""
-    empty = tuple(replace(pool, collateral=dict.fromkeys([_margin(pool)], 0.0)) for pool in opened)
-    book = Book(empty, tuple(map(_margin, opened)), rates, paths, tuple(range(1, paths.steps + 1)))
-    *_, trough, _, gain = survive(book, {pool.name: k for k, pool in enumerate(opened)})
-    at, worth = {}, 0.0
-    last = {name: prices[-1] for name, prices in paths.prices().items()}
-    currency, open_names = _currency(account), {pool.name for pool in opened}
+    margins, currency = tuple(map(_margin, opened)), _currency(account)
+    empty = tuple(replace(pool, collateral={margin: 0.0}) for pool, margin in zip(opened, margins, strict=True))
+    book = Book(empty, margins, rates, paths, tuple(range(1, paths.steps + 1)))
+    coins = {*margins, *map(_margin, account.pools)} & paths.start.keys() - {currency}
+    units = {name: prices[-1] for name, prices in paths.prices().items()} if coins else {}
+    units = {coin: units[coin] for coin in coins}  # what one is worth in the end
+    at, worth = {pool.name: np.full(paths.count, -1) for pool in opened}, np.zeros(paths.count)
     for pool in account.pools:
-        margin, coin = pool.collateral.get(_margin(pool), 0.0), _margin(pool)
-        unit = 1.0 if coin == currency else last.get(coin, 1.0)
-        if pool.name in open_names:
-            gone = -trough[pool.name] >= margin * (1 - ROUNDING)
-            at[pool.name] = np.where(gone[-1], 1 + gone.argmax(axis=0), -1)
-            worth = worth + np.where(gone[-1], 0.0, margin + gain[pool.name]) * unit
-        else:
-            worth = worth + margin * unit
+        if pool not in opened:
+            worth += pool.collateral.get(_margin(pool), 0.0) * units.get(_margin(pool), 1.0)
+    for block in range(-(-paths.count // paths.width)):
+        here = slice(block * paths.width, min(paths.count, (block + 1) * paths.width))
+        trough, _, gain = (rows[..., : here.stop - here.start] for rows in troughs(book, block))
+        for k, pool in enumerate(opened):
+            margin = pool.collateral.get(margins[k], 0.0)
+            gone = -trough[k] >= margin * (1 - ROUNDING)
+            at[pool.name][here] = np.where(gone[-1], 1 + gone.argmax(axis=0), -1)
+            unit = units[margins[k]][here] if margins[k] in units else 1.0
+            worth[here] += np.where(gone[-1], 0.0, margin + gain[k]) * unit
     return at, worth
 
 

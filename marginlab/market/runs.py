@@ -82,7 +82,7 @@ def _horizons(horizons, steps):
     return tuple(found)
 
 
-def survive(book, names, executor=None, chunk=16_384, skip=()):
+def survive(book, names, executor=None, chunk=4_000, skip=()):
     """The troughs of a `Book` on all its paths, as the fields of a `Survival`.
 
     `names` maps names to the numbers of pools in the book; other arguments as in `survival`.

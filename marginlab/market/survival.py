@@ -14,7 +14,7 @@ ROUNDING = 1e-12  # a pool whose margin is so little above what it needs is at i
 
 
 def survival(
-    venue, book, paths, rates=None, together=None, margin=None, horizons=1, executor=None, chunk=16_384, skip=()
+    venue, book, paths, rates=None, together=None, margin=None, horizons=1, executor=None, chunk=4_000, skip=()
 ):
     """What a book of positions needs on each of many paths, with a pool for each position and with one for all.
 

@@ -117,6 +117,7 @@ class _Pool:
         self.weight = 1 - _haircut(self.pool, self.margin)[0]
         positions = self.pool.positions
         self.rates = [(p, book.rates[p.instrument.symbol]) for p in positions if p.instrument.symbol in book.rates]
+        self.pays = self.pool.own_in_full and all((rates * p.quantity >= 0).all() for p, rates in self.rates)
         self.paid = {p.instrument.settle: np.zeros(width) for p, _ in self.rates}
         straight = self.pool.own_in_full and not any(p.instrument.tiers.growth for p in positions)
         self.lines = [(t, t.lines) for t in self.pool.terms] if straight else []
@@ -164,7 +165,9 @@ class _Pool:
                 line += constant
                 least = line if least is None else np.minimum(least, line)
             total = least if total is None else total + least
-        return total - spent if self.rates else total
+        if self.rates:
+            total = np.subtract(total, spent, out=total) if np.ndim(total) else total - spent
+        return total
 
     def named(self, prices):
         """The prices that the pool follows, as far as there are paths of them."""
@@ -177,16 +180,20 @@ class _Pool:
     def spent(self, first, prices):
         """What funding has taken at each step, in the pool's currency: the venue looks before and after a payment, and
         the larger counts."""
+        if not self.rates:
+            return 0.0
         totals, steps = [], len(prices.logs)
         for settle, carried in self.paid.items():
-            sums, due = np.empty((steps + 1, len(carried))), 0.0
-            for p, rates in self.rates:
-                if p.instrument.settle == settle:
-                    due = due + p.notional(prices[p.instrument.index]) * rates[first - 1 : first - 1 + steps, None]
-            sums[0] = carried
+            paid = np.empty((steps + 1, len(carried)))
+            paid[0] = carried
+            rows = [
+                (p, rates[first - 1 : first - 1 + steps]) for p, rates in self.rates if p.instrument.settle == settle
+            ]
             for n in range(steps):
-                np.add(sums[n], due[n], out=sums[n + 1])
-            self.paid[settle] = sums[-1].copy()
+                due = [p.notional(prices[p.instrument.index][n]) * rates[n] for p, rates in rows if rates[n]]
+                np.add(paid[n], sum(due[1:], due[0]) if due else 0.0, out=paid[n + 1])
+            self.paid[settle] = paid[-1].copy()
             unit = self.unit(settle, prices)
-            totals.append((sums[:-1], sums[1:]) if np.ndim(unit) == 0 else (sums[:-1] * unit, sums[1:] * unit))
-        return np.maximum(*(sum(side[1:], side[0]) for side in zip(*totals, strict=True))) if totals else 0.0
+            totals.append((paid[:-1], paid[1:]) if np.ndim(unit) == 0 else (paid[:-1] * unit, paid[1:] * unit))
+        before, after = (sum(side[1:], side[0]) for side in zip(*totals, strict=True))
+        return after if self.pays else np.maximum(before, after)

@@ -12,7 +12,7 @@ def test_every_line_runs():
     for block in BLOCKS:
         offline = [line for line in block.splitlines() if '"okx"' not in line]
         exec("\n".join(offline), names)
-    assert len(BLOCKS) == 2 and "multi" in names
+    assert len(BLOCKS) == 3 and "multi" in names
 
 
 def test_the_figures_beside_the_lines():
@@ -21,7 +21,7 @@ def test_the_figures_beside_the_lines():
         code, _, comment = line.partition("  # ")
         if '"okx"' in code or not code:
             continue
-        if "=" in re.sub(r"\(.*\)", "", code) or code.startswith("from "):
+        if "=" in re.sub(r"\(.*\)", "", code) or code.startswith(("from ", "import ")):
             exec(code, names)
         else:
             shown[comment] = eval(code, names)

@@ -17,6 +17,10 @@ DAYS, PATHS = 30, 4_000
 ALONE, HEDGE, ALIKE, APART, JUMPS = "one long", "hedge", "two alike", "two apart", "two, jumps"
 BOOKS = {ALONE: (1,), HEDGE: (1, -1), ALIKE: (1, 1), APART: (1, 1), JUMPS: (1, 1)}
 GONE, LOST = "liquidated", "worst 5 %"
+WHAT = {
+    GONE: "paths with a liquidation (%)",
+    LOST: "lost to liquidations in the worst 5 % of paths (% of the capital)",
+}
 
 
 class ModeSurface(Explorer):
@@ -37,7 +41,7 @@ class ModeSurface(Explorer):
     seed : int
         Of the paths.
 
-    `reading` holds `surface`, {mode: array of margins x leverages}, and for the cell of the controls, by mode, the
+    `reading` holds the `surface`, {mode: array of margins x leverages}, and for the cell of the controls, by mode, the
     share of paths "liquidated", the "worst" 5 % and the capital "at risk"; the book's "size", and the "sentence".
     """
 
@@ -146,6 +150,7 @@ class ModeSurface(Explorer):
             f"{amount(reading[mode]['at risk'])} {self.cash} at risk"
             for mode in MODES
         ]
+        reading["shown"] = WHAT[shown]
         reading["sentence"] = (
             f"{book[0].upper()}{book[1:]}, {margin:g} % of the capital at {leverage:g}x: a book of "
             f"{amount(reading['size'])} {self.cash} for {day} day{'s' if day > 1 else ''}. "
@@ -180,11 +185,13 @@ class ModeSurface(Explorer):
                     drawn[f"{mode} {row} {column}"] = made
             size = {"markersize": 25, "marker": "s", "markerfacecolor": "none", "markeredgewidth": 2}
             (drawn[f"{mode} now"],) = panel.plot([], [], **figures.STYLES["price"] | size)
+        drawn["shown"] = figures.note(axes[0], 0, 1.16, "", transform=axes[0].transAxes)
         return figures.Layers(figure, axes, drawn)
 
     def draw(self, layers, reading):
         column = np.interp(np.log(reading["leverage"]), np.log(LEVERAGES), range(len(LEVERAGES)))
         row = np.interp(reading["margin"], MARGINS[::-1], range(len(MARGINS)))
+        layers.drawn["shown"].set_text(reading["shown"])
         for mode in MODES:
             layers.drawn[f"{mode} shade"].set_array(reading["surface"][mode][::-1])
             for (i, j), share in np.ndenumerate(reading["surface"][mode][::-1]):

@@ -157,13 +157,13 @@ def test_a_multi_currency_account_with_an_isolated_position():
 
 def test_more_paths_than_a_block():
     paths = walk(count=4_100, steps=6, volatility=6)
-    account = Account(TENTH, USDT=40_000, BTC=1).mark(BTC=50_000).trade(LINEAR, 1, 50_000)
+    account = Account(TENTH, USDT=15_000, BTC=1).mark(BTC=50_000).trade(LINEAR, 1, 50_000)
     found = outcomes(account, paths, {LINEAR: 0.01})
     wanted = survival(TENTH, [Position(LINEAR, 1, 50_000)], paths, {LINEAR: 0.01}, horizons=6)
     assert found.index.tolist() == list(range(4_100))
-    assert found["cross USDT"].tolist() == wanted.liquidated_by(40_000, wanted.shared).tolist()
+    assert found["cross USDT"].tolist() == wanted.liquidated_by(15_000, wanted.shared).tolist()
     assert (found["cross USDT"][4_000:] > 0).any() and (found["cross USDT"][2_000:4_000] > 0).any()
-    worth = wanted.worth(40_000, wanted.shared) + paths.prices()["BTC"][-1]
+    worth = wanted.worth(15_000, wanted.shared) + paths.prices()["BTC"][-1]
     assert found.worth.tolist() == pytest.approx(worth.tolist(), rel=1e-12)
     coin = outcomes(Account(TENTH, BTC=1).mark(BTC=50_000).trade(COIN, 500, 50_000), paths)
     wanted = survival(TENTH, [Position(COIN, 500, 50_000)], paths)

@@ -119,8 +119,9 @@ class Explorer:
     def choice(self, name, label, options, tips):
         """Buttons of which one is down."""
         words = widgets.Label(label, layout=widgets.Layout(width="13rem", justify_content="flex-end"))
+        width = 6.0 if len(options) < 5 else max(3.0, 1.2 + 0.6 * max(map(len, options)))
         self.controls[name] = widgets.ToggleButtons(
-            options=options, tooltips=tips, style={"button_width": "6rem" if len(options) < 5 else "3rem"}
+            options=options, tooltips=tips, style={"button_width": f"{width:g}rem"}
         )
         return widgets.HBox([words, self.controls[name]])
 

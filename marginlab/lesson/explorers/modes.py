@@ -14,8 +14,15 @@ MODES = ("isolated", "cross")
 MARGINS = (100, 80, 60, 40, 20, 10)  # per cent of the capital, as rows from the top
 LEVERAGES = (2, 3, 5, 10, 20, 50)
 DAYS, PATHS = 30, 4_000
-ALONE, HEDGE, ALIKE, APART, JUMPS = "one long", "hedge", "two alike", "two apart", "two, jumps"
+ALONE, HEDGE, ALIKE, APART, JUMPS = "one", "hedge", "alike", "apart", "jumps"
 BOOKS = {ALONE: (1,), HEDGE: (1, -1), ALIKE: (1, 1), APART: (1, 1), JUMPS: (1, 1)}
+WORDS = {
+    ALONE: "one long",
+    HEDGE: "a long and a short that move together",
+    ALIKE: "two longs that move together",
+    APART: "two longs that do not move together",
+    JUMPS: "two longs that do not move together, with jumps",
+}
 GONE, LOST = "liquidated", "worst 5 %"
 WHAT = {
     GONE: "paths with a liquidation (%)",
@@ -83,7 +90,7 @@ class ModeSurface(Explorer):
         self.presets = {
             "a hedge at 10x": start,
             "one long at 10x": start | {"book": ALONE},
-            "two coins apart, worst 5 %": start | {"book": APART, "shown": LOST},
+            "two coins apart, the worst 5 %": start | {"book": APART, "shown": LOST},
             "all of the capital, 5x, one day": start | {"margin": 100.0, "leverage": 5.0, "days": 1.0},
         }
         super().__init__()
@@ -152,7 +159,7 @@ class ModeSurface(Explorer):
         ]
         reading["shown"] = WHAT[shown]
         reading["sentence"] = (
-            f"{book[0].upper()}{book[1:]}, {margin:g} % of the capital at {leverage:g}x: a book of "
+            f"{WORDS[book][0].upper()}{WORDS[book][1:]}; {margin:g} % of the capital at {leverage:g}x: a book of "
             f"{amount(reading['size'])} {self.cash} for {day} day{'s' if day > 1 else ''}. "
             f"{said[0][0].upper()}{said[0][1:]}. {said[1][0].upper()}{said[1][1:]}."
         )

@@ -90,7 +90,7 @@ class Clustered(Brownian):
             fill(out)
             for row in out:  # scale: variance as a multiple of the usual one
                 row *= np.sqrt(scale)
-                new = row**2 / usual if usual.all() else 0.0 * row
+                new = np.divide(row**2, usual, out=np.zeros_like(row), where=usual > 0)
                 scale = (1 - self.news - self.memory) + self.news * new + self.memory * scale
                 row += self.trend[:, None]
 

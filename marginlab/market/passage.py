@@ -1,9 +1,6 @@
 """Brownian motion in closed form: the chance that a price was ever reached. What simulations are checked against."""
 
-from math import log
-from statistics import NormalDist
-
-import numpy as np
+from math import erfc, exp, log, pi, sqrt
 
 from ..model import checks
 from ..model.rates import YEAR
@@ -41,9 +38,16 @@ def first_passage(move, volatility, hours, drift=0.0, steps=None):
     side, spread = (-1 if away > 0 else 1), volatility * years**0.5
     away, trend = side * away, side * trend  # seen from above
     if steps is not None:
-        away -= BETWEEN * spread / checks.number("steps", steps, least=1) ** 0.5
+        away -= BETWEEN * spread / checks.whole("steps", steps) ** 0.5
     if away == 0:
         return 1.0
-    chance = NormalDist().cdf
-    mirrored = np.exp(2 * trend * away / volatility**2) * chance((away + trend * years) / spread)
-    return float(chance((away - trend * years) / spread) + mirrored)
+    ended, mirrored = (away - trend * years) / spread, (away + trend * years) / spread
+    if mirrored > -25:
+        return normal(ended) + exp(2 * trend * away / volatility**2) * normal(mirrored)
+    tail = (1 - mirrored**-2 + 3 * mirrored**-4) / (-mirrored * sqrt(2 * pi))  # where one factor is 0, the other inf
+    return normal(ended) + exp(-(ended**2) / 2) * tail
+
+
+def normal(x):
+    """Chance that a standard normal is at most x."""
+    return erfc(-x / sqrt(2)) / 2

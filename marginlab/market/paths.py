@@ -43,9 +43,7 @@ class Paths:
         start = {name: checks.number(f"the start of {name}", price, above=0) for name, price in self.start.items()}
         object.__setattr__(self, "start", checks.Frozen(start))
         for name in ("steps", "count"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+            object.__setattr__(self, name, checks.whole(name, getattr(self, name)))
 
     @property
     def width(self):
@@ -83,7 +81,7 @@ class Paths:
     def prices(self, count=None):
         """The prices of the first `count` paths (all if None), in quote currency: {index: array of shape (steps + 1,
         count)}, with the start in the first row."""
-        count = min(self.count, self.count if count is None else count)
+        count = self.count if count is None else min(self.count, checks.whole("count", count))
         made = {name: np.full((self.steps + 1, count), price) for name, price in self.start.items()}
         for left in range(0, count, self.width):
             right = min(count, left + self.width)
@@ -140,7 +138,7 @@ class Brownian(Paths):
         """A function that fills an array of shape (steps, coins, width) with correlated normals, of the spread asked
         for."""
         rng, spread, own = generator(self.seed, block), self.spread, np.diag(self.spread)[:, None]
-        bound = np.count_nonzero(spread) > len(own)
+        bound = np.any(spread != np.diag(np.diag(spread)))
         room = np.empty((self.most if bound else 0, len(own), self.width))  # large arrays made anew are slow
 
         def fill(out):
@@ -192,7 +190,11 @@ def root(correlation, coins):
     if np.ndim(correlation) == 0:
         number = checks.number("correlation", correlation, least=-1, most=1)
         correlation = np.full((coins, coins), number) + (1 - number) * np.eye(coins)
-    matrix = np.asarray(checks.finite("correlation", correlation), dtype=float)
+    try:
+        matrix = np.asarray(correlation)
+    except ValueError:
+        raise ValueError(f"correlation must be a number or a square matrix, not {correlation!r}") from None
+    matrix = np.asarray(checks.finite("correlation", matrix), dtype=float)
     if matrix.shape != (coins, coins) or not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
         raise ValueError(f"correlation must be symmetric with ones on its diagonal, for {coins} coins: not {matrix}")
     if coins == 1:

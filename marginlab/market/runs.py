@@ -91,9 +91,7 @@ def survive(book, names, executor=None, chunk=4_000, skip=()):
     every = np.setdiff1d(np.arange(book.paths.count), skip, assume_unique=True)
     if not len(every):
         raise ValueError(f"skip must leave some of the {book.paths.count} paths")
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        raise ValueError(f"chunk must be a whole number of at least 1, not {chunk!r}")
-    blocks, size = np.unique(every // width), max(1, chunk // width)
+    blocks, size = np.unique(every // width), max(1, checks.whole("chunk", chunk) // width)
     tasks = [(book, blocks[n : n + size]) for n in range(0, len(blocks), size)]
     shape = len(book.pools), len(book.horizons), len(every)
     kept, done = (np.empty(shape), np.empty(shape, np.int32), np.empty(shape[::2])), np.zeros(len(every), dtype=bool)

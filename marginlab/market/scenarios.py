@@ -1,5 +1,6 @@
 """Paths that are given: a shock, a ramp, a crash and its recovery, an episode again, and pieces of a history."""
 
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -30,9 +31,12 @@ class Given(Paths):
     hours: float | np.ndarray = field(default=1.0, kw_only=True, repr=False)
 
     def __post_init__(self):
-        rows = {name: np.asarray(checks.positive(f"the price of {name}", row)) for name, row in self.given.items()}
+        if not isinstance(self.start, Mapping) or not isinstance(self.given, Mapping):
+            raise TypeError(f"start and given must be mappings by index, not {self.start!r} and {self.given!r}")
+        rows = {name: np.array(checks.positive(f"given: the price of {name}", row)) for name, row in self.given.items()}
         shapes = {row.shape for row in rows.values()}
-        if rows.keys() != getattr(self.start, "keys", set)() or len(shapes) != 1 or len(*shapes) not in (1, 2):
+        fits = rows.keys() == self.start.keys() and len(shapes) == 1 and len(*shapes) in (1, 2)
+        if not fits or not all(row.size for row in rows.values()):
             raise ValueError(
                 f"given must have a row, or as many columns as paths, for each of {', '.join(self.start)}: not "
                 f"{ {name: row.shape for name, row in rows.items()} }"
@@ -42,7 +46,8 @@ class Given(Paths):
             object.__setattr__(self, name, value)
         super().__post_init__()
         object.__setattr__(self, "given", rows)
-        hours = checks.finite("hours", self.hours)
+        hours = np.array(checks.finite("hours", self.hours), dtype=float)
+        object.__setattr__(self, "hours", hours if hours.ndim else float(hours))
         if np.min(hours) < 0 or np.shape(hours) not in ((), (self.steps,)):
             raise ValueError(
                 f"hours must be a number, or one for each of {self.steps} steps, of at least 0: not {hours}"
@@ -59,26 +64,27 @@ class Given(Paths):
 
 def shock(start, moves, steps=1, hours=1.0):
     """All prices jump at the first step, by these fractions (one number, or a mapping), and stay there."""
-    return line(start, [(0, 0.0), (1, 1.0), (steps, 1.0)], moves, steps, hours)
+    return line(start, [(0, 0.0), (1, 1.0), (checks.whole("steps", steps), 1.0)], moves, steps, hours)
 
 
 def ramp(start, moves, steps, hours=1.0):
     """All prices go in a straight line to these moves (fractions: one number, or a mapping)."""
-    return line(start, [(0, 0.0), (steps, 1.0)], moves, steps, hours)
+    return line(start, [(0, 0.0), (checks.whole("steps", steps), 1.0)], moves, steps, hours)
 
 
 def flash_crash(start, moves, steps, low=None, recovery=1.0, hours=1.0):
     """All prices go straight to these moves (fractions) at step `low`, a quarter of the way if absent, and from there
     straight back until the end, by the share `recovery` (0 to 1)."""
-    low = max(1, steps // 4) if low is None else low
-    if not 0 < low < steps:
-        raise ValueError(f"low must be a step from 1 to {steps - 1}, not {low!r}")
+    steps = checks.whole("steps", steps, least=2)
+    low = max(1, steps // 4) if low is None else checks.whole("low", low, most=steps - 1)
     left = 1 - checks.number("recovery", recovery, least=0, most=1)
     return line(start, [(0, 0.0), (low, 1.0), (steps, left)], moves, steps, hours)
 
 
 def line(start, turns, moves, steps, hours):
     """One path of straight lines between turns: (step, share of the move that is made)."""
+    if not isinstance(start, Mapping) or not start:
+        raise TypeError(f"start must map an index to its price, such as {{'BTC': 50_000}}, not {start!r}")
     moves = dict(zip(start, each("moves", moves, start, above=-1), strict=True))
     share = np.interp(np.arange(1, steps + 1), *zip(*turns, strict=True))
     return Given(start, given={name: start[name] * (1 + moves[name] * share) for name in start}, hours=hours)
@@ -87,9 +93,10 @@ def line(start, turns, moves, steps, hours):
 def replay(history, coins=None):
     """The prices of a `History` as one path, a step for each row; `history.rates` and `history.hours` go with it.
 
-    What was between two rows is not seen: a recording has its lows in `history.low`.
+    `coins` are some of its coins, all if None. What was between two rows is not seen: a recording has its lows in
+    `history.low`.
     """
-    prices = _frame(history)[list(coins) if coins is not None else slice(None)]
+    prices = _frame(history, coins)
     start = {name: float(prices[name].iloc[0]) for name in prices.columns}
     given = {name: prices[name].to_numpy(dtype=float) for name in prices.columns}
     return Given(start, given=given, hours=_hours(prices))
@@ -123,15 +130,12 @@ class Bootstrap(Paths):
 
     def __post_init__(self, history, rng):
         super().__post_init__()
-        prices = _frame(history)
-        if missing := self.start.keys() - set(prices.columns):
-            raise ValueError(f"start must be of coins in the history, {', '.join(prices.columns)}: not {missing}")
+        prices = _frame(history, self.start)
+        object.__setattr__(self, "length", checks.whole("length", self.length, most=len(prices) - 1))
         hours = _hours(prices)[1:]
-        if isinstance(self.length, bool) or not isinstance(self.length, int) or not 0 < self.length < len(prices):
-            raise ValueError(f"length must be a whole number from 1 to {len(prices) - 1} steps, not {self.length!r}")
-        if not np.allclose(hours, hours[0]):
+        if not np.allclose(hours, hours[0]) or hours[0] <= 0:
             raise ValueError("history must have rows that are equally far apart: take, for instance, full hours only")
-        table = checks.positive("the history", prices[list(self.start)].to_numpy(dtype=float))
+        table = checks.positive("the history", prices.to_numpy(dtype=float))
         found = (("returns", np.diff(np.log(table), axis=0)), ("hours", float(hours[0])), ("seed", seed(rng)))
         for name, value in found:
             object.__setattr__(self, name, value)
@@ -148,11 +152,17 @@ class Bootstrap(Paths):
         return next_slab
 
 
-def _frame(history):
+def _frame(history, coins=None):
+    """Prices of these coins, all if None, as a DataFrame of at least one row."""
     prices = getattr(history, "prices", history)
     if not hasattr(prices, "columns"):
         raise TypeError(f"history must be a History or a DataFrame of prices, not {history!r}")
-    return prices
+    coins = list(prices.columns) if coins is None else [coins] if isinstance(coins, str) else list(coins)
+    if unknown := [coin for coin in coins if coin not in prices.columns]:
+        raise ValueError(f"history must have every coin: it has {', '.join(prices.columns)}, not {unknown}")
+    if not len(prices) or not coins:
+        raise ValueError("history must have at least one price and one coin")
+    return prices[coins]
 
 
 def _hours(prices):

@@ -1,7 +1,7 @@
 """Bad input is refused at the door: messages name the argument, the value and what is allowed."""
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -22,6 +22,15 @@ def number(name, value, above=None, least=None, most=None):
     if not math.isfinite(given) or low or (most is not None and given > most):
         raise ValueError(f"{name} must be {allowed}, not {value!r}")
     return given
+
+
+def whole(name, value, least=1, most=None):
+    """`value` as an int of at least `least` and at most `most`; ValueError if it is none."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        allowed = f"of at least {least}" + ("" if most is None else f" and at most {most}")
+        raise ValueError(f"{name} must be a whole number {allowed}, not {value!r}")
+    return int(value)
 
 
 def numbers(name, value, **bounds):

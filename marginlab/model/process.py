@@ -72,6 +72,4 @@ class Liquidation:
             checks.number(name, getattr(self, name), least=0, most=most)
         checks.number("share", self.share, above=0, most=1)
         for name, least in (("tiers", 1), ("least_tier", 2)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+            checks.whole(name, getattr(self, name), least)

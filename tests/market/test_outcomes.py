@@ -250,6 +250,12 @@ def test_funding_charged_to_the_account_is_a_reason_only_where_there_is_any():
     assert found.liquidated.tolist() == [-1] and found.worth.tolist() == pytest.approx([1_000 - 10 - 18.5])
 
 
+def test_the_account_is_charged_for_a_cross_pool_by_that_pool():
+    venue = replace(TENTH, funding=Funding(charged_to="account"))
+    account = Account(venue, USDT=30).mark(BTC=100).trade(LINEAR, 1, 100)
+    assert alike(account, given([95, 90], [110, 120]), {LINEAR: 0.1}).liquidated.tolist() == [2, -1]
+
+
 def test_funding_below_zero_bears_no_interest():
     paths = given([150, 150, 150], [300, 200, 100])
     found = alike(long(venues.TEACHING, 20), paths, {LINEAR: [0.3, 0, 0]})

@@ -1,12 +1,13 @@
 """Random paths with fatter tails than Brownian motion: jumps, and volatility that comes in clusters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..model import checks
 from ..model.rates import YEAR
-from .paths import Brownian, generator
+from .paths import Brownian, each, generator
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -16,25 +17,27 @@ class Jumps(Brownian):
     Parameters
     ----------
     start, steps, count, volatility, rng, hours, drift, correlation : see `Brownian`
-        The volatility is that between jumps; the jumps are added to the drift.
+        The volatility is that between jumps. The drift is not compensated for them: the expected price gains
+        drift + jumps * (exp(size + size_spread**2 / 2) - 1) in a year.
     jumps : float
         How many a coin has in a year, on average.
-    size, size_spread : float
-        Mean and standard deviation of a jump, as a log return: -0.1 is a fall by 9.5 %.
+    size, size_spread : float or mapping of index to float
+        Mean and standard deviation of a jump, as a log return: -0.1 is a fall by 9.5 %. To the variance of a year they
+        add jumps * (size**2 + size_spread**2).
     shared : float from 0 to 1
         How many of them strike all coins at one moment, each with a size of its own.
     """
 
     jumps: float
-    size: float = 0.0
-    size_spread: float = 0.05
+    size: float | Mapping = 0.0
+    size_spread: float | Mapping = 0.05
     shared: float = 0.0
 
     def __post_init__(self, rng):
         super().__post_init__(rng)
         checks.number("jumps", self.jumps, least=0)
-        checks.number("size", self.size)
-        checks.number("size_spread", self.size_spread, least=0)
+        object.__setattr__(self, "size", each("size", self.size, self.start))
+        object.__setattr__(self, "size_spread", each("size_spread", self.size_spread, self.start, least=0))
         checks.number("shared", self.shared, least=0, most=1)
 
     def increments(self, block):
@@ -47,7 +50,7 @@ class Jumps(Brownian):
         step, coin, path = (np.concatenate(column) for column in zip(*hits, strict=True))
         order = np.argsort(step, kind="stable")
         step, coin, path = step[order], coin[order], path[order]
-        height = self.size + self.size_spread * rng.standard_normal(len(step))
+        height = self.size[coin] + self.size_spread[coin] * rng.standard_normal(len(step))
 
         def next_slab(first, out):
             calm(first, out)
@@ -61,12 +64,13 @@ class Jumps(Brownian):
 class Clustered(Brownian):
     """Volatility that comes in clusters, by GARCH(1,1) (Bollerslev 1986): a large move makes large ones more likely.
 
-        variance = (1 - news - memory) * usual + news * (last return)**2 + memory * (last variance)
+        variance = (1 - news - memory) * usual + news * (last return less its trend)**2 + memory * (last variance)
 
     Parameters
     ----------
     start, steps, count, volatility, rng, hours, drift, correlation : see `Brownian`
-        The volatility is the usual one, to which it returns and at which it starts.
+        The volatility is the usual one, to which it returns and at which it starts. The log price drifts as in
+        `Brownian`; the expected price gains a little more, for its returns have fatter tails.
     news, memory : float
         Weights of the last return and of the last variance, for a step; together below 1.
     """

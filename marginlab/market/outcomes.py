@@ -6,6 +6,7 @@ import numpy as np
 
 from ..model.account import Account
 from ..model.stepping import steps
+from ..model.waterfall import at_line, followed
 from .paths import Paths
 from .runs import check_prices, rows
 from .survival import ROUNDING
@@ -50,7 +51,7 @@ def outcomes(account, paths, rates=None, meanwhile=None):
     if not opened:
         raise ValueError("account must have something open")
     for pool in opened:
-        check_prices(pool, pool.currency, paths)
+        check_prices(pool, _margin(pool), paths)
     rates = rows(rates or {}, [p for pool in opened for p in pool.positions], paths)
     reason = "something is done meanwhile" if meanwhile else _why_step(account, opened, rates)
     if reason:
@@ -65,8 +66,10 @@ def outcomes(account, paths, rates=None, meanwhile=None):
 def _why_step(account, opened, rates):
     """Why troughs do not say what becomes of the account, in words; "" if they do."""
     for pool in account.pools:
-        if len(_held(pool)) > 1 or any(amount < 0 for amount in pool.collateral.values()):
-            return f"{pool.name!r} holds {', '.join(pool.collateral)}, not one currency"
+        if owed := [currency for currency, amount in pool.collateral.items() if amount < 0]:
+            return f"{pool.name!r} owes {', '.join(owed)}"
+        if len(_held(pool)) > 1:
+            return f"{pool.name!r} holds {', '.join(_held(pool))}, not one currency"
         if pool.orders:
             return f"{pool.name!r} holds margin for open orders"
     for pool in opened:
@@ -89,9 +92,9 @@ def _at_once(account, opened, paths, rates):
     margins, currency = tuple(map(_margin, opened)), _currency(account)
     empty = tuple(replace(pool, collateral={margin: 0.0}) for pool, margin in zip(opened, margins, strict=True))
     book = Book(empty, margins, rates, paths, tuple(range(1, paths.steps + 1)))
-    coins = {*margins, *map(_margin, account.pools)} & paths.start.keys() - {currency}
-    units = {name: prices[-1] for name, prices in paths.prices().items()} if coins else {}
-    units = {coin: units[coin] for coin in coins}  # what one is worth in the end
+    coins = {*margins, *map(_margin, account.pools)} - {currency}
+    last = paths.prices() if coins & paths.start.keys() else {}
+    units = {coin: last[coin][-1] if coin in last else opened[0].quote(coin, account.marks) for coin in coins}
     at, worth = {pool.name: np.full(paths.count, -1) for pool in opened}, np.zeros(paths.count)
     for pool in account.pools:
         if pool not in opened:
@@ -103,8 +106,12 @@ def _at_once(account, opened, paths, rates):
             margin = pool.collateral.get(margins[k], 0.0)
             gone = -trough[k] >= margin * (1 - ROUNDING)
             at[pool.name][here] = np.where(gone[-1], 1 + gone.argmax(axis=0), -1)
-            unit = units[margins[k]][here] if margins[k] in units else 1.0
+            unit = np.broadcast_to(units.get(margins[k], 1.0), paths.count)[here]
             worth[here] += np.where(gone[-1], 0.0, margin + gain[k]) * unit
+    follows = followed(account)
+    for pool in account.mark(**{name: price for name, price in paths.start.items() if name in follows}).pools:
+        if pool.open and at_line(pool):  # before the first step
+            at[pool.name][:] = 0
     return at, worth
 
 
@@ -121,6 +128,7 @@ def _stepped(account, paths, rates, meanwhile):
     currency, names = _currency(account), [pool.name for pool in account.pools if pool.open]
     at, worth = {name: np.full(paths.count, -1) for name in names}, np.empty(paths.count)
     hours, prices = np.broadcast_to(paths.hours, paths.steps), paths.prices()
+    prices = {name: row for name, row in prices.items() if name in followed(account)}
     for path in tqdm(range(paths.count), "step by step", leave=False, unit="path", delay=2):
         now = account.at(**{name: float(row[0, path]) for name, row in prices.items()})
         ended = {event.pool: 0 for event in now.liquidations[len(account.liquidations) :]}

@@ -35,12 +35,12 @@ def first_passage(move, volatility, hours, drift=0.0, steps=None):
     volatility = checks.number("volatility", volatility, above=0)
     years = checks.number("hours", hours, above=0) / YEAR
     trend = checks.number("drift", drift) - volatility**2 / 2
+    if away == 0:
+        return 1.0
     side, spread = (-1 if away > 0 else 1), volatility * years**0.5
     away, trend = side * away, side * trend  # seen from above
     if steps is not None:
         away -= BETWEEN * spread / checks.whole("steps", steps) ** 0.5
-    if away == 0:
-        return 1.0
     ended, mirrored = (away - trend * years) / spread, (away + trend * years) / spread
     if mirrored > -25:
         return normal(ended) + exp(2 * trend * away / volatility**2) * normal(mirrored)

@@ -36,12 +36,7 @@ class Paths:
     count: int
 
     def __post_init__(self):
-        if not isinstance(self.start, Mapping) or not self.start:
-            raise ValueError(
-                f"start must be a mapping of index to price, such as {{'BTC': 50_000}}, not {self.start!r}"
-            )
-        start = {name: checks.number(f"the start of {name}", price, above=0) for name, price in self.start.items()}
-        object.__setattr__(self, "start", checks.Frozen(start))
+        object.__setattr__(self, "start", starts(self.start))
         for name in ("steps", "count"):
             object.__setattr__(self, name, checks.whole(name, getattr(self, name)))
 
@@ -161,6 +156,13 @@ class Brownian(Paths):
         return next_slab
 
 
+def starts(start):
+    """A mapping of index to price, checked."""
+    if not isinstance(start, Mapping) or not start:
+        raise ValueError(f"start must map an index to its price, such as {{'BTC': 50_000}}, not {start!r}")
+    return checks.Frozen({name: checks.number(f"the start of {name}", price, above=0) for name, price in start.items()})
+
+
 def seed(rng):
     """A seed of its own out of a generator's."""
     if not isinstance(rng, np.random.Generator):
@@ -185,15 +187,14 @@ def each(what, value, start, **bounds):
 
 def root(correlation, coins):
     """The lower triangle whose square is a correlation matrix, also of one that is singular."""
-    if correlation is None:
-        correlation = 0.0
-    if np.ndim(correlation) == 0:
-        number = checks.number("correlation", correlation, least=-1, most=1)
-        correlation = np.full((coins, coins), number) + (1 - number) * np.eye(coins)
+    correlation = 0.0 if correlation is None else correlation
     try:
         matrix = np.asarray(correlation)
-    except ValueError:
+    except ValueError:  # rows of different lengths
         raise ValueError(f"correlation must be a number or a square matrix, not {correlation!r}") from None
+    if not matrix.ndim:
+        number = checks.number("correlation", correlation, least=-1, most=1)
+        matrix = np.full((coins, coins), number) + (1 - number) * np.eye(coins)
     matrix = np.asarray(checks.finite("correlation", matrix), dtype=float)
     if matrix.shape != (coins, coins) or not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
         raise ValueError(f"correlation must be symmetric with ones on its diagonal, for {coins} coins: not {matrix}")

@@ -1,6 +1,6 @@
 """The work behind `survival`: a book checked, its paths shared out in tasks, and the answers put together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import as_completed
 
 import numpy as np
@@ -19,9 +19,13 @@ def asked(venue, book, paths, rates, together, margin, horizons):
     labels = [p.label for p in book]
     if len(set(labels)) < len(book):
         raise ValueError(f"book must hold each side of a contract once, not {', '.join(labels)}")
-    together = labels if together is None else list(together)
-    if unknown := set(together) - set(labels):
-        raise ValueError(f"together must name positions of the book, {', '.join(labels)}: not {', '.join(unknown)}")
+    if not venue.hedge_mode and len({p.instrument.symbol for p in book}) < len(book):
+        raise ValueError(f"book must hold each contract once: {venue.name} has no hedge mode, not {', '.join(labels)}")
+    together = labels if together is None else together
+    if isinstance(together, str) or not isinstance(together, Iterable) or not set(together) <= set(labels):
+        raise ValueError(f"together must be a list of labels, of {', '.join(labels)}: not {together!r}")
+    if not isinstance(margin, str | None):
+        raise TypeError(f"margin must be the name of a currency, not {margin!r}")
     pools = [(Pool(p.instrument.settle, {}, [p], venue, {}, p.label, True), p.instrument.settle) for p in book]
     shared = [p for p in book if p.label in together]
     if venue.account_mode == "multi-currency":
@@ -46,7 +50,9 @@ def asked(venue, book, paths, rates, together, margin, horizons):
 
 
 def check_prices(pool, currency, paths):
-    """ValueError if a pool follows a price of which there are no paths."""
+    """ValueError if there is no path of a price that a pool follows, or one of a contract's own mark."""
+    if own := [p.instrument.symbol for p in pool.positions if p.instrument.symbol in paths.start]:
+        raise ValueError(f"paths must be of indices and coins, not of contracts: {', '.join(own)}")
     needs = {currency, *(p.instrument.index for p in pool.positions), *(p.instrument.settle for p in pool.positions)}
     if unknown := sorted(needs - paths.start.keys() - set(pool.venue.quotes)):
         raise ValueError(
@@ -73,13 +79,9 @@ def rows(rates, book, paths):
 
 def _horizons(horizons, steps):
     if np.ndim(horizons) == 0:
-        count = checks.number("horizons", horizons, least=1, most=steps)
-        horizons = np.ceil(np.arange(1, count + 1) * steps / count)
-    horizons = np.asarray(horizons)
-    found = sorted({*(int(h) for h in horizons), steps})
-    if found[0] < 1 or found[-1] > steps or np.any(horizons % 1):
-        raise ValueError(f"horizons must be steps from 1 to {steps}, not {horizons}")
-    return tuple(found)
+        count = checks.whole("horizons", horizons, most=steps)
+        horizons = [-(-n * steps // count) for n in range(1, count + 1)]
+    return tuple(sorted({*(checks.whole("horizons", step, most=steps) for step in horizons), steps}))
 
 
 def survive(book, names, executor=None, chunk=4_000, skip=()):
@@ -87,7 +89,12 @@ def survive(book, names, executor=None, chunk=4_000, skip=()):
 
     `names` maps names to the numbers of pools in the book; other arguments as in `survival`.
     """
-    width, skip = book.paths.width, np.unique(np.asarray(skip, dtype=int))
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(f"executor must be a concurrent.futures.Executor, not {executor!r}")
+    if isinstance(skip, str) or not isinstance(skip, Iterable):
+        raise TypeError(f"skip must be numbers of paths, not {skip!r}")
+    skip = np.unique([checks.whole("skip", n, least=0, most=book.paths.count - 1) for n in skip]).astype(int)
+    width = book.paths.width
     every = np.setdiff1d(np.arange(book.paths.count), skip, assume_unique=True)
     if not len(every):
         raise ValueError(f"skip must leave some of the {book.paths.count} paths")

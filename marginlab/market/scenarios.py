@@ -7,7 +7,7 @@ import numpy as np
 
 from ..model import checks
 from .history import History
-from .paths import Paths, each, generator, seed
+from .paths import Paths, each, generator, seed, starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,9 @@ class Given(Paths):
     hours: float | np.ndarray = field(default=1.0, kw_only=True, repr=False)
 
     def __post_init__(self):
-        if not isinstance(self.start, Mapping) or not isinstance(self.given, Mapping):
-            raise TypeError(f"start and given must be mappings by index, not {self.start!r} and {self.given!r}")
+        object.__setattr__(self, "start", starts(self.start))
+        if not isinstance(self.given, Mapping):
+            raise TypeError(f"given must map an index to its prices, not {self.given!r}")
         rows = {name: np.array(checks.positive(f"given: the price of {name}", row)) for name, row in self.given.items()}
         shapes = {row.shape for row in rows.values()}
         fits = rows.keys() == self.start.keys() and len(shapes) == 1 and len(*shapes) in (1, 2)
@@ -83,8 +84,7 @@ def flash_crash(start, moves, steps, low=None, recovery=1.0, hours=1.0):
 
 def line(start, turns, moves, steps, hours):
     """One path of straight lines between turns: (step, share of the move that is made)."""
-    if not isinstance(start, Mapping) or not start:
-        raise TypeError(f"start must map an index to its price, such as {{'BTC': 50_000}}, not {start!r}")
+    start = starts(start)
     moves = dict(zip(start, each("moves", moves, start, above=-1), strict=True))
     share = np.interp(np.arange(1, steps + 1), *zip(*turns, strict=True))
     return Given(start, given={name: start[name] * (1 + moves[name] * share) for name in start}, hours=hours)

@@ -1,6 +1,6 @@
 """Which margin carries a book through many paths: every margin, in both modes, from one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,8 @@ def survival(
     - sizes stay as they are: nothing is added, taken out or closed before the pool is liquidated;
     - the margin is one currency, with one haircut for every amount.
 
-    That is checked, and refused with the reason; then `outcomes` steps through the paths for one margin.
+    That is checked, and refused with the reason; then `outcomes` steps through the paths for one margin. Whether a book
+    could have been opened (initial margin, the end of a schedule) is not checked: `Account.trade` does that.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def survival(
 
     Returns a `Survival`. TypeError or ValueError for what cannot be meant, or where a condition fails.
     """
-    book = (book,) if isinstance(book, Position) else tuple(book)
+    book = (book,) if isinstance(book, Position) else tuple(book) if isinstance(book, Iterable) else ()
     if not book or not all(isinstance(p, Position) for p in book):
         raise TypeError(f"book must be a sequence of Position values, at least one, not {book!r}")
     made, names = asked(venue, book, paths, rows(rates or {}, book, paths), together, margin, horizons)
@@ -71,8 +72,8 @@ class Survival:
     """What a book needs on each path, for every margin. Made by `survival`.
 
     A *split* says which pools hold the book: the name of one ("cross USDT"), or a mapping of pools to their shares of
-    the capital, {"long BTC-USDT": 0.5, "short ETH-USDT": 0.3}; what the shares leave is idle, in no pool. `isolated`
-    and `shared` are such splits. Capital is in the currency of the margin.
+    the capital, {"long BTC-USDT": 0.5, "short ETH-USDT": 0.3}. What the shares leave is idle, in no pool; a position of
+    no pool is not held. `isolated` and `shared` are such splits. Capital is in the currency of the margin.
 
     Attributes
     ----------
@@ -148,7 +149,7 @@ class Survival:
 
     def liquidated_by(self, capital, split):
         """On each path, the horizon by which the first pool of the split is liquidated, -1 if none is. With every step
-        a horizon it is the step itself."""
+        a horizon it is the step itself (and 1 for what is at its line at the start)."""
         capital = checks.number("capital", capital, above=0)
         gone = [-self.trough[n] / share >= capital * (1 - ROUNDING) for n, share in self._split(split).items()]
         gone = np.any(gone, axis=0)
@@ -171,14 +172,17 @@ class Survival:
     def summary(self, capital, splits, worst=0.05):
         """Splits side by side, as a DataFrame: a row for each of a mapping of words to splits.
 
-        `liquidated`: share of the paths on which a pool was, with its standard `error`; `all lost`: share on which all
-        of the capital is gone; `worst`: the mean of the largest 5 % (or another share `worst`) of the losses,
-        unrealised ones and funding included; `at risk`: capital in pools; `idle`: the rest.
+        `liquidated`: share of the paths on which a pool was, with its standard `error` (where none of n paths was, the
+        true share may still be up to about 3 / n); `all lost`: share on which all of the capital is gone; `worst`: the
+        expected shortfall, which is the mean of the largest 5 % (or another share `worst`) of the losses, unrealised
+        ones and funding included; `at risk`: capital in pools; `idle`: the rest.
         """
         import pandas as pd
 
         made, paths = {}, len(self.number)
         checks.number("worst", worst, above=0, most=1)
+        if not isinstance(splits, Mapping):
+            raise TypeError(f"splits must map words to splits, such as {{'cross': 'cross USDT'}}, not {splits!r}")
         for words, split in splits.items():
             lost, gone = capital - self.worth(capital, split), 1 - self.survived(capital, split)
             risked = capital * sum(self._split(split).values())
@@ -193,13 +197,19 @@ class Survival:
         return pd.DataFrame.from_dict(made, orient="index")
 
     def joined(self, other):
-        """The answers of two runs on different paths of one kind as one; ValueError if they do not fit.
+        """The answers of two runs on different numbers of the same `Paths` as one; ValueError if they do not fit.
 
         more = survival(..., skip=part.number)
         part.joined(more)
         """
-        if self.horizons != other.horizons or self.pools.keys() != other.pools.keys():
-            raise ValueError("other must have the same pools and horizons")
+        if not isinstance(other, Survival):
+            raise TypeError(f"other must be a Survival, not {other!r}")
+        mine, others = (
+            ({name: (vars(pool.venue), pool.positions) for name, pool in one.pools.items()}, one.currency, one.horizons)
+            for one in (self, other)
+        )
+        if mine != others:
+            raise ValueError("other must have the same pools, at the same venue, and the same horizons")
         number = np.r_[self.number, other.number]
         order = np.argsort(number)
         if len(np.unique(number)) < len(number):
@@ -218,6 +228,9 @@ class Survival:
         if unknown := split.keys() - self.pools.keys():
             raise ValueError(f"split must be of {', '.join(self.pools)}: not {', '.join(map(str, unknown))}")
         split = {name: checks.number(f"the share of {name}", share, above=0) for name, share in split.items()}
+        held = [p.label for name in split for p in self.pools[name].positions]
+        if len(set(held)) < len(held):
+            raise ValueError(f"split must hold each position once, not {', '.join(held)}")
         if sum(split.values()) > 1 + 1e-9:
             raise ValueError(f"split must have shares of at most 1 together, not {sum(split.values()):g}")
         return self._one_currency(split)

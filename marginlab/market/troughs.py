@@ -44,8 +44,8 @@ def why_not(pool, margin, rates):
         return f"at {venue.name} the account pays the funding of an isolated position first"
     for currency in () if pool.own_in_full else sorted(paid):
         asset = venue.asset(currency)
-        if asset.loan or any(asset.haircut.rates) or asset.debt_weight != 1:
-            return f"funding in {currency} leaves a balance or a debt that does not count in full"
+        if asset.loan or any(asset.haircut.rates) or asset.debt_weight != 1 or asset.rate:
+            return f"funding in {currency} leaves a balance or a debt that does not count in full, or bears interest"
     return ""
 
 
@@ -175,7 +175,9 @@ class _Pool:
 
     def unit(self, currency, prices):
         """What a unit of a currency is worth in the pool's currency."""
-        return prices[currency] if currency != self.pool.currency and currency in self.start else 1.0
+        if currency == self.pool.currency:
+            return 1.0
+        return prices[currency] if currency in self.start else self.pool.quote(currency, self.pool.marks)
 
     def spent(self, first, prices):
         """What funding has taken at each step, in the pool's currency: the venue looks before and after a payment, and

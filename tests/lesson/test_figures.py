@@ -243,6 +243,38 @@ def test_panels_on_paper():
     assert all(contrast(axes.title.get_color(), "#ffffff") >= 7 for axes in one.axes)
 
 
+# -------------------------------------------------------------------- cells
+
+
+def over(colour, share, page):
+    """A colour laid over a page, so opaque: what the eye sees."""
+    mixed = [share * a + (1 - share) * int(page[i : i + 2], 16) / 255 for a, i in zip(colour, (1, 3, 5), strict=True)]
+    return "#" + "".join(f"{round(255 * part):02x}" for part in mixed)
+
+
+def test_cells_stand_on_whole_numbers_and_are_shaded_by_share():
+    _, axes = figures.blank("x", "y")
+    shade = figures.cells(axes, 4, 3)
+    assert shade.axes is axes and shade.get_array().shape == (3, 4) and not shade.get_array().any()
+    assert shade.get_coordinates().shape == (4, 5, 2)
+    assert (shade.get_coordinates()[0, :, 0] == [-0.5, 0.5, 1.5, 2.5, 3.5]).all()
+    assert (shade.get_coordinates()[:, 0, 1] == [-0.5, 0.5, 1.5, 2.5]).all()
+    assert shade.get_clim() == (0, 100)
+    shades = [shade.to_rgba(value) for value in (0, 25, 50, 75, 100)]
+    tint = tuple(int(STYLES["requirement"]["color"][i : i + 2], 16) / 255 for i in (1, 3, 5))
+    assert all(one[:3] == pytest.approx(tint) for one in shades), "one colour, more or less of it"
+    assert [one[3] for one in shades] == pytest.approx([0, 0.125, 0.25, 0.375, 0.5], abs=0.003)
+    assert shade.to_rgba(-1) == shades[0] and shade.to_rgba(101) == shades[-1]
+
+
+@pytest.mark.parametrize("page, ink", [("#ffffff", "#222222"), ("#111111", "#ffffff")])
+def test_numbers_in_cells_are_legible(page, ink):
+    shade = figures.cells(figures.blank()[1], 1, 1)
+    for value in range(0, 101, 10):
+        *colour, share = shade.to_rgba(value)
+        assert contrast(over(colour, share, page), ink) >= 4.5, value
+
+
 # ------------------------------------------------------------------- tables
 
 

@@ -314,6 +314,12 @@ def test_survived_and_its_inverse():
     assert found.survived(30, LONG) == 0.75 and isinstance(found.survived(30, LONG), float)
     line = found.needed(LONG)
     assert [found.survived(float(need), LONG) for need in sorted(line)] == [0, 0.25, 0.5, 0.75]  # at it: liquidated
+    assert [found.survived(float(need) * (1 + 1e-13), LONG) for need in sorted(line)] == [
+        0,
+        0.25,
+        0.5,
+        0.75,
+    ]  # rounding
     assert [found.survived(float(need) * (1 + 1e-11), LONG) for need in sorted(line)] == [0.25, 0.5, 0.75, 1]
     assert found.survived(np.array([9, 10.1, 28, 56]), LONG).tolist() == [0, 0.25, 0.5, 1]
     assert found.survived([9, 56], LONG).tolist() == [0, 1]
@@ -739,7 +745,5 @@ def test_interest_without_a_loan_is_a_condition_too():
     refused(ValueError, ["funding in USDT"], asked(dear, margin="USDT", rates={LINEAR: 0.1}))
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.xfail(strict=True, reason="exp overflows and is multiplied by a chance of 0: the answer is not a number")
 def test_first_passage_of_a_strong_drift():
     assert first_passage(-0.1, 0.01, 8_760, drift=-5) == pytest.approx(1)

@@ -4,6 +4,7 @@ import ast
 import base64
 import json
 import re
+from html import unescape
 from urllib.parse import unquote
 
 import pytest
@@ -252,6 +253,25 @@ def test_local_links_resolve(page):
                 assert (page.path.parent / name).is_file(), target
             else:
                 assert anchor in anchors, target
+
+
+def test_links_of_saved_tables_resolve(tools):
+    """Links in what cells show: to a notebook, and to one of its headings."""
+    seen = []
+    for path in sorted(tools.FOLDER.glob("*.ipynb")):
+        shown = [o["data"]["text/html"] for c in tools.Notebook(path).code for o in c["outputs"] if "data" in o
+                 and "text/html" in o["data"]]  # fmt: skip
+        for target in re.findall(r"<a\b[^>]*?\bhref=[\"']([^\"']*)[\"']", "".join(map("".join, shown))):
+            if re.match(r"https://[\w.-]+\.\w+/\S*$", target):
+                continue
+            name, _, anchor = unquote(unescape(target)).partition("#")
+            other = tools.FOLDER / name if name else path
+            assert other.is_file() and other.parent == tools.FOLDER, (path.name, target)
+            if anchor:
+                anchors = {re.sub(r"\s", "-", text) for _, text in tools.Notebook(other).headings}
+                assert anchor in anchors, (path.name, target)
+            seen.append(target)
+    assert seen, "no notebook shows a link"
 
 
 @pytest.mark.parametrize(

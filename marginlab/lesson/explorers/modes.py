@@ -76,10 +76,9 @@ class ModeSurface(Explorer):
         for name, sides in BOOKS.items():
             start = {contract.index: 1.0 for contract, _ in zip(contracts, sides, strict=False)}
             about = {"volatility": volatility, "rng": np.random.default_rng(seed)}
-            if name == JUMPS:  # half of the variance in two jumps a month
+            if name == JUMPS:  # half of the variance in one jump a year
                 half = volatility / 2**0.5
-                about = about | {"volatility": half}
-                paths = Jumps(start, 24 * DAYS, PATHS, jumps=24, size_spread=half / 24**0.5, **about)
+                paths = Jumps(start, 24 * DAYS, PATHS, jumps=1, size_spread=half, **about | {"volatility": half})
             else:
                 paths = Brownian(start, 24 * DAYS, PATHS, correlation=0.8 * (name in (HEDGE, ALIKE)), **about)
             held = [Position(c, side / len(sides), 1.0) for c, side in zip(contracts, sides, strict=False)]
@@ -109,7 +108,7 @@ class ModeSurface(Explorer):
                     "long the first, short the second; correlation 0.8",
                     "long both; correlation 0.8",
                     "long both; no correlation",
-                    "long both; no correlation, half of the variance in two jumps a month",
+                    "long both; no correlation, half of the variance in one jump a year",
                 ],
             ),
             self.choice(

@@ -1,4 +1,4 @@
-"""Outcomes: by hand, from troughs and step by step alike, with the reason; what is refused, and known faults."""
+"""Outcomes: by hand, from troughs and step by step alike, with the reason; what is refused."""
 
 import math
 from dataclasses import replace
@@ -203,7 +203,8 @@ def by_pool(collateral, venue=FULL):
 
 
 REASONS = {
-    "debt": (by_pool({"USDT": -5}), None, "'cross' holds"),
+    "debt": (by_pool({"USDT": -5}), None, "'cross' owes USDT"),
+    "interest": (by_pool({"USDT": 30}, replace(FULL, assets={"*": Asset(rate=0.1)})), {LINEAR: 0.1}, "or bears interest"),
     "two currencies": (by_pool({"USDT": 30, "BTC": 1}), None, "'cross' holds USDT, BTC, not one currency"),
     "orders": (long().place_orders(50, "USDT"), None, "'cross USDT' holds margin for open orders"),
     "leverage": (long(replace(TENTH, rates_of="initial margin")), None, "depends on the leverage"),
@@ -276,48 +277,68 @@ def test_funding_below_zero_bears_no_interest():
     (ValueError, ["rates must be of the book", "ETH-USDT"], {"rates": {ETHER: 0.1}}),
     (ValueError, ["rates of BTC-USDT", "2", "(3,)"], {"rates": {LINEAR: [0.1] * 3}}),
     (ValueError, ["rates of BTC-USDT", "nan"], {"rates": {LINEAR: [0.1, math.nan]}}),
+    (ValueError, ["paths must be of indices and coins", "BTC-USDT"],
+     {"paths": Given({"BTC": 100, "BTC-USDT": 100}, given={"BTC": [90.0], "BTC-USDT": [91.0]})}),
+    (ValueError, ["paths must have a price of BTC", "they are of ETH"],
+     {"account": Account(FULL, BTC=1).mark(BTC=40_000, ETH=50).trade(ETHER, 100, 50),
+      "paths": Given({"ETH": 50}, given={"ETH": [45.0, 45]})}),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused(error, words, given_):
     asked = {"account": long(), "paths": given([90, 100])} | given_
     refused(error, words, lambda: outcomes(**asked), asked["account"] if error is ValueError else None)
 
 
-# ------------------------------------------------------------------ known faults
+# ---------------------------------------------------- starts, idle coins, marks
 
 
-@pytest.mark.xfail(strict=True, reason="from troughs a pool that is over at the start ends at step 1, stepped at 0")
 def test_over_at_the_start():
-    alike(long(), given([80, 80], start=70.0))
+    found = alike(long(), given([80, 80], [120, 130], start=70.0))
+    assert found.liquidated.tolist() == [0, 0] and found.worth.tolist() == [970, 970]
+    two = long().trade(ETHER, -2, 50, isolated=20)
+    paths = Given({"BTC": 100, "ETH": 56}, given={"BTC": [70, 70.0], "ETH": [50, 50.0]})
+    found = alike(two, paths)
+    assert found.iloc[0].tolist() == [0, 1, 0, 950]
+    line = Account(Venue("half", tiers={"*": Tiers.flat(0.5)}), USDT=150).mark(BTC=100).trade(LINEAR, 2, 100)
+    assert alike(line, given([90, 90], start=50.0)).liquidated.tolist() == [0]
+    full = Account(FULL, USDT=20).mark(BTC=100).trade(LINEAR, 1, 100)
+    assert alike(full, given([90, 90], start=75.0)).cross.tolist() == [0]
 
 
-@pytest.mark.xfail(strict=True, reason="stepped, a coin that nothing follows is refused; from troughs it is not")
 def test_paths_of_more_coins_than_are_held():
     paths = Given({"BTC": 100, "ETH": 50}, given={"BTC": [90.0, 70], "ETH": [50.0, 50]})
-    alike(long(), paths)
+    assert alike(long(), paths).liquidated.tolist() == [2]
 
 
-@pytest.mark.xfail(strict=True, reason="an idle coin without a path is counted as one unit of quote currency")
-def test_an_idle_coin_without_a_path():
+def test_an_idle_coin_without_a_path_is_worth_its_mark():
     account = Account(TENTH, USDT=1_000, BTC=1).mark(BTC=40_000, ETH=50).trade(ETHER, 1, 50, isolated=20)
     paths = Given({"ETH": 50}, given={"ETH": [45.0, 45]})
-    assert outcomes(account, paths).worth.tolist() == pytest.approx([1_000 - 5 + 40_000])
+    assert alike(account, paths).worth.tolist() == pytest.approx([1_000 - 5 + 40_000])
 
 
-@pytest.mark.xfail(strict=True, reason="margin in a coin without a path is counted as one unit of quote currency")
-def test_margin_in_a_coin_without_a_path():
-    account = Account(FULL, BTC=1).mark(BTC=40_000, ETH=50).trade(ETHER, 100, 50)
-    paths = Given({"ETH": 50}, given={"ETH": [45.0, 45]})
-    assert outcomes(account, paths).worth.tolist() == pytest.approx([40_000 - 500])
+def test_a_stablecoin_that_is_marked():
+    account = Account(TENTH, USDT=1_000, USDC=500).mark(BTC=100).trade(LINEAR, 1, 100, isolated=30)
+    paths = given([90, 110], [70, 60])
+    assert alike(account, paths).worth.tolist() == pytest.approx([1_510, 1_470])
+    assert alike(account.mark(USDC=0.9), paths).worth.tolist() == pytest.approx([1_460, 1_420])
+    assert alike(account.mark(USDT=0.9), paths).worth.tolist() == pytest.approx([500 + 909, 500 + 873])
+    alone = Account(TENTH, USDT=1_000).mark(BTC=100, USDT=0.9).trade(LINEAR, 1, 100, isolated=30)
+    assert alike(alone, paths).worth.tolist() == pytest.approx([1_010, 970])  # of one currency: in that one
+    moves = Given({"BTC": 100, "USDC": 1}, given={"BTC": [90, 110.0], "USDC": [0.95, 0.8]})
+    assert alike(account, moves).worth.tolist() == pytest.approx([1_410])
 
 
-@pytest.mark.xfail(strict=True, reason="interest on a debt that funding left is not looked at: only loans are")
+def test_a_stablecoin_that_is_marked_in_a_multi_currency_account():
+    # 60 USDT at 0.9, and so is what the long gains: at its line at 40 / 0.95 = 42.1 whatever USDT is worth
+    account = Account(replace(FULL, tiers=TENTH.tiers), USDT=60).mark(BTC=100, USDT=0.9)
+    found = alike(account.trade(LINEAR, 1, 100), given([90, 110], [70, 44]), {LINEAR: 0.01})
+    assert found.liquidated.tolist() == [-1, 2] and found.worth[0] == pytest.approx(0.9 * (70 - 0.9 - 1.1))
+
+
 def test_interest_on_what_funding_left_owed():
     dear = replace(FULL, assets={"*": Asset(rate=0.1)}, interest=Interest(per=1))
     account = Account(dear, USDT=40).mark(BTC=100).trade(LINEAR, 1, 100)
-    alike(account, given([300, 300, 300, 300]), {LINEAR: [0.5, 0, 0, 0]})
-
-
-@pytest.mark.xfail(strict=True, reason='a debt is put down to several currencies: "holds USDT, not one currency"')
-def test_a_debt_is_called_a_debt():
-    how = outcomes(by_pool({"USDT": -5}), given([95, 94])).attrs["how"]
-    assert "not one currency" not in how
+    found = outcomes(account, given([300, 300, 300, 300]), {LINEAR: [0.5, 0, 0, 0]})
+    assert found.attrs["how"].endswith("or bears interest")
+    # 150 are paid, of which 110 are owed, three times 10 % on that
+    assert found.worth.tolist() == pytest.approx([200 - 110 * 1.1**3])
+    assert alike(account, given([300, 300])).worth.tolist() == pytest.approx([240])

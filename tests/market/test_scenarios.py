@@ -96,8 +96,8 @@ def test_given_prices_stay_as_they_were():
         (TypeError, "hours", {"hours": True}),
         (TypeError, "hours", {"hours": "1"}),
         *[(ValueError, "start of BTC", {"start": {"BTC": bad, "ETH": 1}}) for bad in (0, -1, nan)],
-        (ValueError, "given", {"start": {}, "given": {}}),
-        *[(TypeError, "start", {"start": bad}) for bad in (["BTC", "ETH"], 5, None)],
+        *[(ValueError, "start", {"start": bad}) for bad in ({}, ["BTC", "ETH"], 5, None)],
+        (ValueError, "start", {"start": {}, "given": {}}),
     ],
 )
 def test_refusals_of_given_paths(error, word, words):
@@ -147,7 +147,7 @@ def test_refusals_of_moves(make):
     for bad in (0, -1, nan):
         refused(ValueError, ["BTC"], lambda bad=bad: make({"BTC": bad}, -0.1))
     for bad in ({}, [100.0], 100.0, None):
-        refused(TypeError, ["start"], lambda bad=bad: make(bad, -0.1))
+        refused(ValueError, ["start"], lambda bad=bad: make(bad, -0.1))
     refused(ValueError, ["hours"], lambda: make(ONE, -0.1, hours=-1))
     refused(ValueError, ["hours"], lambda: make(ONE, -0.1, hours=nan))
 

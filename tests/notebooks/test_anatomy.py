@@ -115,7 +115,7 @@ def test_every_part_is_there_and_in_its_section(lesson):
     assert len(lesson.tagged("prediction")) == len(lesson.tagged("twin")) == 1
     assert len(lesson.tagged("exercise")) >= 2 and len(lesson.tagged("quiz")) >= 3
     tags = {tag for cell in lesson.cells for tag in cell["metadata"].get("tags", ())}
-    assert tags <= {*where, "exercise-setup", "reflection"}, "a tag that nothing reads"
+    assert tags <= {*where, "exercise-setup", "reflection", "claim"}, "a tag that nothing reads"
 
 
 def test_the_prediction_comes_before_anything_that_answers_it(lesson):
@@ -191,7 +191,7 @@ def test_code_fits_its_page(page):
 
 def test_only_answers_and_checks_are_folded(lesson):
     folded = [cell for cell in lesson.cells if hidden(cell)]
-    assert all({"solution", "quiz", "exercise-setup", "reflection"} & set(c["metadata"]["tags"]) for c in folded)
+    assert all({"solution", "quiz", "exercise-setup", "reflection", "claim"} & set(c["metadata"]["tags"]) for c in folded)
     assert all(hidden(cell) for cell in lesson.tagged("solution"))
 
 

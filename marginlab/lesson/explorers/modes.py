@@ -5,7 +5,7 @@ import numpy as np
 from ... import Perpetual, Position, Tiers, venues
 from ...market.fat_tails import Jumps
 from ...market.paths import Brownian
-from ...market.survival import survival
+from ...market.survival import ROUNDING, survival
 from ...model import checks
 from .. import figures
 from .base import Explorer, amount
@@ -26,7 +26,7 @@ WORDS = {
 GONE, LOST = "liquidated", "worst 5 %"
 WHAT = {
     GONE: "paths with a liquidation (%)",
-    LOST: "lost to liquidations in the worst 5 % of paths (% of the capital)",
+    LOST: "mean loss in the worst 5 % of paths (% of the capital)",
 }
 
 
@@ -54,15 +54,16 @@ class ModeSurface(Explorer):
 
     title = "The same book, isolated and in cross: margin, leverage, mode"
     limits = (
-        "Left out: funding, fees, impact, partial liquidation and tiers: real books of size need more, and partial "
-        "liquidation loses less. Prices are looked at every hour: a venue looks all the time, so a little more is "
-        "liquidated than here. Volatility and correlation stay as they are; in crashes both rise, which brings losses "
-        "nearer, and a hedge can come apart. Open losses of pools that live are not counted."
+        "Left out: funding, fees, impact, partial liquidation and tiers. Funding and fees bring the ends nearer, tiers "
+        "do for large books, and partial liquidation loses less. Prices are looked at every hour: a venue looks all "
+        "the time, so a little more is liquidated than here. There is no trend, and volatility (60 % a year, if no "
+        "other was given) and correlation stay as they are. In crashes both rise, and losses come nearer; where the "
+        "two coins part, a hedge loses more."
     )
     height = "38rem"
 
     def __init__(self, instrument=None, volatility=0.6, capital=10_000.0, seed=8):
-        first = instrument or Perpetual("BTC-USDT", index="BTC", settle="USDT")
+        first = Perpetual("BTC-USDT", index="BTC", settle="USDT") if instrument is None else instrument
         if not isinstance(first, Perpetual):
             raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
         tiers = first.tiers or Tiers.flat(0.004, leverage=125)
@@ -82,9 +83,13 @@ class ModeSurface(Explorer):
             else:
                 paths = Brownian(start, 24 * DAYS, PATHS, correlation=0.8 * (name in (HEDGE, ALIKE)), **about)
             held = [Position(c, side / len(sides), 1.0) for c, side in zip(contracts, sides, strict=False)]
-            made = survival(venues.TEACHING, held, paths, horizons=DAYS)
-            singles = np.stack([-made.trough[p.label] * len(sides) for p in held])  # of a size of 1 each
-            self.found[name] = {"isolated": singles, "cross": -made.trough[made.shared][None]}
+            made, ends = survival(venues.TEACHING, held, paths, horizons=DAYS), slice(24, None, 24)
+            gain = np.stack([p.pnl(row[ends]) for p, row in zip(held, paths.prices().values(), strict=True)])
+            needed = np.stack([-made.trough[p.label] for p in held])
+            self.found[name] = {
+                "isolated": (needed, gain),
+                "cross": (-made.trough[made.shared][None], gain.sum(axis=0, keepdims=True)),
+            }
         start = {"margin": 40.0, "leverage": 10.0, "days": 30.0, "book": HEDGE, "shown": GONE}
         self.presets = {
             "a hedge at 10x": start,
@@ -115,24 +120,28 @@ class ModeSurface(Explorer):
                 "shown",
                 "Shown (%)",
                 {GONE: GONE, LOST: LOST},
-                ["Share of paths with a liquidation", "Of the capital, lost to liquidations in the worst 5 % of paths"],
+                [
+                    "Share of paths with a liquidation",
+                    "Of the capital: mean loss in the worst 5 % of paths",
+                ],
             ),
         ]
 
     # ---------------------------------------------------------------- reading
 
-    def lost(self, book, mode, day, margin, leverage):
-        """Share of the capital that liquidations took on each path: margin and leverage as fractions, or columns."""
-        needed = self.found[book][mode][:, day - 1]  # for each unit of size; shape (pools, paths)
-        if mode == "cross":
-            return (needed >= 1 / (margin * leverage)).sum(axis=0) * 1.0
-        return (needed >= 1 / leverage).mean(axis=0) * margin
+    def ended(self, book, mode, day, margin, leverage):
+        """(whether each pool is liquidated by a day, what each has lost by then), of shape (pools, paths); margin and
+        losses as shares of the capital."""
+        needed, gain = (found[:, day - 1] for found in self.found[book][mode])  # for a book of 1
+        size, backing = margin * leverage, (margin if mode == "isolated" else 1.0) / len(needed)
+        gone = needed * size >= backing * (1 - ROUNDING)
+        return gone, np.where(gone, backing, -gain * size)
 
     def figures(self, book, mode, day, margin, leverage):
-        lost = np.sort(self.lost(book, mode, day, margin, leverage))
+        gone, lost = self.ended(book, mode, day, margin, leverage)
         return {
-            "liquidated": float(np.mean(lost > 0)),
-            "worst": float(lost[-PATHS // 20 :].mean()),
+            "liquidated": float(gone.any(axis=0).mean()),
+            "worst": float(np.sort(lost.sum(axis=0))[-PATHS // 20 :].mean()),
             "at risk": self.capital * (margin if mode == "isolated" else 1.0),
         }
 
@@ -142,7 +151,7 @@ class ModeSurface(Explorer):
         return np.array([[100 * self.figures(book, mode, day, m / 100, n)[wanted] for n in LEVERAGES] for m in MARGINS])
 
     def read(self, margin, leverage, days, book, shown):
-        day = round(days)
+        day = int(days + 0.5)
         reading = {mode: self.figures(book, mode, day, margin / 100, leverage) for mode in MODES}
         reading["surface"] = {mode: self.surface(book, mode, day, shown) for mode in MODES}
         reading |= {

@@ -105,8 +105,7 @@ class Survival:
 
     @property
     def isolated(self):
-        """The split with a pool for each position, in proportion to its notional: one leverage for all. ValueError if
-        they are in several currencies."""
+        """The split with a pool for each position, by notional: one leverage for all, and one currency."""
         sizes = {name: abs(pool.positions[0].notional(pool.positions[0].entry)) for name, pool in self._single.items()}
         return {name: size / sum(sizes.values()) for name, size in self._one_currency(sizes).items()}
 
@@ -151,29 +150,32 @@ class Survival:
         """On each path, the horizon by which the first pool of the split is liquidated, -1 if none is. With every step
         a horizon it is the step itself (and 1 for what is at its line at the start)."""
         capital = checks.number("capital", capital, above=0)
-        gone = [-self.trough[n] / share >= capital * (1 - ROUNDING) for n, share in self._split(split).items()]
-        gone = np.any(gone, axis=0)
+        gone = self._gone(capital, split).any(axis=0)
         return np.where(gone[-1], np.array(self.horizons)[gone.argmax(axis=0)], -1)
+
+    def _gone(self, capital, split):
+        """Whether each pool of a split is liquidated, of shape (pools, horizons, paths)."""
+        needs = [-self.trough[name] / share for name, share in self._split(split).items()]
+        return np.stack(needs) >= capital * (1 - ROUNDING)
 
     def worth(self, capital, split):
         """What the capital has become at the last step on each path: what is idle, and of every pool that lives its
         margin and gain. Of a liquidated pool nothing is left. ValueError where the venue would leave something."""
         capital, split = checks.number("capital", capital, above=0), self._split(split)
-        total = np.full(len(self.number), capital * (1 - sum(split.values())))
-        for name, share in split.items():
+        total, gone = np.full(len(self.number), capital * (1 - sum(split.values()))), self._gone(capital, split)[:, -1]
+        for (name, share), lost in zip(split.items(), gone, strict=True):
             if self._unknown[name]:
                 raise ValueError(
                     f"a trough does not say what of {name!r} is lost: {self._unknown[name]}; see outcomes()"
                 )
-            alive = -self.trough[name][-1] < share * capital * (1 - ROUNDING)
-            total += np.where(alive, share * capital + self.gain[name], 0.0)
+            total += np.where(lost, 0.0, share * capital + self.gain[name])
         return total
 
     def summary(self, capital, splits, worst=0.05):
         """Splits side by side, as a DataFrame: a row for each of a mapping of words to splits.
 
         `liquidated`: share of the paths on which a pool was, with its standard `error` (where none of n paths was, the
-        true share may still be up to about 3 / n); `all lost`: share on which all of the capital is gone; `worst`: the
+        true share may still be up to about 3 / n); `all lost`: share on which every pool was; `worst`: the
         expected shortfall, which is the mean of the largest 5 % (or another share `worst`) of the losses, unrealised
         ones and funding included; `at risk`: capital in pools; `idle`: the rest.
         """
@@ -184,12 +186,12 @@ class Survival:
         if not isinstance(splits, Mapping):
             raise TypeError(f"splits must map words to splits, such as {{'cross': 'cross USDT'}}, not {splits!r}")
         for words, split in splits.items():
-            lost, gone = capital - self.worth(capital, split), 1 - self.survived(capital, split)
-            risked = capital * sum(self._split(split).values())
+            lost, gone = capital - self.worth(capital, split), self._gone(capital, split)[:, -1]
+            share, risked = float(gone.any(axis=0).mean()), capital * sum(self._split(split).values())
             made[words] = {
-                "liquidated": gone,
-                "error": np.sqrt(gone * (1 - gone) / paths),
-                "all lost": np.mean(lost >= capital * (1 - ROUNDING)),
+                "liquidated": share,
+                "error": np.sqrt(share * (1 - share) / paths),
+                "all lost": float(gone.all(axis=0).mean()),
                 "worst": np.sort(lost)[-max(1, round(worst * paths)) :].mean(),
                 "at risk": risked,
                 "idle": capital - risked,
@@ -204,11 +206,8 @@ class Survival:
         """
         if not isinstance(other, Survival):
             raise TypeError(f"other must be a Survival, not {other!r}")
-        mine, others = (
-            ({name: (vars(pool.venue), pool.positions) for name, pool in one.pools.items()}, one.currency, one.horizons)
-            for one in (self, other)
-        )
-        if mine != others:
+        asked = ({n: (vars(p.venue), p.positions) for n, p in one.pools.items()} for one in (self, other))
+        if next(asked) != next(asked) or (self.currency, self.horizons) != (other.currency, other.horizons):
             raise ValueError("other must have the same pools, at the same venue, and the same horizons")
         number = np.r_[self.number, other.number]
         order = np.argsort(number)

@@ -137,22 +137,25 @@ class ModeSurface(Explorer):
         gone = needed * size >= backing * (1 - ROUNDING)
         return gone, np.where(gone, backing, -gain * size)
 
-    def figures(self, book, mode, day, margin, leverage):
-        gone, lost = self.ended(book, mode, day, margin, leverage)
-        return {
-            "liquidated": float(gone.any(axis=0).mean()),
-            "worst": float(np.sort(lost.sum(axis=0))[-PATHS // 20 :].mean()),
-            "at risk": self.capital * (margin if mode == "isolated" else 1.0),
-        }
+    def figure(self, shown, *cell):
+        """Of a cell (book, mode, day, margin, leverage): the share of paths with a liquidation, or the mean loss in the
+        worst 5 % of them, as a share of the capital."""
+        gone, lost = self.ended(*cell)
+        if shown == GONE:
+            return float(np.logical_or.reduce(gone).mean())
+        return float(np.partition(lost.sum(axis=0), -PATHS // 20)[-PATHS // 20 :].mean())
 
     def surface(self, book, mode, day, shown):
         """Array of shape (margins, leverages) of the figure shown, in per cent."""
-        wanted = "liquidated" if shown == GONE else "worst"
-        return np.array([[100 * self.figures(book, mode, day, m / 100, n)[wanted] for n in LEVERAGES] for m in MARGINS])
+        return np.array([[100 * self.figure(shown, book, mode, day, m / 100, n) for n in LEVERAGES] for m in MARGINS])
 
     def read(self, margin, leverage, days, book, shown):
         day = int(days + 0.5)
-        reading = {mode: self.figures(book, mode, day, margin / 100, leverage) for mode in MODES}
+        reading = {"cell": (book, day, shown)}
+        for mode, risked in (("isolated", margin / 100), ("cross", 1.0)):
+            here = book, mode, day, margin / 100, leverage
+            found = {"liquidated": self.figure(GONE, *here), "worst": self.figure(LOST, *here)}
+            reading[mode] = found | {"at risk": self.capital * risked}
         reading["surface"] = {mode: self.surface(book, mode, day, shown) for mode in MODES}
         reading |= {
             "margin": margin,
@@ -184,7 +187,7 @@ class ModeSurface(Explorer):
     def make_picture(self, paper=False):
         panels = [f"{mode}: a pool for each" if mode == "isolated" else "cross: one pool" for mode in MODES]
         figure, axes = figures.blank("leverage (x)", "margin (% of capital)", paper=paper, panels=panels)
-        drawn = {}
+        drawn, cells = {}, {}
         for mode, panel in zip(MODES, axes, strict=True):
             panel.grid(False)
             for line in list(panel.lines):  # no zero line here
@@ -193,23 +196,25 @@ class ModeSurface(Explorer):
             panel.set_ylim(-0.5, len(MARGINS) - 0.5)
             panel.set_xticks(range(len(LEVERAGES)), LEVERAGES)
             panel.set_yticks(range(len(MARGINS)), MARGINS[::-1])
-            drawn[f"{mode} shade"] = figures.cells(panel, len(LEVERAGES), len(MARGINS))
+            cells[mode] = figures.cells(panel, len(LEVERAGES), len(MARGINS))
             for row in range(len(MARGINS)):
                 for column in range(len(LEVERAGES)):
-                    made = figures.note(panel, column, row, "", ha="center", va="center")
-                    drawn[f"{mode} {row} {column}"] = made
+                    cells[mode, row, column] = figures.note(panel, column, row, "", ha="center", va="center")
             size = {"markersize": 25, "marker": "s", "markerfacecolor": "none", "markeredgewidth": 2}
             (drawn[f"{mode} now"],) = panel.plot([], [], **figures.STYLES["price"] | size)
-        drawn["shown"] = figures.note(axes[0], 0, 1.16, "", transform=axes[0].transAxes)
-        return figures.Layers(figure, axes, drawn)
+        cells["shown"] = figures.note(axes[0], 0, 1.16, "", transform=axes[0].transAxes)
+        layers = figures.Layers(figure, axes, drawn)
+        layers.cells = cells  # they stand still while margin and leverage move
+        return layers
 
     def draw(self, layers, reading):
         column = np.interp(np.log(reading["leverage"]), np.log(LEVERAGES), range(len(LEVERAGES)))
-        row = np.interp(reading["margin"], MARGINS[::-1], range(len(MARGINS)))
-        layers.drawn["shown"].set_text(reading["shown"])
+        row_now = np.interp(reading["margin"], MARGINS[::-1], range(len(MARGINS)))
+        layers.cells["shown"].set_text(reading["shown"])
         for mode in MODES:
-            layers.drawn[f"{mode} shade"].set_array(reading["surface"][mode][::-1])
-            for (i, j), share in np.ndenumerate(reading["surface"][mode][::-1]):
-                layers.drawn[f"{mode} {i} {j}"].set_text(f"{share:.0f}")
-            layers.drawn[f"{mode} now"].set_data([column], [row])
-        return "fixed"
+            rows = reading["surface"][mode][::-1]
+            layers.cells[mode].set_array(rows)
+            for (row, place), share in np.ndenumerate(rows):
+                layers.cells[mode, row, place].set_text(f"{share:.0f}")
+            layers.drawn[f"{mode} now"].set_data([column], [row_now])
+        return reading["cell"]

@@ -174,6 +174,13 @@ def test_more_paths_than_a_block():
     assert multi.worth.tolist() == pytest.approx(worth.tolist(), rel=1e-9, abs=1e-6)
 
 
+def test_a_currency_of_which_nothing_is_held_is_no_second_one():
+    """Neither a debt, nor what the margin is in."""
+    for collateral in ({"USDT": 30, "BTC": 0}, {"BTC": 0.0, "USDT": 30}):
+        found = alike(by_pool(collateral), given([95, 96], [60, 60]))
+        assert found.cross.tolist() == [-1, 1] and found.worth.tolist() == pytest.approx([26, 0])
+
+
 def test_an_idle_pool_is_worth_its_price():
     account = Account(TENTH, USDT=1_000, BTC=2).mark(BTC=100).trade(LINEAR, 1, 100, isolated=30)
     found = alike(account, given([90, 110], [70, 60]))
@@ -204,8 +211,14 @@ def by_pool(collateral, venue=FULL):
 
 REASONS = {
     "debt": (by_pool({"USDT": -5}), None, "'cross' owes USDT"),
-    "interest": (by_pool({"USDT": 30}, replace(FULL, assets={"*": Asset(rate=0.1)})), {LINEAR: 0.1}, "or bears interest"),
+    "interest": (
+        by_pool({"USDT": 30}, replace(FULL, assets={"*": Asset(rate=0.1)})), {LINEAR: 0.1}, "or bears interest",
+    ),
     "two currencies": (by_pool({"USDT": 30, "BTC": 1}), None, "'cross' holds USDT, BTC, not one currency"),
+    "small debt": (by_pool({"USDT": 60, "BTC": -0.01}), None, "'cross' owes BTC"),
+    "idle orders": (
+        long(USDT=1_000, USDC=500).place_orders(5, "USDC"), None, "'cross USDC' holds margin for open orders",
+    ),
     "orders": (long().place_orders(50, "USDT"), None, "'cross USDT' holds margin for open orders"),
     "leverage": (long(replace(TENTH, rates_of="initial margin")), None, "depends on the leverage"),
     "bankruptcy": (long(replace(TENTH, fee=0.001, fee_at="bankruptcy")), None, "fee at the bankruptcy price"),
@@ -302,6 +315,14 @@ def test_over_at_the_start():
     assert alike(line, given([90, 90], start=50.0)).liquidated.tolist() == [0]
     full = Account(FULL, USDT=20).mark(BTC=100).trade(LINEAR, 1, 100)
     assert alike(full, given([90, 90], start=75.0)).cross.tolist() == [0]
+
+
+def test_to_rounding_at_the_line():
+    half = Venue("half", tiers={"*": Tiers.flat(0.5)})
+    for margin in range(101, 198, 4):  # 2 from 100, of which half is required: at its line at 200 - margin
+        account, end = Account(half, USDT=margin).mark(BTC=100).trade(LINEAR, 2, 100), 200.0 - margin
+        found = alike(account, given([end, 150], [end * (1 + 1e-9), 150], [150, end]))
+        assert found.liquidated.tolist() == [1, -1, 2]
 
 
 def test_paths_of_more_coins_than_are_held():

@@ -21,13 +21,14 @@ def asked(venue, book, paths, rates, together, margin, horizons):
         raise ValueError(f"book must hold each side of a contract once, not {', '.join(labels)}")
     if not venue.hedge_mode and len({p.instrument.symbol for p in book}) < len(book):
         raise ValueError(f"book must hold each contract once: {venue.name} has no hedge mode, not {', '.join(labels)}")
-    together = labels if together is None else together
-    if isinstance(together, str) or not isinstance(together, Iterable) or not set(together) <= set(labels):
+    listed = isinstance(together, Iterable) and not isinstance(together, str)
+    chosen = labels if together is None else list(together) if listed else [together]
+    if not all(label in labels for label in chosen) or not (listed or together is None):
         raise ValueError(f"together must be a list of labels, of {', '.join(labels)}: not {together!r}")
     if not isinstance(margin, str | None):
         raise TypeError(f"margin must be the name of a currency, not {margin!r}")
     pools = [(Pool(p.instrument.settle, {}, [p], venue, {}, p.label, True), p.instrument.settle) for p in book]
-    shared = [p for p in book if p.label in together]
+    shared = [p for p in book if p.label in chosen]
     if venue.account_mode == "multi-currency":
         if shared and margin is None:
             raise ValueError("margin must name the currency in which a multi-currency account holds it, such as 'BTC'")
@@ -43,7 +44,7 @@ def asked(venue, book, paths, rates, together, margin, horizons):
         check_prices(pool, currency, paths)
         if reason := why_not(pool, currency, rates):
             raise ValueError(f"the trough of {pool.name!r} would not hold for every margin: {reason}; see outcomes()")
-        key = (pool.positions, currency, pool.own_in_full)
+        key = (pool.positions, pool.own_in_full)
         names[pool.name] = kept.setdefault(key, (len(kept), pool, currency))[0]
     _, unique, currencies = zip(*kept.values(), strict=True)
     return Book(unique, currencies, rates, paths, _horizons(horizons, paths.steps)), names

@@ -60,10 +60,11 @@ def survival(
 
     Returns a `Survival`. TypeError or ValueError for what cannot be meant, or where a condition fails.
     """
-    book = (book,) if isinstance(book, Position) else tuple(book) if isinstance(book, Iterable) else ()
-    if not book or not all(isinstance(p, Position) for p in book):
+    positions = (book,) if isinstance(book, Position) else tuple(book) if isinstance(book, Iterable) else ()
+    if not positions or not all(isinstance(p, Position) for p in positions):
         raise TypeError(f"book must be a sequence of Position values, at least one, not {book!r}")
-    made, names = asked(venue, book, paths, rows(rates or {}, book, paths), together, margin, horizons)
+    rates = rows(rates or {}, positions, paths)
+    made, names = asked(venue, positions, paths, rates, together, margin, horizons)
     return Survival(*survive(made, names, executor, chunk, skip))
 
 
@@ -112,7 +113,7 @@ class Survival:
     @property
     def shared(self):
         """The name of the shared pool; ValueError unless there is exactly one."""
-        names = [name for name, pool in self.pools.items() if not pool.isolated or name not in self._single]
+        names = [name for name in self.pools if name not in self._single]
         if len(names) != 1:
             raise ValueError(f"there must be one shared pool, not {len(names)}: {', '.join(names) or 'none'}")
         return names[0]

@@ -399,7 +399,7 @@ def check_still(explorer, reading):
 def test_every_control_by_the_widgets(explorer, kind):
     for name, control in explorer.controls.items():
         explorer.preset(next(iter(explorer.presets)))
-        still, start = explorer.still.value, explorer.state()
+        still, start, key = explorer.still.value, explorer.state(), explorer.axes_key
         for value in values(control)[::-1]:
             control.value = value
             assert explorer.error is None, (name, value)
@@ -407,7 +407,9 @@ def test_every_control_by_the_widgets(explorer, kind):
             assert explorer.reading["sentence"] == reading["sentence"] == Cells(html).sentence
             assert html.count('role="img"') == 1 and "aria-hidden" in explorer.still.value
             same = name in ("margin", "leverage") or explorer.state() == start
-            assert (explorer.still.value == still) == same, "the cells stand still while margin and leverage move"
+            assert (explorer.still.value == still) == (explorer.axes_key == key) == same, (
+                "cells are drawn if they change"
+            )
             check_still(explorer, reading)
             assert f'aria-label="{escape(reading["sentence"])}"' in html
             head, rows = reading["table"]

@@ -200,6 +200,25 @@ def test_what_was_liquidated_before_is_not_counted():
     assert found.liquidated.tolist() == [-1, 1] and found.worth.tolist() == pytest.approx([980, 950])
 
 
+def test_an_earlier_liquidation_of_the_same_pool_is_not_counted():
+    account = long().at(BTC=70).mark(BTC=100).trade(LINEAR, 1, 100, isolated=30)
+    assert len(account.liquidations) == 1
+    assert alike(account, given([90, 100], [77, 130])).liquidated.tolist() == [-1, 1]
+
+
+def test_what_is_opened_again_ended_when_it_first_did():
+    seen = []
+
+    def again(now, step):
+        seen.append(step)
+        return now.mark(BTC=100).trade(LINEAR, 1, 100, isolated=30) if step == 1 else now
+
+    found = outcomes(long(), given([70, 100, 70, 70, 70]), meanwhile=again)
+    assert found.liquidated.tolist() == found["isolated BTC-USDT"].tolist() == [1]
+    assert found.worth.tolist() == pytest.approx([940])
+    assert seen == [1, 2, 3]  # then there is nothing open
+
+
 # --------------------------------------------------------------------- reasons
 
 CUT = replace(FULL, assets={"BTC": Asset(haircut=0.2), "USDT": Asset(), "USD": Asset()})
@@ -323,6 +342,9 @@ def test_to_rounding_at_the_line():
         account, end = Account(half, USDT=margin).mark(BTC=100).trade(LINEAR, 2, 100), 200.0 - margin
         found = alike(account, given([end, 150], [end * (1 + 1e-9), 150], [150, end]))
         assert found.liquidated.tolist() == [1, -1, 2]
+    ends = [(100 - margin) / 0.9 for margin in range(11, 60, 3)]
+    for margin, end in zip(range(11, 60, 3), ends, strict=True):
+        assert outcomes(long(margin=margin), given([end, 150], [end * (1 + 1e-9), 150])).liquidated.tolist() == [1, -1]
 
 
 def test_paths_of_more_coins_than_are_held():
@@ -363,3 +385,6 @@ def test_interest_on_what_funding_left_owed():
     # 150 are paid, of which 110 are owed, three times 10 % on that
     assert found.worth.tolist() == pytest.approx([200 - 110 * 1.1**3])
     assert alike(account, given([300, 300])).worth.tolist() == pytest.approx([240])
+    mild = Account(replace(dear, assets={"*": Asset(rate=0.01)}), USDT=40).mark(BTC=100).trade(LINEAR, 1, 100)
+    found = outcomes(mild, given([300] * 4, hours=[1, 2, 3, 4]), {LINEAR: [0.5, 0, 0, 0]})
+    assert found.worth.tolist() == pytest.approx([200 - 110 * 1.02 * 1.03 * 1.04])

@@ -157,12 +157,7 @@ class ModeSurface(Explorer):
             found = {"liquidated": self.figure(GONE, *here), "worst": self.figure(LOST, *here)}
             reading[mode] = found | {"at risk": self.capital * risked}
         reading["surface"] = {mode: self.surface(book, mode, day, shown) for mode in MODES}
-        reading |= {
-            "margin": margin,
-            "leverage": leverage,
-            "size": self.capital * margin / 100 * leverage,
-            "shown": shown,
-        }
+        reading |= {"margin": margin, "leverage": leverage, "size": self.capital * margin / 100 * leverage}
         said = [
             f"{mode}: a liquidation on {100 * reading[mode]['liquidated']:.1f} % of the paths, "
             f"{amount(reading[mode]['at risk'])} {self.cash} at risk"

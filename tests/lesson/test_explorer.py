@@ -34,7 +34,8 @@ def sliders(explorer):
 
 
 def picture(explorer):
-    return re.search("<svg.*</svg>", explorer.view.value, re.S)[0]
+    """Both layers."""
+    return [re.search("<svg.*</svg>", layer.value, re.S)[0] for layer in (explorer.still, explorer.view)]
 
 
 def everything(widget):

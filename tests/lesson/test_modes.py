@@ -375,7 +375,7 @@ def check_drawn(layers, reading, state):
 
 def test_pairs_of_controls_read_and_draw_as_the_figures_say(explorer, kind):
     every = {name: values(control) for name, control in explorer.controls.items()}
-    assert list(every) == ["margin", "leverage", "days", "book", "shown"]
+    assert list(every) == ["margin", "leverage", "book", "shown", "days"]
     start, seen = next(iter(explorer.presets.values())), {}
     for one, other in combinations(every, 2):
         for a, b in product(every[one], every[other]):

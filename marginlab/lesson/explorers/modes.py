@@ -103,7 +103,6 @@ class ModeSurface(Explorer):
         return [
             self.slider("margin", "Margin (% of capital)", 10, 100, 5, "Set aside, isolated; it sets the size as well"),
             self.slider("leverage", "Leverage (x)", 2, 50, 1, "The book's size is margin x leverage, in both modes"),
-            self.slider("days", "Horizon (days)", 1, DAYS, 1, "How long the book has to live"),
             self.choice(
                 "book",
                 "Book",
@@ -125,6 +124,7 @@ class ModeSurface(Explorer):
                     "Of the capital: mean loss in the worst 5 % of paths",
                 ],
             ),
+            self.slider("days", "Horizon (days)", 1, DAYS, 1, "How long the book has to live"),
         ]
 
     # ---------------------------------------------------------------- reading

@@ -106,17 +106,17 @@ def survive(book, names, executor=None, chunk=4_000, skip=()):
     try:
         for block, found in _found(tasks, executor, len(every), width):
             here = slice(*np.searchsorted(every, (block * width, (block + 1) * width)))
-            for rows, new in zip(kept, found, strict=True):
-                rows[..., here] = new[..., every[here] - block * width]
+            for array, new in zip(kept, found, strict=True):
+                array[..., here] = new[..., every[here] - block * width]
             done[here] = True
     except KeyboardInterrupt:
         if not done.any():
             raise
         print(f"Interrupted: this is the answer of {done.sum():,} of {len(every):,} paths.")
     if not done.all():
-        every, kept = every[done], [rows[..., done] for rows in kept]
+        every, kept = every[done], [array[..., done] for array in kept]
     pools, currency = ({name: what[k] for name, k in names.items()} for what in (book.pools, book.margins))
-    return pools, currency, book.horizons, every, *({n: rows[k] for n, k in names.items()} for rows in kept)
+    return pools, currency, book.horizons, every, *({n: array[k] for n, k in names.items()} for array in kept)
 
 
 def _work(task):

@@ -64,17 +64,21 @@ class Given(Paths):
 
 
 def shock(start, moves, steps=1, hours=1.0):
-    """All prices jump at the first step, by these fractions (one number, or a mapping), and stay there."""
+    """`Given`: all prices jump at the first step, by these fractions (one number, or a mapping), and stay there.
+
+    `start` in quote currency, by index; `hours` from a step to the next. ValueError or TypeError for what cannot be
+    meant, such as a move of -1 or less. The same holds for `ramp` and `flash_crash`.
+    """
     return line(start, [(0, 0.0), (1, 1.0), (checks.whole("steps", steps), 1.0)], moves, steps, hours)
 
 
 def ramp(start, moves, steps, hours=1.0):
-    """All prices go in a straight line to these moves (fractions: one number, or a mapping)."""
+    """`Given`: all prices go in a straight line to these moves (fractions: one number, or a mapping)."""
     return line(start, [(0, 0.0), (checks.whole("steps", steps), 1.0)], moves, steps, hours)
 
 
 def flash_crash(start, moves, steps, low=None, recovery=1.0, hours=1.0):
-    """All prices go straight to these moves (fractions) at step `low`, a quarter of the way if absent, and from there
+    """`Given`: all prices go straight to these moves (fractions) at step `low`, a quarter of the way if absent, and from there
     straight back until the end, by the share `recovery` (0 to 1)."""
     steps = checks.whole("steps", steps, least=2)
     low = max(1, steps // 4) if low is None else checks.whole("low", low, most=steps - 1)

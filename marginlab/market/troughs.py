@@ -151,7 +151,7 @@ class _Pool:
         """Slack without margin, in units of margin, once so much was spent on funding."""
         if not self.lines:
             return (self.pool.slack(self.named(prices)) - spent) / (self.weight * self.unit(self.margin, prices))
-        total = None  # as pool.slack, in a third of the time
+        total = None  # as pool.slack, in fewer passes over the arrays
         for t, lines in self.lines:
             price = prices[t.index]
             level = -1.0 / price if t.inverse else price

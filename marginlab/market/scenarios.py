@@ -78,8 +78,8 @@ def ramp(start, moves, steps, hours=1.0):
 
 
 def flash_crash(start, moves, steps, low=None, recovery=1.0, hours=1.0):
-    """`Given`: all prices go straight to these moves (fractions) at step `low`, a quarter of the way if absent, and from there
-    straight back until the end, by the share `recovery` (0 to 1)."""
+    """`Given`: all prices go straight to these moves (fractions) at step `low`, a quarter of the way if absent, and
+    from there straight back until the end, by the share `recovery` (0 to 1)."""
     steps = checks.whole("steps", steps, least=2)
     low = max(1, steps // 4) if low is None else checks.whole("low", low, most=steps - 1)
     left = 1 - checks.number("recovery", recovery, least=0, most=1)

@@ -234,8 +234,12 @@ class Exercise:
                 off = abs(got - self.truth(**case))
                 if off < 1e-3 * abs(got):
                     return f"Nearly. With {given} you are off by {off:.2g}: do not round.", False
-                return f"Not yet. With {given} you get {fmt(got)}, and it should be {fmt(self.truth(**case))}.", False
+                return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}.", False
         return f"Right, on {len(self.cases)} cases that you had not seen.", True
+
+    def hint(self, case):
+        """What is said of a wrong answer that is no known slip."""
+        return f", and it should be {fmt(self.truth(**case))}"
 
     def near(self, a, b):
         return math.isclose(a, b, rel_tol=self.tolerance, abs_tol=self.tolerance * 1e-3)

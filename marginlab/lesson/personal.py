@@ -1,6 +1,6 @@
 """Figures of a student's own, from the student's id: the same today and in ten years, on every machine.
 
-A figure is drawn from SHA-256 of "sheet/name/student", so an instructor can work it out again, and nobody need store it.
+A figure is drawn from SHA-256 of "sheet/name/student": an instructor can work it out again, and nobody need store it.
 """
 
 import hashlib

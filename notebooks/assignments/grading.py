@@ -1,15 +1,19 @@
-"""Prepare and grade the problem sets with nbgrader (pip install -e ".[lab,course]").
+"""Prepare and grade the problem sets with nbgrader.
 
     python grading.py prepare COURSE [--hidden FOLDER]
     python grading.py grade COURSE SHEET
     python grading.py numbers SHEET STUDENT [STUDENT ...]
+    python grading.py release
+
+They need `pip install -e ".[lab,course]"`, as `run.py test` installs.
 
 COURSE is a folder of your own outside this repository. `prepare` makes
-COURSE/source and COURSE/release and the gradebook; FOLDER/SHEET/TASK.py are
+COURSE/source, COURSE/release and the gradebook; FOLDER/SHEET/TASK.py are
 tests that only you have. Put what students hand in into
 COURSE/submitted/STUDENT/SHEET/SHEET.ipynb; `grade` mends, runs and grades
 it, and writes COURSE/scores-SHEET.csv. `numbers` tells the figures of
-students, and their answers.
+students, and their answers. `release` writes this repository's release/
+anew from its source/.
 """
 
 import argparse
@@ -17,17 +21,16 @@ import importlib.util
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
 import pandas as pd
-from nbgrader.api import MissingEntry
+from marginlab.lesson.personal import Personal
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
-
-from marginlab.lesson.personal import Personal
 
 # nbgrader calls `alembic` by name, also where .venv is not activated.
 BIN = str(Path(sys.executable).parent)
@@ -71,6 +74,14 @@ def prepare(course, hidden=None, sheets=SHEETS):
             raise RuntimeError(f"{sheet}: {done['log']}")
 
 
+def release(to=HERE / "release"):
+    """Write the students' versions anew, from the sources here."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(folder)
+        shutil.rmtree(to, ignore_errors=True)
+        shutil.copytree(Path(folder) / "release", to)
+
+
 def overlay(notebook, folder):
     """Add each FOLDER/TASK.py to the check of that task, as hidden."""
     nb = nbformat.read(notebook, as_version=4)
@@ -101,38 +112,41 @@ def of_grader(cell):
 def mend(handed_in, released):
     """(notebook that nbgrader can grade, what was wrong with it).
 
-    A missing check goes to the end, where all answers are known. A missing
-    answer stays missing: its text may stand in a cell of the student's own.
+    A missing check goes to the end, where all answers are known. Of a
+    missing answer only the name is put back: its text may stand in a cell
+    of the student's own.
     """
-    nb, remarks = nbformat.v4.new_notebook(cells=[], metadata={}), []
-    seen = {}
-    for cell in handed_in.cells:
-        name = of_grader(cell).get("grade_id")
-        if name:
-            seen[name] = [*seen.get(name, []), cell]
-        nb.cells.append(cell)
-    for cell in released.cells:
-        name, about = of_grader(cell).get("grade_id"), of_grader(cell)
-        if not name:
-            continue
-        if name not in seen:
+    cells, remarks = list(handed_in.cells), []
+    ours = [cell for cell in released.cells if of_grader(cell)]
+    names = [of_grader(cell)["grade_id"] for cell in ours]
+    for place, (name, cell) in enumerate(zip(names, ours, strict=True)):
+        about = of_grader(cell)
+        same = [c for c in cells if of_grader(c).get("grade_id") == name]
+        if not same:
             remarks.append(f"{name}: deleted")
-            code, solution = cell.cell_type == "code", about["solution"]
-            if solution:
-                cell.source = "# " * code + MISSING
-            first = about["locked"] and not about["grade"]
-            nb.cells.insert(0 if first else len(nb.cells), cell)
+            if about["solution"]:
+                cell.source = "# " * (cell.cell_type == "code") + MISSING
+            later = () if about["grade"] else names[place + 1 :]
+            cells.insert(first(cells, later), cell)
             continue
-        if len(seen[name]) > 1:
-            remarks.append(f"{name}: there {len(seen[name])} times")
-        for other in seen[name]:
-            if other.cell_type != cell.cell_type:
-                remarks.append(f"{name}: made a {other.cell_type} cell")
-            elif about["locked"] and other.source != cell.source:
-                remarks.append(f"{name}: changed")
-            other.metadata.nbgrader = dict(about)
-    nb.metadata = released.metadata
-    return nb, remarks
+        *others, last = same  # the last one counts
+        if others:
+            remarks.append(f"{name}: there {len(same)} times")
+        for other in others:
+            del other.metadata["nbgrader"]
+        if last.cell_type != cell.cell_type:
+            remarks.append(f"{name}: made a {last.cell_type} cell")
+        elif about["locked"] and last.source != cell.source:
+            remarks.append(f"{name}: changed")
+        last.metadata.nbgrader = about
+    about = {"cells": cells, "metadata": released.metadata}
+    return nbformat.v4.new_notebook(**about), remarks
+
+
+def first(cells, names):
+    """The place of the first cell with one of these names, or the end."""
+    found = [of_grader(cell).get("grade_id") in names for cell in cells]
+    return found.index(True) if True in found else len(cells)
 
 
 def grade(course, sheet):
@@ -251,11 +265,14 @@ def main():
     one = commands.add_parser("numbers")
     one.add_argument("sheet", choices=SHEETS)
     one.add_argument("students", nargs="+")
+    commands.add_parser("release")
     about = parser.parse_args()
     if about.command == "prepare":
         prepare(about.course, about.hidden)
     elif about.command == "grade":
         print(grade(about.course, about.sheet).to_string())
+    elif about.command == "release":
+        release()
     else:
         print(numbers(about.sheet, about.students).to_string())
 

@@ -7,7 +7,7 @@ FACE = 100  # USD a contract
 
 
 def figures(my):
-    """A long in contracts of 100 USD: contracts, USD, BTC and the maintenance rate."""
+    """A long: contracts of 100 USD, entry in USD, margin in BTC."""
     contracts = my.number("contracts", 5_000, 30_000, 500)
     entry = my.number("entry", 40_000, 70_000, 500)
     leverage = my.number("leverage", 5, 12, 0.5)
@@ -43,7 +43,9 @@ def by_hand(contracts, entry, margin, rate, sign=1):
 
 
 def colleague(contracts, entry, margin, rate):
-    return by_hand(contracts, entry, margin, rate * (1 if contracts > 0 else -1))
+    return by_hand(
+        contracts, entry, margin, rate * (1 if contracts > 0 else -1)
+    )
 
 
 def pnl(contracts, entry, price):
@@ -52,12 +54,16 @@ def pnl(contracts, entry, price):
 
 def shown_wrong(**position):
     """Is it a case in which the colleague is wrong?"""
-    needs = abs(position["contracts"]) * FACE / position["entry"]
     if position["contracts"] == 0:
         return False, "Without contracts there is nothing to close."
-    if position["margin"] < 2 * position["rate"] * needs:
-        return False, "No venue would open that: more margin is needed."
-    true, said = price(**position), colleague(**position)
+    try:
+        found = opened(**position)["BTC-USD"].liquidation()
+    except ValueError as error:
+        return False, f"The venue would not open that: {error}."
+    true, said = (
+        found.below.price or found.above.price,
+        colleague(**position),
+    )
     if true is None:
         return False, (
             "No price closes that position: the margin is as large as "
@@ -68,7 +74,10 @@ def shown_wrong(**position):
             f"There it is right: {said:,.0f} USD. What sort of position "
             "did your colleague perhaps not think of?"
         )
-    return True, f"It says {said:,.0f} USD; the venue closes at {true:,.0f}."
+    return (
+        True,
+        f"It says {said:,.0f} USD; the venue closes at {true:,.0f}.",
+    )
 
 
 LONGS = [
@@ -97,7 +106,7 @@ def tasks(mine):
             slips=[
                 (
                     lambda contracts, entry: contracts * FACE,
-                    "Those are dollars: how many BTC is that at the entry?",
+                    "Those are dollars: how many BTC are that at entry?",
                 ),
                 (
                     lambda contracts, entry: contracts / entry,
@@ -147,7 +156,7 @@ def tasks(mine):
                     lambda contracts, entry, margin, rate, price: min(
                         margin, -pnl(contracts, entry, price)
                     ),
-                    "Closed before the margin was used up, and our venue's "
+                    "Closed before the margin was used up: our venue's "
                     "insurance fund keeps what is left.",
                 ),
                 (
@@ -181,7 +190,7 @@ def tasks(mine):
                 (LONGS[0], "There it is right"),
                 (SHORTS[0] | {"margin": 30.0}, "No price closes"),
                 (SHORTS[0] | {"contracts": 0}, "nothing to close"),
-                (SHORTS[0] | {"margin": 0.01}, "No venue would open"),
+                (SHORTS[0] | {"margin": 0.01}, "The venue would not open"),
             ],
         ),
         "repaired": Task(

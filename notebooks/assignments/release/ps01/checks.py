@@ -1,0 +1,223 @@
+"""Problem set 1: the figures of a student, and what the checks know."""
+
+from marginlab import Account, Perpetual, Tiers, venues
+from marginlab.lesson.tasks import Search, Task
+
+FACE = 100  # USD a contract
+
+
+def figures(my):
+    """A long: contracts of 100 USD, entry in USD, margin in BTC."""
+    contracts = my.number("contracts", 5_000, 30_000, 500)
+    entry = my.number("entry", 40_000, 70_000, 500)
+    leverage = my.number("leverage", 5, 12, 0.5)
+    return {
+        "contracts": contracts,
+        "entry": entry,
+        "margin": round(contracts * FACE / entry / leverage, 2),
+        "rate": my.number("rate", 0.004, 0.01, 0.001),
+    }
+
+
+def opened(contracts, entry, margin, rate):
+    tiers = Tiers.flat(rate)
+    perp = Perpetual("BTC-USD", "BTC", "BTC", face=FACE, tiers=tiers)
+    me = Account(venues.TEACHING, BTC=margin).mark(BTC=entry)
+    return me.trade(perp, contracts, entry, isolated=margin)
+
+
+def price(**position):
+    """Where the venue closes the position, USD."""
+    return opened(**position)["BTC-USD"].liquidation().price
+
+
+def lost(price, **position):
+    """What the owner has lost when the venue has looked, BTC."""
+    after = opened(**position).at(BTC=price)
+    return position["margin"] - sum(p.equity() for p in after.pools)
+
+
+def by_hand(contracts, entry, margin, rate, sign=1):
+    usd = contracts * FACE
+    return (usd + sign * rate * abs(usd)) / (margin + usd / entry)
+
+
+def colleague(contracts, entry, margin, rate):
+    return by_hand(
+        contracts, entry, margin, rate * (1 if contracts > 0 else -1)
+    )
+
+
+def pnl(contracts, entry, price):
+    return contracts * FACE * (1 / entry - 1 / price)
+
+
+def shown_wrong(**position):
+    """Is it a case in which the colleague is wrong?"""
+    if position["contracts"] == 0:
+        return False, "Without contracts there is nothing to close."
+    try:
+        found = opened(**position)["BTC-USD"].liquidation()
+    except ValueError as error:
+        return False, f"The venue would not open that: {error}."
+    true, said = (
+        found.below.price or found.above.price,
+        colleague(**position),
+    )
+    if true is None:
+        return False, (
+            "No price closes that position: the margin is as large as "
+            "the short. Take less margin."
+        )
+    if abs(said / true - 1) < 1e-9:
+        return False, (
+            f"There it is right: {said:,.0f} USD. What sort of position "
+            "did your colleague perhaps not think of?"
+        )
+    return (
+        True,
+        f"It says {said:,.0f} USD; the venue closes at {true:,.0f}.",
+    )
+
+
+LONGS = [
+    dict(contracts=8_000, entry=40_000.0, margin=4.0, rate=0.005),
+    dict(contracts=300, entry=64_000.0, margin=0.2, rate=0.01),
+]
+SHORTS = [
+    dict(contracts=-7_000, entry=35_000.0, margin=3.0, rate=0.006),
+    dict(contracts=-450, entry=58_000.0, margin=0.1, rate=0.008),
+]
+NO_NEED = "That is the bankruptcy price: no requirement in it."
+LATER = (
+    "The requirement makes the end come earlier, not later: look at the "
+    "sign of the rate."
+)
+
+
+def tasks(mine):
+    """The tasks by name, for the figures of one student."""
+    size = {name: mine[name] for name in ("contracts", "entry")}
+    return {
+        "size": Task(
+            "ps01-size",
+            truth=lambda contracts, entry: contracts * FACE / entry,
+            cases=[size],
+            slips=[
+                (
+                    lambda contracts, entry: contracts * FACE,
+                    "Those are dollars: how many BTC are that at entry?",
+                ),
+                (
+                    lambda contracts, entry: contracts / entry,
+                    "A contract is 100 USD, not 1.",
+                ),
+                (
+                    lambda contracts, entry: contracts,
+                    "Those are contracts: each stands for 100 USD.",
+                ),
+            ],
+        ),
+        "liquidation": Task(
+            "ps01-liquidation",
+            truth=price,
+            cases=[mine],
+            slips=[
+                (lambda **p: by_hand(**p | {"rate": 0}), NO_NEED),
+                (lambda **p: by_hand(**p, sign=-1), LATER),
+                (
+                    lambda **p: by_hand(
+                        **p | {"contracts": -p["contracts"]}
+                    ),
+                    "That is where a short would be closed.",
+                ),
+                (
+                    lambda contracts, entry, margin, rate: (
+                        entry
+                        * (1 - margin * entry / contracts / FACE)
+                        / (1 - rate)
+                    ),
+                    "That is the rule for a contract settled in dollars; "
+                    "this one pays in coins.",
+                ),
+            ],
+        ),
+        "lost": Task(
+            "ps01-lost",
+            truth=lost,
+            cases=[
+                LONGS[0] | {"price": 37_000.0},
+                LONGS[1] | {"price": 40_000.0},
+                LONGS[0] | {"price": 33_400.0},
+                LONGS[1] | {"price": 70_000.0},
+            ],
+            slips=[
+                (
+                    lambda contracts, entry, margin, rate, price: min(
+                        margin, -pnl(contracts, entry, price)
+                    ),
+                    "Closed before the margin was used up: our venue's "
+                    "insurance fund keeps what is left.",
+                ),
+                (
+                    lambda contracts, entry, margin, rate, price: (
+                        -pnl(contracts, entry, price)
+                    ),
+                    "More than the margin: the cap is missing.",
+                ),
+                (
+                    lambda **case: max(0.0, lost(**case)),
+                    "A gain is a loss below zero: do not cut it off.",
+                ),
+                (
+                    lambda contracts, entry, margin, rate, price: pnl(
+                        contracts, entry, price
+                    ),
+                    "The sign: what is lost is above zero.",
+                ),
+            ],
+        ),
+        "breaks_it": Search(
+            "ps01-breaks-it",
+            shows=shown_wrong,
+            ranges={
+                "contracts": (-1_000_000, 1_000_000),
+                "entry": (1_000, 1_000_000),
+                "margin": (0.001, 10_000),
+                "rate": (0.001, 0.05),
+            },
+            slips=[
+                (LONGS[0], "There it is right"),
+                (SHORTS[0] | {"margin": 30.0}, "No price closes"),
+                (SHORTS[0] | {"contracts": 0}, "nothing to close"),
+                (SHORTS[0] | {"margin": 0.01}, "The venue would not open"),
+            ],
+        ),
+        "repaired": Task(
+            "ps01-repaired",
+            truth=price,
+            cases=[SHORTS[0], LONGS[0], SHORTS[1], LONGS[1]],
+            slips=[
+                (
+                    colleague,
+                    "That is what your colleague's function says: shorts "
+                    "are still closed too late.",
+                ),
+                (lambda **p: by_hand(**p | {"rate": 0}), NO_NEED),
+                (
+                    lambda **p: by_hand(
+                        **p | {"contracts": abs(p["contracts"])}
+                    ),
+                    "That is where the long would be closed.",
+                ),
+                (
+                    lambda **p: by_hand(
+                        **p | {"rate": -p["rate"]},
+                        sign=1 if p["contracts"] > 0 else -1,
+                    ),
+                    "Shorts are right now, or at least changed; longs are "
+                    "closed too late.",
+                ),
+            ],
+        ),
+    }

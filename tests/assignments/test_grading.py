@@ -1,0 +1,313 @@
+"""nbgrader itself: what is released, what is graded, and what happens to work that was handed in broken."""
+
+import json
+import re
+import shutil
+
+import nbformat
+import pytest
+
+# nbgrader's own: its database layer and its kernels complain, and the grades are right.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def course(tools, tmp_path_factory):
+    return tools.Course(tmp_path_factory.mktemp("course") / "course")
+
+
+# --------------------------------------------------------------- the releases
+
+
+def test_the_release_is_the_source_without_its_solutions(course, sheet, tools):
+    made, kept = course.folder / "release" / sheet.name, tools.folder / "release" / sheet.name
+    assert {path.name for path in made.iterdir()} == {path.name for path in kept.iterdir() if path.name[0] not in "._"}
+    for path in made.iterdir():
+        assert path.read_text(encoding="utf-8") == (kept / path.name).read_text(encoding="utf-8"), (
+            f"{path.name} is out of date: python notebooks/assignments/grading.py release"
+        )
+
+
+def test_no_solution_is_released(course, sheet):
+    released = [path.read_text(encoding="utf-8") for path in (course.folder / "release" / sheet.name).iterdir()]
+    words = " ".join(re.sub(r"\s+", " ", text.replace("\\n", " ").replace('\\"', '"')) for text in released)
+    assert "SOLUTION" not in words and "HIDDEN" not in words
+    telling = 0
+    for name, text in sheet.solutions.items():
+        lines = [re.sub(r"\s+", " ", line.strip()) for line in text.splitlines()]
+        left_in = sheet.cells()[name].source.replace(text, "")
+        for line in lines:
+            if len(line) >= 20 and line not in left_in:
+                assert line not in words, f"{name}: {line}"
+                telling += 1
+    assert telling >= len(sheet.solutions) - 2
+
+
+# ----------------------------------------------------------- answers and grades
+
+
+def slip(sheet, name, place=0):
+    """Code that gives a typical wrong answer to a task."""
+    cell = sheet.checked[name].source
+    task = re.search(rf'\w+\["{name}"\](?=\.require)', cell)[0]
+    known = sheet.tasks()[name]
+    wrong = f"{task}.slips[{place}][0]"
+    return f"{name} = {wrong}" + (f"(**{task}.cases[0])" if len(getattr(known, "cases", ())) == 1 else "")
+
+
+@pytest.fixture(scope="module")
+def graded(course, tools):
+    """graded(sheet): the table of one who did all, one who did nothing, one with slips, one with constants."""
+    tables = {}
+
+    def grade(sheet):
+        if sheet.name not in tables:
+            course.hand_in(sheet.name, "demo", sheet.notebook)
+            empty = tools.Sheet(sheet.name, tools.folder / "release" / sheet.name)
+            course.hand_in(sheet.name, "empty", empty.notebook)
+            wrong = sheet.answered(**{name: slip(sheet, name) for name in sheet.checked})
+            course.hand_in(sheet.name, "slips", student(wrong, "slips"))
+            flat = sheet.answered(**{name: f"{name} = lambda *a, **b: 1.0" for name in sheet.checked})
+            course.hand_in(sheet.name, "constant", student(flat, "constant"))
+            tables[sheet.name] = course.grade(sheet.name)
+        return tables[sheet.name]
+
+    return grade
+
+
+def student(notebook, name):
+    """A notebook with a student's id in it."""
+    for cell in notebook.cells:
+        cell.source = re.sub(r'^STUDENT = "demo"', f'STUDENT = "{name}"', cell.source)
+    return notebook
+
+
+def test_the_source_scores_full(graded, sheet):
+    row = graded(sheet).loc["demo"]
+    assert row["score"] == row["most"] > 0 and row["wrong"] == row["remarks"] == ""
+    written = [cell for cell in sheet.cells(grade=True).values() if cell.cell_type == "markdown"]
+    assert row["to_mark"] == sum(cell.metadata.nbgrader.points for cell in written)
+    assert row["most"] + row["to_mark"] == (20 if sheet.name == "capstone" else 10)
+
+
+def test_the_release_scores_nothing(graded, sheet):
+    row = graded(sheet).loc["empty"]
+    assert row["score"] == 0 and row["wrong"].split(", ") == list(sheet.checked)
+
+
+def test_typical_wrong_answers_score_nothing_and_are_told_why(graded, course, sheet):
+    row = graded(sheet).loc["slips"]
+    assert row["score"] == 0 and row["wrong"].split(", ") == list(sheet.checked)
+    said, tasks = course.said(sheet.name, "slips"), sheet.tasks("slips")
+    for name in sheet.checked:
+        assert tasks[name].slips[0][1] in said[name], name
+
+
+def test_a_constant_scores_nothing(graded, sheet):
+    assert graded(sheet).loc["constant", "score"] == 0
+
+
+def test_scores_are_kept_as_a_table(graded, course, sheet):
+    table = graded(sheet)
+    lines = (course.folder / f"scores-{sheet.name}.csv").read_text().splitlines()
+    assert lines[0] == "student,score,most,to_mark,wrong,remarks" and len(lines) == 1 + len(table)
+
+
+# ------------------------------------------------------------ work that is broken
+
+
+def without(notebook, *names):
+    notebook.cells = [c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") not in names]
+    return notebook
+
+
+def doubled(notebook, *names):
+    """Each named cell copied, as copy and paste does it."""
+    for cell in list(notebook.cells):
+        if cell.metadata.get("nbgrader", {}).get("grade_id") in names:
+            copied = nbformat.from_dict(json.loads(json.dumps(cell)))
+            copied["id"] = cell.id + "-copy"
+            notebook.cells.insert(notebook.cells.index(cell) + 1, copied)
+    return notebook
+
+
+def retyped(notebook, *names):
+    """Each named cell made a markdown cell, by a slip of the hand on the key M."""
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") in names:
+            cell.cell_type = "markdown"
+            cell.pop("outputs", None), cell.pop("execution_count", None)
+    return notebook
+
+
+def changed(notebook, name, text):
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == name:
+            cell.source = text
+    return notebook
+
+
+CRASH = "import os\n\nos._exit(1)"
+LOOP = "while True:\n    pass"
+BY_HAND = 'size = mine["contracts"] * 100 / mine["entry"]'
+
+
+def own_cell(notebook):
+    """The answer deleted, and written anew in a cell of the student's own at the very end."""
+    without(notebook, "size-answer", "size").cells.append(nbformat.v4.new_code_cell(BY_HAND))
+    return notebook
+
+
+BROKEN = {
+    "crash": lambda nb: changed(nb, "lost-answer", CRASH),
+    "loop": lambda nb: changed(nb, "lost-answer", LOOP),
+    "stubborn": lambda nb: changed(nb, "lost-answer", "def lost(**case):\n    while True:\n        pass"),
+    "error": lambda nb: changed(nb, "lost-answer", "1 / 0"),
+    "syntax": lambda nb: changed(nb, "lost-answer", "def lost(:"),
+    "no-check": lambda nb: without(nb, "lost"),
+    "no-answer": lambda nb: without(nb, "lost-answer"),
+    "neither": lambda nb: without(nb, "lost-answer", "lost", "size", "size-answer"),
+    "no-setup": lambda nb: without(nb, "setup"),
+    "no-text": lambda nb: without(nb, "why"),
+    "own-cell": own_cell,
+    "two-answers": lambda nb: doubled(nb, "size-answer"),
+    "two-checks": lambda nb: doubled(nb, "size"),
+    "m-answer": lambda nb: retyped(nb, "size-answer"),
+    "m-check": lambda nb: retyped(nb, "size"),
+    "cheat": lambda nb: changed(changed(nb, "size", "pass"), "size-answer", "size = 1.0"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tools, tmp_path_factory):
+    """The table of students who handed in problem set 1 in some broken way, and all but that right."""
+    course, sheet = tools.Course(tmp_path_factory.mktemp("broken") / "course", ["ps01"]), tools.Sheet("ps01")
+    config = course.folder / "nbgrader_config.py"
+    config.write_text(config.read_text().replace("c.Execute.timeout = 60", "c.Execute.timeout = 5"))
+    for name, breaks in BROKEN.items():
+        course.hand_in("ps01", name, breaks(student(sheet.answered(), name)))
+    course.hand_in("ps01", "other-name", student(sheet.answered(), "other-name"), name="My homework.ipynb")
+    course.hand_in("ps01", "half", nbformat.writes(sheet.notebook)[:4_000])
+    course.hand_in("ps01", "empty-file", "")
+    course.hand_in("ps01", "no-notebook", "[]")
+    course.hand_in("ps01", "somebody", student(sheet.answered(), "ann"))
+    return course.grade("ps01"), course
+
+
+@pytest.mark.parametrize(
+    "name, score, remarks",
+    [
+        ("crash", 0, "could not be run: its kernel died"),
+        ("loop", 6, "lost-answer: endless loop?"),
+        ("stubborn", 6, "lost: endless loop?"),
+        ("error", 6, ""),
+        ("syntax", 6, ""),
+        ("no-check", 8, "lost: deleted"),
+        ("no-answer", 6, "lost-answer: deleted"),
+        ("neither", 5, "size-answer: deleted; size: deleted; lost-answer: deleted; lost: deleted"),
+        ("no-setup", 8, "setup: deleted"),
+        ("no-text", 8, "why: deleted"),
+        ("own-cell", 8, "size-answer: deleted; size: deleted"),
+        ("two-answers", 8, "size-answer: there 2 times"),
+        ("two-checks", 8, "size: there 2 times"),
+        ("m-answer", 8, "size-answer: made a markdown cell"),
+        ("m-check", 8, "size: made a markdown cell"),
+        ("cheat", 7, "size: changed"),
+        ("other-name", 0, "there is no ps01.ipynb"),
+        ("half", 0, "ps01.ipynb cannot be read"),
+        ("empty-file", 0, "ps01.ipynb cannot be read"),
+        ("no-notebook", 0, "ps01.ipynb cannot be read"),
+        ("somebody", 0, ""),
+    ],
+)
+def test_broken_work_is_graded_and_reported(broken, name, score, remarks):
+    row = broken[0].loc[name]
+    assert (row["score"], row["most"]) == (score, 8)
+    assert row["remarks"].startswith(remarks) and bool(row["remarks"]) == bool(remarks)
+
+
+def test_nobody_answers_with_the_figures_of_somebody_else(broken):
+    said = broken[1].said("ps01", "somebody")["setup"]
+    assert "student is 'ann', but this was handed in by 'somebody'" in said
+
+
+def test_what_was_handed_in_stays_as_it_was(broken, tools):
+    course, sheet = broken[1], tools.Sheet("ps01")
+    for name, breaks in BROKEN.items():
+        kept = (course.folder / "submitted" / name / "ps01/ps01.ipynb").read_text(encoding="utf-8")
+        first, second = json.loads(kept), json.loads(nbformat.writes(breaks(student(sheet.answered(), name))))
+        assert [c["source"] for c in first["cells"]] == [c["source"] for c in second["cells"]]
+
+
+def test_a_task_that_was_not_prepared(broken):
+    with pytest.raises(ValueError, match="'ps02' was not prepared"):
+        broken[1].grade("ps02")
+
+
+def test_feedback_for_students(broken, tools):
+    course = broken[1]
+    done = tools.grading.nbgrader(course.folder).generate_feedback("ps01", "error")
+    assert done["success"], done["log"]
+    (page,) = (course.folder / "feedback/error/ps01").glob("*.html")
+    assert "ZeroDivisionError" in page.read_text(encoding="utf-8")
+
+
+# ----------------------------------------------------------------- hidden tests
+
+KNOWS_THE_CASES = """def lost(contracts, entry, margin, rate, price):
+    seen = {task["price"]: task for task in tasks["lost"].cases}
+    return tasks["lost"].truth(**seen[price])"""
+
+
+@pytest.fixture(scope="module")
+def private(tools, tmp_path_factory):
+    course, sheet = tools.Course(tmp_path_factory.mktemp("private") / "c", ["ps01"], tools.hidden), tools.Sheet("ps01")
+    course.hand_in("ps01", "demo", sheet.notebook)
+    course.hand_in("ps01", "parrot", student(sheet.answered(lost=KNOWS_THE_CASES), "parrot"))
+    return course
+
+
+def test_hidden_tests_are_in_the_source_and_not_in_the_release(private, tools):
+    source = (private.folder / "source/ps01/ps01.ipynb").read_text(encoding="utf-8")
+    assert "BEGIN HIDDEN TESTS" in source and "price=48_000.0" in source
+    assert "HIDDEN" not in (tools.folder / "source/ps01/ps01.ipynb").read_text(encoding="utf-8")
+    for path in (private.folder / "release/ps01").iterdir():
+        assert path.read_text(encoding="utf-8") == (tools.folder / "release/ps01" / path.name).read_text("utf-8")
+
+
+def test_hidden_tests_are_run_when_it_is_graded(private):
+    table = private.grade("ps01")
+    assert table.loc["demo", "score"] == 8, "the example's own cases are right"
+    assert (table.loc["parrot", "score"], table.loc["parrot", "wrong"]) == (6, "lost")
+
+
+def test_a_hidden_test_of_no_task_is_refused(tools, tmp_path):
+    shutil.copytree(tools.hidden, tmp_path / "hidden")
+    (tmp_path / "hidden/ps01/sise.py").write_text("assert True")
+    with pytest.raises(ValueError, match=r"sise\.py is no task: use one of size, liquidation"):
+        tools.Course(tmp_path / "course", ["ps01"], tmp_path / "hidden")
+
+
+# ------------------------------------------------------------------- figures
+
+
+def test_an_instructor_recomputes_figures_and_answers(tools):
+    table = tools.grading.numbers("ps01", ["ann", "demo"])
+    assert list(table.columns) == ["ann", "demo"]
+    assert table.loc["contracts", "ann"] == 5_500
+    ann = table["ann"]
+    usd = ann["contracts"] * 100
+    assert ann["answer: size"] == pytest.approx(usd / ann["entry"])
+    assert ann["answer: liquidation"] == pytest.approx(usd * (1 + ann["rate"]) / (ann["margin"] + usd / ann["entry"]))
+
+
+def test_every_sheet_has_figures_for_a_student(sheet, tools):
+    table = tools.grading.numbers(sheet.name, ["ann"])
+    assert table["ann"].notna().all() and len(table) >= 3

@@ -20,7 +20,10 @@ def keep(key, answer):
     try:
         before = record.load().get(key, {})
         record.save(key, answer | {"tries": before.get("tries", 0) + 1, "first": before.get("first", answer)})
-    except (OSError, ValueError) as error:
+    except OSError as error:  # a full disk, most often
+        why = error.strerror or str(error)
+        return f"Not recorded: {escape(why)}. Your earlier answers are whole; mend that, and give this one again."
+    except ValueError as error:
         return f"Not recorded: {escape(str(error))}"
     return ""
 

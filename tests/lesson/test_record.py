@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,8 +57,8 @@ def fails(error):
     return fail
 
 
-def half_written(answers, file, **options):
-    file.write('{"01-a": ')
+def full(handle):
+    os.ftruncate(handle, 5)  # half of it is there
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -64,7 +67,7 @@ def half_written(answers, file, **options):
     [
         (os, "replace", fails(PermissionError("in use")), PermissionError),
         (os, "replace", fails(KeyboardInterrupt()), KeyboardInterrupt),
-        (json, "dump", half_written, OSError),
+        (os, "fsync", full, OSError),
     ],
     ids=["file in use", "interrupted", "disk full"],
 )
@@ -118,3 +121,63 @@ def test_a_damaged_file_is_named_and_never_overwritten(record_file, content):
             action()
         assert record_file.read_bytes() == content
         assert files(record_file.parent) == ["answers.json"]
+
+
+# ------------------------------------------------------------- for real
+
+KEEPS = """
+from marginlab.lesson import record
+for n in range({count}):
+    record.save(f"01-{{n}}", {{"text": "x" * 2_000}})
+    print(n, flush=True)
+"""
+
+
+def test_a_killed_kernel_leaves_a_whole_file(record_file):
+    """Killed without warning, at whatever moment, thirty times over."""
+    for round in range(30):
+        record_file.unlink(missing_ok=True)
+        code = KEEPS.format(count=10_000)
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+            for _ in range(1 + round % 5):
+                child.stdout.readline()
+            time.sleep(0.0007 * round)
+            child.kill()
+            told = len(child.stdout.read().split()) + 1 + round % 5
+        kept = record.load()
+        assert told <= len(kept) <= told + 1, "what was said to be kept is kept"
+        assert all(answer == {"text": "x" * 2_000} for answer in kept.values())
+        assert len(files(record_file.parent)) <= 2  # a draft may be left; it is nobody's record
+        for path in record_file.parent.glob(".answers*"):
+            path.unlink()
+
+
+FULL = """
+import resource, signal
+from marginlab.lesson import record
+from marginlab.lesson.exercises import Quiz
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
+quiz = Quiz("01-quiz-m1", "?", [("yes", "Because."), ("no", "y" * 4_000)], right="yes")
+quiz.choice.value = "yes"
+print(quiz.feedback.value)
+record.save("01-long", "kept")
+try:
+    record.save("01-longer", "x" * 4_000)
+except OSError as error:
+    print(error.strerror)
+quiz.id = "q" * 4_000
+quiz.choice.value = "no"
+print(quiz.feedback.value)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no way there to make the system refuse to write")
+def test_a_system_that_writes_no_more_is_told_of_and_nothing_is_lost(record_file):
+    """A limit on the size of files stands for the full disk: the same calls fail."""
+    record_file.write_text('{"00-first": 1}', encoding="utf-8")
+    said = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True).stdout
+    assert "Not recorded" in said and "Your earlier answers are whole" in said and "File too large" in said
+    kept = record.load()
+    assert set(kept) == {"00-first", "01-quiz-m1", "01-long"} and kept["00-first"] == 1
+    assert files(record_file.parent) == ["answers.json"]

@@ -41,15 +41,19 @@ class IsolatedMargin(Explorer):
         self.instrument = instrument or Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
         self.venue, self.entry = venue, checks.number("entry", entry, above=0)
         self.balance = checks.number("balance", balance, above=0)
+        self.presets = self.make_presets()
+        super().__init__()
+
+    def make_presets(self):
+        """States by name; the first is shown at the start."""
         trade = {"size": 5 * self.balance, "margin": self.balance / 2, "side": 1, "move": -5.0}
-        self.presets = {
+        return {
             f"{fmt(self.balance / 2)} of {fmt(self.balance)} {self.instrument.settle}": trade,
             "after a fall of 12 %": trade | {"move": -12.0},
             "short": trade | {"side": -1, "move": 8.0},
             "long at 1x": trade | {"size": self.balance / 2, "move": -40.0},
             "short at 1x": trade | {"size": self.balance / 2, "side": -1, "move": 60.0},
         }
-        super().__init__()
 
     def make_controls(self):
         unit, b = self.instrument.settle, self.balance

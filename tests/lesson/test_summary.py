@@ -1,0 +1,116 @@
+"""The page to hand in: what is in the record, whole, and nothing else."""
+
+import base64
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from marginlab.lesson import record
+from marginlab.lesson.exercises import Prediction, Quiz, Reflection
+from marginlab.lesson.summary import HandIn, page, rows
+
+
+class Cells(HTMLParser):
+    """The tables of a page as rows of texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.tags, self.inside = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        self.inside = tag in ("td", "th")
+        if self.inside:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+    def handle_data(self, data):
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def answered(record_file):
+    """A record with one answer of each kind, given through the widgets; the first answer to the quiz was wrong."""
+    prediction = Prediction("01-liquidation", "Where?", ["lower", "higher"], "USD")
+    prediction.direction.value, prediction.number.value, prediction.confidence.value = "lower", "45,000", "certain"
+    prediction.commit()
+    quiz = Quiz("01-quiz-m1", "Who?", [("You", "No."), ("Both", "Yes.")], right="Both")
+    quiz.choice.value = "You"
+    quiz.choice.value = "Both"
+    wrong = Quiz("02-quiz-m3", "Which?", [("This", "No."), ("That", "Yes.")], right="That")
+    wrong.choice.value = "This"
+    reflection = Reflection("02-reflection", "Why?")
+    reflection.text.value = "Because 1 < 2 & <b>coins</b> fall."
+    reflection.commit()
+    record.save("02-haircut", {"right": True, "said": "Right, on 2 cases", "tries": 3, "first": {"right": False}})
+    return record.load()
+
+
+def test_every_answer_is_told_and_how_it_went(answered):
+    assert list(rows(answered)) == [
+        ("01", "01-liquidation", "prediction", "lower, 45,000; certain", "", 1),
+        ("01", "01-quiz-m1", "quiz", "Both", "right, not at first", 2),
+        ("02", "02-haircut", "exercise", "", "right, not at first", 3),
+        ("02", "02-quiz-m3", "quiz", "This", "not yet", 1),
+        ("02", "02-reflection", "in your words", "Because 1 < 2 & <b>coins</b> fall.", "", 1),
+    ]
+
+
+def test_the_page_shows_them_lesson_by_lesson(answered):
+    text = page("Ann <Example>", answered)
+    found = Cells(text)
+    assert "b" not in found.tags, "what a learner writes is text"
+    told = [row for row in found.rows if row[0] != "exercise"]
+    assert told == [[str(cell) for cell in row[1:]] for row in rows(answered)]
+    assert re.findall(r"<h2>(.*?)</h2>", text) == ["Lesson 01", "Lesson 02"]
+    assert "5 answers; of 3 that can be right or wrong, 2 are right." in text
+    assert "marginlab: Ann &lt;Example&gt;" in text
+    assert not re.search(r"https?://|src=", text), "it needs nothing from elsewhere"
+
+
+def test_a_page_is_written_and_offered(answered, record_file):
+    made = HandIn()
+    made.name.value = "Ann"
+    made.button.click()
+    written = (record_file.parent / "my_summary.html").read_text(encoding="utf-8")
+    assert written == page("Ann", answered)
+    links = re.findall(r'download="([^"]+)" href="data:([\w/]+);base64,([^"]+)"', made.note.value)
+    assert [link[:2] for link in links] == [("my_summary.html", "text/html"), ("my_answers.json", "application/json")]
+    assert base64.b64decode(links[0][2]).decode() == written
+    assert base64.b64decode(links[1][2]) == record_file.read_bytes()
+    assert record.load() == answered
+
+
+def test_without_a_name_or_an_answer_it_says_so(record_file):
+    made = HandIn()
+    made.button.click()
+    assert "write your name" in made.note.value
+    made.name.value = "Ann"
+    made.button.click()
+    assert "nothing is recorded" in made.note.value
+    assert not (record_file.parent / "my_summary.html").exists()
+
+
+def test_a_damaged_record_and_a_full_disk_are_told_of(record_file, monkeypatch):
+    made = HandIn()
+    made.name.value = "Ann"
+    record_file.write_text("{")
+    made.button.click()
+    assert "damaged" in unescape(made.note.value)
+    record_file.write_text('{"01-a": {"right": true, "tries": 1, "first": {"right": true}}}')
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(record.os, "fsync", full)
+    made.button.click()
+    assert "Not made" in made.note.value and "No space left" in made.note.value
+    assert [path.name for path in record_file.parent.iterdir()] == [record_file.name]

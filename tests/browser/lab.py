@@ -18,10 +18,9 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-SETTINGS = {
-    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-}
+# As learners have it, but that nothing is saved.
+SETTINGS = json.loads((ROOT / "binder/overrides.json").read_text(encoding="utf-8"))
+SETTINGS["@jupyterlab/docmanager-extension:plugin"]["autosave"] = False
 
 # `watch(cell)` notes, at each frame, how high the cell is and whether its picture is there.
 WATCH = """

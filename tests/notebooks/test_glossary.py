@@ -55,7 +55,7 @@ def uses(text):
 
 def linked(text):
     """(start, end, anchor) of each link to the glossary."""
-    return [(*m.span(), m[2].partition("#")[2]) for m in LINK.finditer(text) if m[2].startswith("glossary.md")]
+    return [(*m.span(), m[2].partition("#")[2]) for m in LINK.finditer(text) if m[2].startswith("glossary.md#")]
 
 
 def markdown(notebook):
@@ -92,7 +92,7 @@ def test_links_lead_to_entries_and_each_once(page):
         ("A [pool](https://x.org/pool), `pool`, [pool](02_cross_margin.ipynb)\n\n# pool\n\n    pool", []),
         ("The [initial margin](glossary.md#initial-margin) counts.", []),
         ("The initial margin counts.", ["initial margin"]),
-        ("No longer, in a short time, margin-neutral, the market.", []),
+        ("No longer, shortly, margin-neutral, the market.", []),
         ("*[Isolated margin](glossary.md#isolated-margin)* and a *short*.", ["short"]),
     ],
 )

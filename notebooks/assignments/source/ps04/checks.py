@@ -4,7 +4,7 @@ from marginlab import Account, Liquidation, Perpetual, Tiers, Venue
 from marginlab.lesson.tasks import Search, Task
 
 # Every row but the first, (floor in USDT, rate): the first is from 0.
-TABLE = ((500_000, 0.02), (2_500_000, 0.04), (10_000_000, 0.08))
+TABLE = ((50_000, 0.02), (250_000, 0.04), (750_000, 0.08))
 LOWEST = 0.005
 FLOOR, HIGH = TABLE[0]
 STEPS = Tiers(((0, LOWEST), *TABLE))
@@ -32,10 +32,10 @@ def line(coins, entry, margin):
 def figures(my):
     """A short: SOL, USDT a coin, USDT; two later marks; the fund."""
     entry = my.number("entry", 120, 180, 1)
-    worth = my.number("worth", 1_200_000, 1_900_000, 50_000)
+    worth = my.number("worth", 120_000, 190_000, 5_000)
     leverage = my.number("leverage", 5, 7, 0.25)
-    coins = round(worth / entry / 100) * 100.0
-    margin = round(worth / leverage / 1_000) * 1_000.0
+    coins = round(worth / entry / 10) * 10.0
+    margin = round(worth / leverage / 100) * 100.0
     end = entry + margin / coins
     beyond = my.number("beyond", 0.003, 0.006, 0.0005)
     mark = round(line(coins, entry, margin) * (1 + beyond), 2)
@@ -47,7 +47,7 @@ def figures(my):
         "margin": margin,
         "mark": mark,
         "jump": jump,
-        "fund": round(part * coins * (jump - end) / 100) * 100.0,
+        "fund": round(part * coins * (jump - end) / 10) * 10.0,
     }
 
 
@@ -89,10 +89,11 @@ def missing(coins, entry, margin, jump):
 
 
 def gains(trigger="mark", fill="last", need=1, keeps=True, cap=True):
-    """The fund's gain by hand, by what a wrong answer looks at."""
+    """The fund's gain by hand: which price triggers ("always": closed
+    whatever it is), which one is got, and what is left out."""
 
     def answer(coins, entry, margin, rate, mark, last, fund):
-        price = {"mark": mark, "last": last, "never": 0.0}
+        price = {"mark": mark, "last": last, "always": 0.0}
         looked, sold = price[trigger], price[fill]
         equity = margin + coins * (looked - entry)
         if equity > need * rate * coins * looked:
@@ -104,11 +105,11 @@ def gains(trigger="mark", fill="last", need=1, keeps=True, cap=True):
     return answer
 
 
-def required(less, start=0.0):
+def required(less):
     """The requirement, with amounts by less(before, floor, rate, next)."""
 
     def answer(worth):
-        rate, amount = LOWEST, start
+        rate, amount = LOWEST, 0.0
         for floor, higher in TABLE:
             if worth > floor:
                 amount = less(amount, floor, rate, higher)
@@ -312,17 +313,17 @@ def tasks(mine):
                     "the requirement?",
                 ),
                 (
-                    gains(keeps=False),
-                    "Something is left of the margin there, and this "
-                    "venue's fund keeps it.",
-                ),
-                (
-                    gains(trigger="never"),
+                    gains(trigger="always"),
                     "Is the position closed at all at this mark?",
                 ),
                 (
                     gains(trigger="last"),
                     "The last price does not trigger anything: what does?",
+                ),
+                (
+                    gains(keeps=False),
+                    "Something is left of the margin there, and this "
+                    "venue's fund keeps it.",
                 ),
                 (
                     gains(cap=False),
@@ -334,25 +335,25 @@ def tasks(mine):
             "ps04-breaks-it",
             shows=disagree,
             ranges={
-                "worth": (1_000, 100_000_000),
-                "equity": (0, 100_000_000),
+                "worth": (1_000, 10_000_000),
+                "equity": (0, 10_000_000),
             },
             slips=[
-                (dict(worth=1_500_000, equity=20_000), "that is right"),
-                (dict(worth=300_000, equity=1_000), "that is right"),
-                (dict(worth=4_000_000, equity=300_000), "leave the"),
-                (dict(worth=4_000_000, equity=90_000), "both close"),
+                (dict(worth=150_000, equity=2_000), "that is right"),
+                (dict(worth=30_000, equity=100), "that is right"),
+                (dict(worth=400_000, equity=30_000), "leave the"),
+                (dict(worth=400_000, equity=9_000), "both close"),
             ],
         ),
         "repaired": Task(
             "ps04-repaired",
             truth=lambda worth: STEPS.maintenance(worth),
             cases=[
-                dict(worth=14_000_000.0),
-                dict(worth=4_400_000.0),
-                dict(worth=2_500_000.0),
                 dict(worth=900_000.0),
-                dict(worth=350_000.0),
+                dict(worth=440_000.0),
+                dict(worth=250_000.0),
+                dict(worth=90_000.0),
+                dict(worth=35_000.0),
             ],
             slips=[
                 (

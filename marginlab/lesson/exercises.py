@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from ..model.display import fmt
 from . import record
+from .style import STYLE
 
 BLANK = "Not answered yet: fill in the blank and run the cell again."
 WIDE = {"description_width": "initial"}
@@ -75,7 +76,7 @@ class Prediction(Shown):
         self.note = widgets.HTML()
         self.widget = widgets.VBox(
             [
-                widgets.HTML(f"<b>Predict.</b> {escape(question)}"),
+                widgets.HTML(f"{STYLE}<b>Predict.</b> {escape(question)}"),
                 *(self.direction, self.number, self.confidence, self.button, self.note),
             ]
         )
@@ -144,12 +145,13 @@ class Reflection(Shown):
 
     def __init__(self, id, prompt):
         self.id = id
-        self.text = widgets.Textarea(placeholder="One or two sentences", **WHOLE, layout=widgets.Layout(width="40rem"))
+        room = widgets.Layout(width="auto", max_width="40rem")
+        self.text = widgets.Textarea(placeholder="One or two sentences", **WHOLE, layout=room)
         self.text.value = (remembered(id) or {}).get("text", "")
         self.button = widgets.Button(description="Keep", tooltip="Write the sentence into your record")
         self.note = widgets.HTML()
         self.button.on_click(lambda _: self.commit())
-        self.widget = widgets.VBox([widgets.HTML(f"<b>{escape(prompt)}</b>"), self.text, self.button, self.note])
+        self.widget = widgets.VBox([widgets.HTML(f"{STYLE}<b>{escape(prompt)}</b>"), self.text, self.button, self.note])
 
     def commit(self):
         """Record the sentence, if there is one."""
@@ -172,7 +174,7 @@ class Quiz(Shown):
         self.choice = widgets.RadioButtons(options=list(self.options), value=None, layout=widgets.Layout(width="auto"))
         self.choice.observe(lambda change: self.answer(change["new"]), "value")
         self.feedback = widgets.HTML()
-        self.widget = widgets.VBox([widgets.HTML(f"<b>{escape(question)}</b>"), self.choice, self.feedback])
+        self.widget = widgets.VBox([widgets.HTML(f"{STYLE}<b>{escape(question)}</b>"), self.choice, self.feedback])
 
     def answer(self, choice):
         """Show the feedback of an answer and record it."""

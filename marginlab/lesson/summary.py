@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from ..model.display import fmt
 from . import record
 from .exercises import Shown
+from .style import STYLE
 
 KINDS = {"confidence": "prediction", "answer": "quiz", "text": "in your words"}
 PAGE = """<!DOCTYPE html>
@@ -59,7 +60,7 @@ class HandIn(Shown):
         self.button = widgets.Button(description="Make my page", tooltip="Write my_summary.html from your answers")
         self.note = widgets.HTML()
         self.button.on_click(lambda _: self.make())
-        self.widget = widgets.VBox([self.name, self.button, self.note])
+        self.widget = widgets.VBox([widgets.HTML(STYLE), self.name, self.button, self.note])
 
     def make(self):
         """Write the page, or say why not; the record stays as it is."""

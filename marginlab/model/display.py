@@ -20,7 +20,7 @@ def table(rows, head=(), marked=None, words=True):
     Cells of words begin at the left; without `words`, they stand where the page puts numbers.
     """
     cell = '<td style="text-align:left">' if words else "<td>"
-    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    top = "".join(f'<th scope="col">{escape(text)}</th>' if text else "<td></td>" for text in head)
     body = "".join(
         f'<tr{" class=marginlab-marked" if row[0] == marked else ""}><th scope="row" style="text-align:left">'
         f"{escape(row[0])}</th>" + "".join(f"{cell}{escape(text)}</td>" for text in row[1:]) + "</tr>"

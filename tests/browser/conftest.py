@@ -1,10 +1,8 @@
-"""One JupyterLab over a copy of the notebooks, and one Chromium, for the whole session."""
+"""One JupyterLab over a copy of the notebooks, for the whole session."""
 
-import os
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.browser import lab
 
@@ -15,16 +13,6 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(lab.ROOT / "notebooks", home / "notebooks", ignore=shutil.ignore_patterns(".*", "my_answers.json"))
     return home
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if not lab.chromium():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(lab.HOW_TO)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=lab.chromium(), args=lab.FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -48,18 +48,27 @@ def chromium():
 @contextlib.contextmanager
 def server(home):
     """A JupyterLab over `home`/notebooks, which writes nothing outside `home`; yields the address of the Lab page."""
-    config, log, token = home / "config", home / "server.log", secrets.token_hex(16)
+    config = home / "config"
     (config / "labconfig").mkdir(parents=True)
     (config / "labconfig/default_setting_overrides.json").write_text(json.dumps(SETTINGS))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
     places = {"CONFIG": config, "DATA": home / "data", "RUNTIME": home / "runtime"}
     env = dict(os.environ, IPYTHONDIR=str(home / "ipython"), MARGINLAB_RECORD=str(home / "record.json"))
     env |= {f"JUPYTER_{name}_DIR": str(place) for name, place in places.items()}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "jupyterlab"]
+    with started(command, home / "notebooks", env, home / "server.log") as (address, token):
+        yield f"{address}/lab?token={token}&reset"
+
+
+@contextlib.contextmanager
+def started(command, root, env, log):
+    """What `command` starts, a JupyterLab over the folder `root`; yields its address and its token."""
+    token = secrets.token_hex(16)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
     options = ["--no-browser", "--expose-app-in-browser", "--ServerApp.port_retries=0"]
-    options += [f"--ServerApp.port={address.rsplit(':')[-1]}", f"--ServerApp.root_dir={home / 'notebooks'}"]
+    options += [f"--ServerApp.port={address.rsplit(':')[-1]}", f"--ServerApp.root_dir={root}"]
     options += [f"--IdentityProvider.token={token}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
@@ -70,7 +79,7 @@ def server(home):
             return answer.read()
 
     with log.open("w") as out:
-        child = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=env, stdout=out, stderr=out)
+        child = subprocess.Popen([*command, *options], env=env, stdout=out, stderr=out)
     try:
         for _ in range(600):
             with contextlib.suppress(OSError):
@@ -83,7 +92,7 @@ def server(home):
             raise TimeoutError("JupyterLab did not answer within a minute")
         if child.poll() is not None:
             raise RuntimeError(f"JupyterLab ended:\n{log.read_text()[-3000:]}")
-        yield f"{address}/lab?token={token}&reset"
+        yield address, token
     finally:
         with contextlib.suppress(OSError):
             api("/shutdown", "POST")  # ends the kernels as well, on every system
@@ -110,11 +119,11 @@ def enter(browser, address, height=1100):
 class Notebook:
     """A notebook open in a page of JupyterLab; cells are found by their ids in the file."""
 
-    def __init__(self, page, path):
-        self.page, self.path = page, path
+    def __init__(self, page, path, name=None):
+        self.page, self.path, name = page, path, name or path.name  # `name` is its path below the server's root
         self.cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        self.command("docmanager:open", path=path.name)
-        page.wait_for_function("name => jupyterapp.shell.currentWidget?.context?.path === name", arg=path.name)
+        self.command("docmanager:open", path=name)
+        page.wait_for_function("name => jupyterapp.shell.currentWidget?.context?.path === name", arg=name)
         self.current("await widget.context.ready; await widget.revealed")
 
     def command(self, name, **args):

@@ -9,15 +9,8 @@ from IPython.display import Image, display
 
 from ...model.display import table
 from .. import figures
+from ..style import STYLE
 
-STYLE = """<style>
-.marginlab-reading{line-height:1.5;max-width:46rem;color:var(--jp-content-font-color1,inherit)}
-.marginlab-reading table{margin:.4rem 0;border-collapse:collapse;color:inherit}
-.marginlab-reading th,.marginlab-reading td{padding:.15rem .9rem .15rem 0;text-align:right;border:0;color:inherit}
-.marginlab-reading thead th{border-bottom:1px solid var(--jp-border-color1,#999)}
-.marginlab-reading .marginlab-marked *{font-weight:700;border-top:2px solid var(--jp-border-color1,#999)}
-.marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;color:var(--jp-content-font-color2,inherit)}
-</style>"""
 LABELS = {"description_width": "13rem"}
 
 
@@ -97,7 +90,8 @@ class Explorer:
         slide = widgets.FloatSlider(
             **about, description=label, tooltip=tip, readout=False, style=LABELS, layout=widgets.Layout(width="34rem")
         )
-        box = widgets.BoundedFloatText(**about, tooltip=f"{label}: type a number", layout=widgets.Layout(width="7rem"))
+        box = widgets.BoundedFloatText(**about, description=label, tooltip=tip, layout=widgets.Layout(width="7rem"))
+        box.add_class("marginlab-number")  # its label is there for screen readers: the slider's is seen
 
         def handle(value):  # where the slider's handle can stand: on a step
             return min(high, low + math.floor((value - low) / step + 0.5) * step)
@@ -180,7 +174,7 @@ class Explorer:
         reading = self.read(**self.presets[name])
         layers = self.make_picture(paper=True)
         self.draw(layers, reading)
-        image = Image(figures.png(layers.figure), width=680)
+        image = Image(figures.png(layers.figure), width=680, alt=reading["sentence"])
         if show:
             display(image)
             print(textwrap.fill(reading["sentence"], 76))

@@ -9,7 +9,7 @@ from .. import figures
 from .base import Explorer
 
 MODES = ("isolated", "cross")
-PANELS = ("equity", "liquidation price; grey: the price")
+PANELS = ("equity", "liquidation price; dotted: the price")
 
 
 class FundingRates(Explorer):

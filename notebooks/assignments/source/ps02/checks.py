@@ -2,8 +2,16 @@
 
 from dataclasses import replace
 
-from marginlab import Account, Asset, Perpetual, Pool, Position, Spot
-from marginlab import Tiers, venues
+from marginlab import (
+    Account,
+    Asset,
+    Perpetual,
+    Pool,
+    Position,
+    Spot,
+    Tiers,
+    venues,
+)
 from marginlab.lesson.tasks import Search, Task
 
 FACE = 100  # USD a contract
@@ -14,10 +22,10 @@ SPOT = Spot("BTC/USDT")
 def figures(my):
     """A hedge: BTC owned and bought, USD, contracts and two rates."""
     own = my.number("own", 1, 4, 0.1)
-    bought = round(own * my.number("times", 3.5, 4.5, 0.1), 2)
+    bought = round(own * my.number("times", 4, 4.5, 0.05), 2)
     entry = my.number("entry", 40_000, 70_000, 500)
-    share = my.number("share", 0.7, 0.9, 0.02)
-    fall = my.number("fall", 0.22, 0.28, 0.01)
+    share = my.number("share", 0.82, 0.9, 0.01)
+    fall = my.number("fall", 0.24, 0.28, 0.005)
     return {
         "own": own,
         "bought": bought,
@@ -64,10 +72,10 @@ def summed(own, bought, entry, contracts, price, at=None, **rates):
     return own + bought - owed + usd / price - usd / entry
 
 
-def sold(own, bought, entry, price, loan_rate, rate, melt=1, **other):
-    """Contracts that end the pool at a price; `melt` 0 is a slip."""
+def sold(own, bought, entry, price, loan_rate, rate, **other):
+    """Contracts that end the pool at a price: for slips."""
     short_of = bought * entry * (1 + loan_rate) - (own + bought) * price
-    return short_of / FACE / (1 - melt * price / entry - rate)
+    return short_of / FACE / (1 - price / entry - rate)
 
 
 # ---------------------------------------------------------- the two pools
@@ -165,7 +173,7 @@ def shown_less(mine):
 
     def shows(bought, contracts, price):
         legs = sorted([bought * entry, contracts * FACE])
-        if legs[0] < 0.5 * legs[1]:
+        if 2 * legs[0] < legs[1] * (1 - 1e-9):
             return False, (
                 f"The legs are {legs[0]:,.0f} and {legs[1]:,.0f} USD: the "
                 "smaller must be at least half of the larger."
@@ -178,7 +186,10 @@ def shown_less(mine):
                 "No venue would open that: on your coins the legs are "
                 "too large."
             )
-        cross, apart = cross.at(BTC=price), apart.at(BTC=price)
+        cross, apart = (
+            account.at(BTC=price).at(BTC=entry)
+            for account in (cross, apart)
+        )
         kept = (
             f"Isolated leaves {total(apart):.4f} BTC, "
             f"cross {total(cross):.4f}"
@@ -288,10 +299,6 @@ def tasks(mine):
                     "The requirement of the debt has the wrong sign.",
                 ),
                 (
-                    lambda **b: sold(**b, melt=0),
-                    "A short gains from the entry on, not from zero.",
-                ),
-                (
                     lambda **b: sold(**b | {"own": 0}),
                     "Your own coins are in the pool as well.",
                 ),
@@ -332,13 +339,13 @@ def tasks(mine):
                     "alone.",
                 ),
                 (
+                    lambda **b: b["short_coins"] + max(0, spot_leg(**b)),
+                    "What is left in a closed pool goes to the fund.",
+                ),
+                (
                     lambda **b: b["short_coins"] + spot_leg(**b),
                     "The pools do not pay for each other: one that is "
                     "closed is worth nothing to you, and no less.",
-                ),
-                (
-                    lambda **b: b["short_coins"] + max(0, spot_leg(**b)),
-                    "What is left in a closed pool goes to the fund.",
                 ),
                 (
                     lambda short_coins, bought, entry, low, **_: (

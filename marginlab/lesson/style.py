@@ -13,5 +13,7 @@ STYLE = """<style>
 .jupyter-widgets.jupyter-widgets.jupyter-widgets :focus-visible,.jupyter-widgets.jupyter-widgets:focus-visible{
   outline:2px solid var(--jp-content-font-color1,#1976d2)!important}
 .jupyter-widgets .widget-toggle-button.mod-active{box-shadow:inset 0 -4px currentColor}
+/* a long answer takes two lines on a narrow page */
+.jupyter-widgets .widget-radio-box label{height:auto;white-space:normal}
 .marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;color:var(--jp-content-font-color2,inherit)}
 </style>"""

@@ -323,12 +323,46 @@ def test_without_a_kernel_the_twin_is_there(page, home, name):
         assert len(output.locator("[data-mime-type$=stdout]").inner_text()) > 50
 
 
-def test_the_start_page_leads_to_a_lesson(page, home):
-    start = lab.Notebook(page, home / "notebooks/00_start_here.ipynb")
+def test_the_start_page_leads_to_each_lesson(page, home):
+    start = lab.Notebook(page, home / "notebooks" / LESSONS[0])
     start.run_all()
     assert not start.troubles()
-    for name in LESSONS:
+    for name in LESSONS[1:]:
         page.locator(f".jp-Notebook a[href*='{name}']:visible").first.click()
         page.wait_for_function("name => jupyterapp.shell.currentWidget?.context?.path === name", arg=name)
-        start.command("docmanager:open", path="00_start_here.ipynb")
+        start.command("docmanager:open", path=LESSONS[0])
+    assert not page.errors
+
+
+def test_a_word_leads_to_its_entry_in_the_glossary(page, home):
+    """Rendered, not as text to be edited, and at the entry."""
+    lesson = lab.Notebook(page, home / "notebooks" / LESSONS[1])
+    for anchor in ("inverse-contract", "bankruptcy-price"):
+        page.locator(".jp-Notebook:visible a[href*='glossary.md']", has_text=anchor[:7]).first.click()
+        page.wait_for_function("jupyterapp.shell.currentWidget?.context?.path === 'glossary.md'")
+        entry = page.locator(".jp-MarkdownViewer:visible h3", has_text=anchor.replace("-", " ")).first
+        entry.wait_for()
+        shown = "entry => { const y = entry.getBoundingClientRect().top; return y > 0 && y < 400; }"
+        page.wait_for_function(shown, arg=entry.element_handle())
+        lesson.command("docmanager:open", path=LESSONS[1])
+    assert not page.errors
+
+
+def test_the_page_to_hand_in_can_be_downloaded(page, home):
+    start = lab.Notebook(page, home / "notebooks" / LESSONS[0])
+    start.run_all()
+    cell = start.cell("prediction")
+    cell.get_by_role("button", name="it rises").click()
+    cell.get_by_role("textbox").last.fill("7")
+    cell.get_by_role("button", name="certain").click()
+    cell.get_by_role("button", name="Commit").click()
+    cell.get_by_text("Recorded").wait_for()
+    cell = start.cell("hand-in")
+    cell.get_by_role("textbox").last.fill("Ann")
+    cell.get_by_role("button", name="Make my page").click()
+    for name in ("my_summary.html", "my_answers.json"):
+        with page.expect_download() as fetched:
+            cell.get_by_role("link", name=name).click()
+        assert fetched.value.suggested_filename == name
+        assert "it rises" in Path(fetched.value.path()).read_text(encoding="utf-8")
     assert not page.errors

@@ -133,7 +133,9 @@ def test(args):
     """Run every test, or those whose paths are given; pytest's summary comes last."""
     set_up_alone(LAB, TEST)
     if not any((ROOT / arg.split("::")[0]).exists() for arg in args):
-        args = [*args, "tests", *sorted(map(str, (ROOT / "notebooks").glob("0*.ipynb")))]
+        # A file at a time for each core; those that take longest come first in the alphabet.
+        spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+        args = [*spread, *args, "tests", *sorted(map(str, (ROOT / "notebooks").glob("0*.ipynb")))]
     with tempfile.TemporaryDirectory() as scratch:
         # Neither the learner's own record nor their IPython settings take part.
         env = {"MARGINLAB_RECORD": os.path.join(scratch, "record"), "IPYTHONDIR": scratch}

@@ -233,12 +233,13 @@ class Exercise:
             except OverflowError:
                 got = math.inf
             if not self.near(got, self.truth(**case)):
-                for slip, word in self.slips:
-                    if self.near(got, slip(**case)):
-                        return f"Not yet. With {given} you get {fmt(got)}. {word}", False
+                slips = [(abs(got - slip(**case)), word) for slip, word in self.slips if self.near(got, slip(**case))]
+                if slips:
+                    word = min(slips, key=lambda slip: slip[0])[1]  # of the nearest
+                    return f"Not yet. With {given} you get {fmt(got)}. {word}", False
                 off = abs(got - self.truth(**case))
                 if off < 1e-3 * abs(got):
-                    return f"Nearly. With {given} you are off by {off:.2g}: do not round.", False
+                    return f"Nearly. With {given} you are off by {off:.2g}: is it rounded, or a step not exact?", False
                 return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}.", False
         return f"Right, on {len(self.cases)} cases that you had not seen.", True
 

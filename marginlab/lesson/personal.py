@@ -29,9 +29,9 @@ class Personal:
     sheet: str
 
     def __post_init__(self):
-        if not isinstance(self.student, str) or not self.student.strip():
+        if not isinstance(self.student, str | int) or not str(self.student).strip():
             raise ValueError(f"student must be your student id, as a text in quotes, not {self.student!r}")
-        object.__setattr__(self, "student", same(self.student))
+        object.__setattr__(self, "student", same(str(self.student)))
         by = same(Path.cwd().parent.name)  # autograded/STUDENT/SHEET
         if os.environ.get("NBGRADER_EXECUTION") == "autograde" and by != self.student:
             raise ValueError(f"student is {self.student!r}, but this was handed in by {by!r}")

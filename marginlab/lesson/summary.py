@@ -20,16 +20,22 @@ th,td{{text-align:left;vertical-align:top;padding:.15em .8em .15em 0;border-bott
 """
 
 
+def predicted(made):
+    return f"{made['direction']}, {fmt(made['number'])}, {made['confidence']}"
+
+
 def rows(answers):
     """What a record holds: (lesson, exercise id, kind, what was answered, how it went, tries), in order of the ids."""
     for key, answer in sorted(answers.items()):
         kind = next((name for field, name in KINDS.items() if field in answer), "exercise")
         said = answer.get("answer") or answer.get("text") or ""
         if kind == "prediction":
-            said = f"{answer['direction']}, {fmt(answer['number'])}; {answer['confidence']}"
+            said = predicted(answer)
+            if (first := predicted(answer.get("first", answer))) != said:
+                said = f"at first: {first}; then: {said}"
         went = {True: "right", False: "not yet"}.get(answer.get("right"), "")
-        if went and answer.get("tries", 1) > 1:
-            went += ", at first too" if answer["first"].get("right") else ", not at first"
+        if went == "right" and not answer.get("first", answer).get("right"):
+            went = "right, not at first"
         yield key[:2], key, kind, said, went, answer.get("tries", 1)
 
 
@@ -46,7 +52,7 @@ def page(name, answers):
         lessons.append(f"<h2>Lesson {escape(number)}</h2><table><tr>{head}</tr>{body}</table>")
     right = sum(row[4].startswith("right") for row in found)
     judged = sum(bool(row[4]) for row in found)
-    count = f"{len(found)} answers; of {judged} that can be right or wrong, {right} are right."
+    count = f"Answers: {len(found)}. Right, of those that can be right or wrong: {right} of {judged}."
     return PAGE.format(name=escape(name), count=count, lessons="".join(lessons))
 
 

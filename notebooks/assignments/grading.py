@@ -1,4 +1,4 @@
-"""Prepare and grade the problem sets with nbgrader.
+"""Prepare and grade the problem sets with nbgrader; see README.md.
 
     python grading.py prepare COURSE [--hidden FOLDER]
     python grading.py grade COURSE SHEET
@@ -8,12 +8,12 @@
 They need `pip install -e ".[lab,course]"`, as `run.py test` installs.
 
 COURSE is a folder of your own outside this repository. `prepare` makes
-COURSE/source, COURSE/release and the gradebook; FOLDER/SHEET/TASK.py are
-tests that only you have. Put what students hand in into
-COURSE/submitted/STUDENT/SHEET/SHEET.ipynb; `grade` mends, runs and grades
-it, and writes COURSE/scores-SHEET.csv. `numbers` tells the figures of
-students, and their answers. `release` writes this repository's release/
-anew from its source/.
+COURSE/source, COURSE/release and the gradebook, or makes them anew after a
+change; FOLDER/SHEET/TASK.py are tests that only you have. Put what
+students hand in into COURSE/submitted/STUDENT/SHEET/SHEET.ipynb; `grade`
+mends, runs and grades it, and writes COURSE/scores-SHEET.csv. `numbers`
+tells the figures of students, and their answers. `release` writes this
+repository's release/ anew from its source/.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
+from handed_in import checked, found, mend, of_grader, peeks, troubles
 from marginlab.lesson.personal import Personal
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
@@ -37,15 +38,14 @@ BIN = str(Path(sys.executable).parent)
 os.environ["PATH"] = os.pathsep.join([BIN, os.environ.get("PATH", "")])
 HERE = Path(__file__).resolve().parent
 SHEETS = sorted(path.name for path in (HERE / "source").iterdir())
-MISSING = "This cell was missing from what was handed in."
 
 
-def nbgrader(course, submitted="mended"):
+def nbgrader(course):
     """nbgrader's own interface to a course folder."""
     found = PyFileConfigLoader("nbgrader_config.py", path=str(course))
     config = Config(found.load_config())
     config.CourseDirectory.root = str(course)
-    config.CourseDirectory.submitted_directory = submitted
+    config.CourseDirectory.submitted_directory = "mended"
     return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
@@ -55,19 +55,20 @@ def nbgrader(course, submitted="mended"):
 def prepare(course, hidden=None, sheets=SHEETS):
     """Make a course folder: sources with the hidden tests, and releases.
 
-    `course` is a folder without problem sets; `hidden` holds
-    SHEET/TASK.py. ValueError if a task is unknown, RuntimeError with
-    nbgrader's words if it fails.
+    `hidden` holds SHEET/TASK.py. What is there already is made anew, and
+    grades are kept. ValueError if there is no such sheet or task, or no
+    test at all; RuntimeError with nbgrader's words if it fails.
     """
-    course = Path(course).resolve()
+    course, tests = Path(course).resolve(), known_tests(hidden)
     course.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "nbgrader_config.py", course)
+    if not (course / "nbgrader_config.py").exists():
+        shutil.copy(HERE / "nbgrader_config.py", course)
+    skip = shutil.ignore_patterns("__pycache__", ".*")
     for sheet in sheets:
         to = course / "source" / sheet
-        skip = shutil.ignore_patterns("__pycache__", ".*")
+        shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(HERE / "source" / sheet, to, ignore=skip)
-        if hidden:
-            overlay(to / f"{sheet}.ipynb", Path(hidden) / sheet)
+        overlay(to / f"{sheet}.ipynb", tests.get(sheet, ()))
     for sheet in tqdm(sheets, "releases", disable=None):
         done = nbgrader(course).generate_assignment(sheet)
         if not done["success"]:
@@ -82,86 +83,59 @@ def release(to=HERE / "release"):
         shutil.copytree(Path(folder) / "release", to)
 
 
-def overlay(notebook, folder):
-    """Add each FOLDER/TASK.py to the check of that task, as hidden."""
+def known_tests(hidden):
+    """{sheet: files of tests} of a folder; {} without a folder."""
+    if not hidden:
+        return {}
+    tests = {}
+    for path in sorted(Path(hidden).glob("*/*.py")):
+        tests[path.parent.name] = [*tests.get(path.parent.name, []), path]
+    if not tests:
+        raise ValueError(f"there is no SHEET/TASK.py in {hidden}")
+    for sheet, paths in tests.items():
+        if sheet not in SHEETS:
+            known = ", ".join(SHEETS)
+            raise ValueError(f"{sheet} is no sheet: use one of {known}")
+        source = HERE / "source" / sheet / f"{sheet}.ipynb"
+        tasks = checked(nbformat.read(source, as_version=4))
+        for path in paths:
+            if path.stem not in tasks:
+                known = ", ".join(tasks)
+                raise ValueError(f"{path} is no task: use one of {known}")
+    return tests
+
+
+def overlay(notebook, tests):
+    """Add each test to the check of the task of its name, as hidden."""
     nb = nbformat.read(notebook, as_version=4)
-    checks = {
-        cell.metadata.nbgrader.grade_id: cell
-        for cell in nb.cells
-        if of_grader(cell).get("grade") and cell.cell_type == "code"
-    }
-    for test in sorted(folder.glob("*.py")):
-        if test.stem not in checks:
-            known = ", ".join(checks)
-            raise ValueError(f"{test} is no task: use one of {known}")
-        checks[test.stem].source += (
+    for test in tests:
+        checked(nb)[test.stem].source += (
             "\n### BEGIN HIDDEN TESTS\n"
             + test.read_text(encoding="utf-8").strip("\n")
             + "\n### END HIDDEN TESTS"
         )
+        print(f"hidden test: {test.parent.name}/{test.stem}")
     nbformat.write(nb, notebook)
 
 
-def of_grader(cell):
-    return cell.metadata.get("nbgrader", {})
-
-
 # --------------------------------------------------------------- grading
-
-
-def mend(handed_in, released):
-    """(notebook that nbgrader can grade, what was wrong with it).
-
-    A missing check goes to the end, where all answers are known. Of a
-    missing answer only the name is put back: its text may stand in a cell
-    of the student's own.
-    """
-    cells, remarks = list(handed_in.cells), []
-    ours = [cell for cell in released.cells if of_grader(cell)]
-    names = [of_grader(cell)["grade_id"] for cell in ours]
-    for place, (name, cell) in enumerate(zip(names, ours, strict=True)):
-        about = of_grader(cell)
-        same = [c for c in cells if of_grader(c).get("grade_id") == name]
-        if not same:
-            remarks.append(f"{name}: deleted")
-            if about["solution"]:
-                cell.source = "# " * (cell.cell_type == "code") + MISSING
-            later = () if about["grade"] else names[place + 1 :]
-            cells.insert(first(cells, later), cell)
-            continue
-        *others, last = same  # the last one counts
-        if others:
-            remarks.append(f"{name}: there {len(same)} times")
-        for other in others:
-            del other.metadata["nbgrader"]
-        if last.cell_type != cell.cell_type:
-            remarks.append(f"{name}: made a {last.cell_type} cell")
-        elif about["locked"] and last.source != cell.source:
-            remarks.append(f"{name}: changed")
-        last.metadata.nbgrader = about
-    about = {"cells": cells, "metadata": released.metadata}
-    return nbformat.v4.new_notebook(**about), remarks
-
-
-def first(cells, names):
-    """The place of the first cell with one of these names, or the end."""
-    found = [of_grader(cell).get("grade_id") in names for cell in cells]
-    return found.index(True) if True in found else len(cells)
 
 
 def grade(course, sheet):
     """Grade all that was handed in; a DataFrame with a row a student.
 
     Columns: score and most (points given and possible by the checks),
-    to_mark (points that a person gives), wrong (tasks), remarks (cells
-    deleted, doubled or changed, and what could not be run).
+    to_mark (points that a person gives), wrong (tasks), remarks (what to
+    look at). ValueError if there is nothing to grade.
     """
     course = Path(course).resolve()
     if not (course / "release" / sheet).is_dir():
         raise ValueError(f"{sheet!r} was not prepared in {course}")
     folders = sorted((course / "submitted").glob(f"*/{sheet}"))
+    if not folders:
+        raise ValueError(f"nothing was handed in for {sheet!r}")
     rows = [
-        graded(course, sheet, folder.parent.name)
+        graded(course, sheet, folder)
         for folder in tqdm(folders, sheet, disable=None)
     ]
     table = pd.DataFrame(rows).set_index("student")
@@ -169,57 +143,59 @@ def grade(course, sheet):
     return table
 
 
-def graded(course, sheet, student):
+def graded(course, sheet, folder):
     """The row of one student; whatever happens, it tells of it."""
-    row = {"student": student, "score": 0.0}
-    name = f"{sheet}.ipynb"
-    released = nbformat.read(course / "release" / sheet / name, 4)
-    checks = {
-        of_grader(cell)["grade_id"]: cell.metadata.nbgrader.points
+    student = folder.parent.name
+    released = course / "release" / sheet / f"{sheet}.ipynb"
+    released = nbformat.read(released, as_version=4)
+    points = {
+        of_grader(cell)["grade_id"]: of_grader(cell)["points"]
         for cell in released.cells
-        if of_grader(cell).get("grade") and cell.cell_type == "code"
+        if of_grader(cell).get("grade")
     }
-    by_hand = sum(
-        cell.metadata.nbgrader.points
-        for cell in released.cells
-        if of_grader(cell).get("grade") and cell.cell_type != "code"
-    )
-    row |= {"most": float(sum(checks.values())), "to_mark": by_hand}
-    row |= {"wrong": ", ".join(checks), "remarks": ""}
+    most = {name: points[name] for name in checked(released)}
+    got, remarks = dict.fromkeys(most, 0.0), []
     try:
-        text = (course / "submitted" / student / sheet / name).read_text(
-            encoding="utf-8"
-        )
-        handed_in = nbformat.reads(text, as_version=4)
-        nb, remarks = mend(handed_in, released)
-    except FileNotFoundError:
-        return row | {"remarks": f"there is no {name}"}
-    except Exception as error:
-        return row | {"remarks": f"{name} cannot be read: {error}"}
+        handed_in = found(folder, f"{sheet}.ipynb", remarks)
+        nb, changes = mend(handed_in, released)
+        remarks += changes + peeks(nb)
+        got = run(course, sheet, student, nb, most, remarks)
+    except ValueError as error:
+        remarks.append(str(error))
+    wrong = [task for task in most if got[task] < most[task]]
+    return {
+        "student": student,
+        "score": sum(got.values()),
+        "most": sum(most.values()),
+        "to_mark": sum(points.values()) - sum(most.values()),
+        "wrong": ", ".join(wrong),
+        "remarks": "; ".join(remarks),
+    }
+
+
+def run(course, sheet, student, notebook, most, remarks):
+    """{task: points} by nbgrader, all 0 if the notebook cannot be run."""
     to = course / "mended" / student / sheet
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
-    nbformat.write(nb, to / name)
+    nbformat.write(notebook, to / f"{sheet}.ipynb")
     api = nbgrader(course)
     done = api.autograde(sheet, student)
-    if not done["success"]:
-        remarks.append(f"could not be run: {reason(done)}")
-        return row | {"remarks": "; ".join(remarks)}
     with api.gradebook as book:
-        points = {
-            cell: book.find_grade(cell, sheet, sheet, student).auto_score
-            for cell in checks
+        grades = {
+            task: book.find_grade(task, sheet, sheet, student)
+            for task in most
         }
-    ran = nbformat.read(course / "autograded" / student / sheet / name, 4)
-    remarks += [
-        f"{of_grader(cell).get('grade_id', 'a cell')}: endless loop?"
-        for cell in ran.cells
-        for output in cell.get("outputs", ())
-        if output.get("ename") == "CellTimeoutError"
-    ]
-    row |= {"score": sum(points.values()), "remarks": "; ".join(remarks)}
-    wrong = [task for task in checks if points[task] < checks[task]]
-    return row | {"wrong": ", ".join(wrong)}
+        if not done["success"]:  # an earlier grade does not stand
+            for one in grades.values():
+                one.auto_score = 0
+            book.db.commit()
+            remarks.append(f"could not be run: {reason(done)}")
+        got = {task: one.auto_score for task, one in grades.items()}
+    path = course / "autograded" / student / sheet / f"{sheet}.ipynb"
+    if path.exists():
+        remarks += troubles(nbformat.read(path, as_version=4))
+    return got
 
 
 def reason(done):
@@ -251,9 +227,9 @@ def numbers(sheet, students):
 
 
 def main():
+    raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__, formatter_class=raw
     )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("prepare")

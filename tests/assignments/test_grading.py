@@ -154,9 +154,17 @@ def changed(notebook, name, text):
     return notebook
 
 
+PEEK = 'size = tasks["size"].truth(**tasks["size"].cases[0])'
 CRASH = "import os\n\nos._exit(1)"
 LOOP = "while True:\n    pass"
 BY_HAND = 'size = mine["contracts"] * 100 / mine["entry"]'
+
+
+def stripped(notebook):
+    """As after a tool that clears metadata."""
+    for cell in notebook.cells:
+        cell.metadata.pop("nbgrader", None)
+    return notebook
 
 
 def own_cell(notebook):
@@ -181,6 +189,8 @@ BROKEN = {
     "two-checks": lambda nb: doubled(nb, "size"),
     "m-answer": lambda nb: retyped(nb, "size-answer"),
     "m-check": lambda nb: retyped(nb, "size"),
+    "stripped": lambda nb: stripped(nb),
+    "reads-checks": lambda nb: changed(changed(nb, "size-answer", PEEK), "lost-answer", "lost = checks.lost"),
     "cheat": lambda nb: changed(changed(nb, "size", "pass"), "size-answer", "size = 1.0"),
 }
 
@@ -194,6 +204,12 @@ def broken(tools, tmp_path_factory):
     for name, breaks in BROKEN.items():
         course.hand_in("ps01", name, breaks(student(sheet.answered(), name)))
     course.hand_in("ps01", "other-name", student(sheet.answered(), "other-name"), name="My homework.ipynb")
+    for name in ("one.ipynb", "two.ipynb"):
+        course.hand_in("ps01", "two-files", student(sheet.answered(), "two-files"), name=name)
+    course.hand_in("ps01", "nobody", sheet.notebook)
+    blind = sheet.answered()
+    blind.cells[1].source += '\nimport os\n\nos.environ.pop("NOTHING", None)'
+    course.hand_in("ps01", "blinds-the-check", blind)
     course.hand_in("ps01", "half", nbformat.writes(sheet.notebook)[:4_000])
     course.hand_in("ps01", "empty-file", "")
     course.hand_in("ps01", "no-notebook", "[]")
@@ -220,11 +236,16 @@ def broken(tools, tmp_path_factory):
         ("m-answer", 8, "size-answer: made a markdown cell"),
         ("m-check", 8, "size: made a markdown cell"),
         ("cheat", 7, "size: changed"),
-        ("other-name", 0, "there is no ps01.ipynb"),
+        ("other-name", 8, "its name was My homework.ipynb"),
+        ("two-files", 0, "there is no ps01.ipynb"),
+        ("stripped", 8, "none of its cells has a name: made anew?"),
+        ("reads-checks", 8, "size-answer: uses .cases, truth; lost-answer: uses checks"),
+        ("blinds-the-check", 0, "a cell: uses environ; setup: student is 'demo', but this was handed in by 'blinds"),
         ("half", 0, "ps01.ipynb cannot be read"),
         ("empty-file", 0, "ps01.ipynb cannot be read"),
         ("no-notebook", 0, "ps01.ipynb cannot be read"),
-        ("somebody", 0, ""),
+        ("somebody", 0, "setup: student is 'ann', but this was handed in by 'somebody'"),
+        ("nobody", 0, "setup: student is 'demo', but this was handed in by 'nobody'"),
     ],
 )
 def test_broken_work_is_graded_and_reported(broken, name, score, remarks):
@@ -244,6 +265,39 @@ def test_what_was_handed_in_stays_as_it_was(broken, tools):
         kept = (course.folder / "submitted" / name / "ps01/ps01.ipynb").read_text(encoding="utf-8")
         first, second = json.loads(kept), json.loads(nbformat.writes(breaks(student(sheet.answered(), name))))
         assert [c["source"] for c in first["cells"]] == [c["source"] for c in second["cells"]]
+
+
+def test_a_grade_does_not_outlive_work_that_cannot_be_run(broken, tools):
+    """Graded, then handed in anew with a cell that kills the kernel: 0 in the table and in the gradebook."""
+    course, sheet = broken[1], tools.Sheet("ps01")
+    api = tools.grading.nbgrader(course.folder)
+    for text, score in ((None, 8), (CRASH, 0)):
+        notebook = student(sheet.answered(**({"lost": text} if text else {})), "twice")
+        course.hand_in("ps01", "twice", notebook)
+        row = tools.grading.graded(course.folder, "ps01", course.folder / "submitted/twice/ps01")
+        with api.gradebook as book:
+            kept = sum(book.find_grade(task, "ps01", "ps01", "twice").auto_score for task in sheet.checked)
+        assert row["score"] == kept == score
+    shutil.rmtree(course.folder / "submitted/twice")
+
+
+def test_nothing_was_handed_in(tools, tmp_path):
+    course = tools.Course(tmp_path / "course", ["ps01"])
+    with pytest.raises(ValueError, match="nothing was handed in for 'ps01'"):
+        course.grade("ps01")
+
+
+def test_a_course_can_be_prepared_again(tools, tmp_path):
+    """With a hidden test that came later; the instructor's own settings and the grades are kept."""
+    course, sheet = tools.Course(tmp_path / "course", ["ps01"]), tools.Sheet("ps01")
+    course.hand_in("ps01", "demo", sheet.notebook)
+    assert course.grade("ps01").loc["demo", "score"] == 8
+    config = course.folder / "nbgrader_config.py"
+    config.write_text(config.read_text() + "# mine\n")
+    tools.grading.prepare(course.folder, tools.hidden, ["ps01"])
+    assert "price=48_000.0" in (course.folder / "source/ps01/ps01.ipynb").read_text(encoding="utf-8")
+    assert config.read_text().endswith("# mine\n")
+    assert course.grade("ps01").loc["demo", "score"] == 8
 
 
 def test_a_task_that_was_not_prepared(broken):
@@ -293,6 +347,13 @@ def test_a_hidden_test_of_no_task_is_refused(tools, tmp_path):
     (tmp_path / "hidden/ps01/sise.py").write_text("assert True")
     with pytest.raises(ValueError, match=r"sise\.py is no task: use one of size, liquidation"):
         tools.Course(tmp_path / "course", ["ps01"], tmp_path / "hidden")
+    assert not (tmp_path / "course").exists(), "refused before anything is made"
+    (tmp_path / "hidden/ps01").rename(tmp_path / "hidden/ps1")
+    with pytest.raises(ValueError, match="ps1 is no sheet: use one of capstone, ps01"):
+        tools.Course(tmp_path / "course", ["ps01"], tmp_path / "hidden")
+    for folder in (tmp_path / "nowhere", tmp_path / "hidden/ps1"):
+        with pytest.raises(ValueError, match=r"there is no SHEET/TASK\.py in"):
+            tools.Course(tmp_path / "course", ["ps01"], folder)
 
 
 # ------------------------------------------------------------------- figures

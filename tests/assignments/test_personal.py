@@ -28,6 +28,10 @@ def test_spelling_of_an_id_does_not_count(other):
     assert Personal(other, "ps01") == Personal("ann", "ps01")
 
 
+def test_an_id_without_quotes_is_taken_as_its_digits():
+    assert Personal(1234567, "ps01") == Personal("1234567", "ps01")
+
+
 def test_accents_stored_in_two_ways_are_one_id():
     assert Personal("jo\u0308rg", "ps01") == Personal("jörg", "ps01")
 
@@ -56,7 +60,7 @@ def test_steps_do_not_run_over_the_end():
         assert Personal(f"s{n}", "x").number("y", 1, 2, 0.4) in (1, 1.4, 1.8)
 
 
-@pytest.mark.parametrize("student", ["", "  ", None, 5])
+@pytest.mark.parametrize("student", ["", "  ", None, 5.0])
 def test_an_id_must_be_a_text(student):
     with pytest.raises(ValueError, match="student id, as a text in quotes"):
         Personal(student, "ps01")

@@ -183,7 +183,7 @@ def test_the_record_lies_beside_the_notebooks_and_can_be_taken_home(page, start,
             cell.get_by_role("link", name=name).click()
         assert fetched.value.suggested_filename == name
         assert Path(fetched.value.path()).read_bytes() == (copy / "notebooks" / name).read_bytes()
-    assert "it falls, 12.5; a guess" in (copy / "notebooks/my_summary.html").read_text(encoding="utf-8")
+    assert "it falls, 12.5, a guess" in (copy / "notebooks/my_summary.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.browser

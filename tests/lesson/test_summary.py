@@ -56,12 +56,22 @@ def answered(record_file):
 
 def test_every_answer_is_told_and_how_it_went(answered):
     assert list(rows(answered)) == [
-        ("01", "01-liquidation", "prediction", "lower, 45,000; certain", "", 1),
+        ("01", "01-liquidation", "prediction", "lower, 45,000, certain", "", 1),
         ("01", "01-quiz-m1", "quiz", "Both", "right, not at first", 2),
         ("02", "02-haircut", "exercise", "", "right, not at first", 3),
         ("02", "02-quiz-m3", "quiz", "This", "not yet", 1),
         ("02", "02-reflection", "in your words", "Because 1 < 2 & <b>coins</b> fall.", "", 1),
     ]
+
+
+def test_a_prediction_that_was_changed_shows_the_first_one(record_file):
+    made = Prediction("01-liquidation", "Where?", ["lower", "higher"], "USD")
+    made.direction.value, made.confidence.value = "higher", "a guess"
+    for number in ("40,000", "45,636"):
+        made.number.value = number
+        made.commit()
+    (row,) = rows(record.load())
+    assert row[3] == "at first: higher, 40,000, a guess; then: higher, 45,636, a guess" and row[5] == 2
 
 
 def test_the_page_shows_them_lesson_by_lesson(answered):
@@ -71,7 +81,7 @@ def test_the_page_shows_them_lesson_by_lesson(answered):
     told = [row for row in found.rows if row[0] != "exercise"]
     assert told == [[str(cell) for cell in row[1:]] for row in rows(answered)]
     assert re.findall(r"<h2>(.*?)</h2>", text) == ["Lesson 01", "Lesson 02"]
-    assert "5 answers; of 3 that can be right or wrong, 2 are right." in text
+    assert "Answers: 5. Right, of those that can be right or wrong: 2 of 3." in text
     assert "marginlab: Ann &lt;Example&gt;" in text
     assert not re.search(r"https?://|src=", text), "it needs nothing from elsewhere"
 

@@ -159,8 +159,13 @@ def test_links_lead_through_the_course(lesson, tools):
     wanted = {HOME, *others[max(0, here - 1) : here], *others[here + 1 : here + 2]}
     for cell in (lesson.cells[0], lesson.cells[-1]):
         assert cell["cell_type"] == "markdown"
-        found = {target for target in links(source(cell)) if target.endswith(".ipynb")}
+        found = {target for target in links(source(cell)) if re.fullmatch(r"[^/]+\.ipynb", target)}
         assert found == wanted, cell["id"]
+
+
+def test_the_last_link_leads_to_the_problem_set(lesson):
+    number = lesson.number
+    assert links(source(lesson.cells[-1]))[-1] == f"assignments/release/ps{number}/ps{number}.ipynb"
 
 
 def header(lesson):
@@ -188,9 +193,9 @@ def test_the_map_follows_a_header_that_changes(tmp_path, tools):
     from marginlab.lesson.contents import Contents
 
     for path in tools.LESSONS[:2]:
-        changed = path.read_text(encoding="utf-8").replace("about 40 minutes", "about 35 minutes")
+        changed = path.read_text(encoding="utf-8").replace("about 60 minutes", "about 35 minutes")
         (tmp_path / path.name).write_text(changed, encoding="utf-8")
-    assert [one.time for one in Contents(tmp_path).lessons] == ["35 minutes", "60 minutes"]
+    assert [one.time for one in Contents(tmp_path).lessons] == ["35 minutes", "90 minutes"]
     (tmp_path / path.name).write_text(changed.replace("**Time:**", "Time:"), encoding="utf-8")
     with pytest.raises(ValueError, match=r"the header of 02_cross_margin\.ipynb has no time"):
         Contents(tmp_path)

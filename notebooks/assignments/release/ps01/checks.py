@@ -10,12 +10,12 @@ def figures(my):
     """A long: contracts of 100 USD, entry in USD, margin in BTC."""
     contracts = my.number("contracts", 5_000, 30_000, 500)
     entry = my.number("entry", 40_000, 70_000, 500)
-    leverage = my.number("leverage", 5, 12, 0.5)
+    leverage = my.number("leverage", 4, 8, 0.25)
     return {
         "contracts": contracts,
         "entry": entry,
         "margin": round(contracts * FACE / entry / leverage, 2),
-        "rate": my.number("rate", 0.004, 0.01, 0.001),
+        "rate": my.number("rate", 0.025, 0.04, 0.0025),
     }
 
 
@@ -71,8 +71,8 @@ def shown_wrong(**position):
         )
     if abs(said / true - 1) < 1e-9:
         return False, (
-            f"There it is right: {said:,.0f} USD. What sort of position "
-            "did your colleague perhaps not think of?"
+            "There it is right. What sort of position did your colleague "
+            "perhaps not think of?"
         )
     return (
         True,
@@ -132,6 +132,28 @@ def tasks(mine):
                     "That is where a short would be closed.",
                 ),
                 (
+                    lambda **p: (
+                        by_hand(**p | {"rate": 0}) / (1 - p["rate"])
+                    ),
+                    "Dividing by 1 - rate is not multiplying by 1 + rate: "
+                    "solve the equation once more.",
+                ),
+                (
+                    lambda contracts, entry, margin, rate: (
+                        entry * (1 - margin * entry / contracts / FACE)
+                    ),
+                    "That would use up a margin counted in dollars. This "
+                    "one is in coins, which fall as well.",
+                ),
+                (
+                    lambda contracts, entry, margin, rate: (
+                        entry
+                        * (1 - margin * entry / contracts / FACE + rate)
+                    ),
+                    "A requirement on the entry, and a margin in dollars: "
+                    "here both are counted in coins, at the price.",
+                ),
+                (
                     lambda contracts, entry, margin, rate: (
                         entry
                         * (1 - margin * entry / contracts / FACE)
@@ -149,9 +171,20 @@ def tasks(mine):
                 LONGS[0] | {"price": 37_000.0},
                 LONGS[1] | {"price": 40_000.0},
                 LONGS[0] | {"price": 33_400.0},
+                LONGS[0] | {"price": 33_490.0},
                 LONGS[1] | {"price": 70_000.0},
             ],
             slips=[
+                (
+                    lambda contracts, entry, margin, rate, price: (
+                        margin
+                        if margin + pnl(contracts, entry, price)
+                        <= rate * contracts * FACE / entry
+                        else -pnl(contracts, entry, price)
+                    ),
+                    "The requirement counts what the position is worth at "
+                    "the price, not at the entry.",
+                ),
                 (
                     lambda contracts, entry, margin, rate, price: min(
                         margin, -pnl(contracts, entry, price)

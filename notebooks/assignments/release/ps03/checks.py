@@ -89,7 +89,7 @@ def opened(contracts, entry, price, maintenance, own, isolated=None):
     return me.mark(BTC=price)
 
 
-def survives(margin, rate, balance, **short):
+def ends_with(margin, rate, balance, **short):
     me = opened(**short, own=margin, isolated=margin)
     return funding.payments_left(me["BTC-USD"], rate)
 
@@ -134,7 +134,7 @@ def shown_less(mine):
 
 def poor_cases(mine):
     """Cases that do not do, and a part of what is said to each."""
-    last = survives(**mine)
+    last = ends_with(**mine)
     return [
         (dict(payments=10), "open in both modes"),
         (dict(payments=last - 1), "open in both modes"),
@@ -279,13 +279,13 @@ def tasks(mine):
                 ),
             ],
         ),
-        "survives": Task(
-            "ps03-survives",
-            truth=survives,
+        "ends_with": Task(
+            "ps03-ends-with",
+            truth=ends_with,
             cases=[mine],
             slips=[
                 (
-                    lambda **b: survives(**b) - 1,
+                    lambda **b: ends_with(**b) - 1,
                     "After so many it is still open: the next one ends "
                     "it.",
                 ),

@@ -119,6 +119,12 @@ def required(less):
     return answer
 
 
+def amount_of(worth):
+    """The amount that is taken off at a worth."""
+    rate = max((r for floor, r in TABLE if worth > floor), default=LOWEST)
+    return rate * worth - STEPS.maintenance(float(worth))
+
+
 colleague = required(lambda less, floor, rate, high: floor * (high - rate))
 
 
@@ -222,6 +228,18 @@ def tasks(mine):
                     "at the entry.",
                 ),
                 (
+                    lambda coins, entry, margin, mark: TABLE[1][0] / mark,
+                    "More than you had: which tier is below the one that "
+                    "you are in?",
+                ),
+                (
+                    lambda coins, entry, margin, mark: (
+                        FLOOR / line(coins, entry, margin)
+                    ),
+                    "The venue looks at your figure `mark`, not at the "
+                    "line.",
+                ),
+                (
                     lambda coins, entry, margin, mark: FLOOR,
                     "Those are USDT: how many SOL is that at the mark?",
                 ),
@@ -254,6 +272,14 @@ def tasks(mine):
                         fund / (jump - entry - margin / coins)
                     ),
                     "For so many the fund pays: and the rest?",
+                ),
+                (
+                    lambda coins, entry, margin, jump, fund: (
+                        (coins * (jump - entry) - fund)
+                        / (jump - entry - margin / coins)
+                    ),
+                    "More than you were short: your margin pays before "
+                    "the fund does.",
                 ),
                 (
                     lambda coins, entry, margin, jump, fund: coins,
@@ -380,6 +406,20 @@ def tasks(mine):
                     ),
                     "Each row rises from the rate of the row before it, "
                     "not from the first.",
+                ),
+                (
+                    required(
+                        lambda less, floor, rate, high: (
+                            floor * (high - LOWEST)
+                        )
+                    ),
+                    "What the rows before have taken off is forgotten.",
+                ),
+                (
+                    lambda worth: (
+                        TABLE[-1][1] * worth - amount_of(TABLE[-1][0] + 1)
+                    ),
+                    "At this worth, which rows are reached?",
                 ),
                 (
                     required(

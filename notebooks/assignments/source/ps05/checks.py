@@ -161,8 +161,8 @@ def better_in(book):
         return account
 
     def better(high, end):
-        if end > high:
-            return False, "A cannot end above its highest price."
+        if end >= high:
+            return False, "A has to come back: `end` is below `high`."
         path = [book["a_price"] * (1 + rise) for rise in (high, end)]
         walled = followed(opened(book, walled=True), *path)
         cross = followed(opened(book), *path)
@@ -234,6 +234,27 @@ def tasks(mine):
             truth=kept,
             cases=[book],
             slips=[
+                (
+                    lambda **book: (
+                        book["balance"]
+                        - wall(book)
+                        - WALL * sum(map(book.get, others))
+                    ),
+                    "That is what is free. What stands behind the three "
+                    "that are still open?",
+                ),
+                (
+                    lambda **book: (
+                        WALL * sum(map(book.get, others)) + book["d_gain"]
+                    ),
+                    "And what was never walled off?",
+                ),
+                (
+                    lambda **book: (
+                        book["balance"] - wall(book) - book["d_gain"]
+                    ),
+                    "The profit of the long comes on top.",
+                ),
                 (
                     lambda **book: book["balance"] - wall(book),
                     "The long is still open: its profit is yours too.",
@@ -321,10 +342,10 @@ def tasks(mine):
             shows=better_in(book),
             ranges={"high": (0.05, 10), "end": (0.05, 10)},
             slips=[
-                (dict(high=0.06, end=0.06), "still open"),
-                (dict(high=0.2, end=0.3), "cannot end above"),
+                (dict(high=0.06, end=0.05), "still open"),
+                (dict(high=0.2, end=0.2), "has to come back"),
                 (dict(high=3, end=0.05), "the shared pool is closed"),
-                (dict(high=0.2, end=0.2), "What has each lost"),
+                (dict(high=0.2, end=0.19), "What has each lost"),
             ],
         ),
         "in_all": Task(
@@ -336,6 +357,8 @@ def tasks(mine):
                 dict(price=107.5, push=0.012),
                 dict(price=113.5, push=0.02),
                 dict(price=106.0, push=0.1),
+                dict(price=107.0, push=0.0),
+                dict(price=104.5, push=0.012),
             ],
             slips=[
                 (
@@ -356,6 +379,16 @@ def tasks(mine):
                     ),
                     "A short is bought back after its line is reached: "
                     "its own push cannot help to reach it.",
+                ),
+                (
+                    count(
+                        lambda price, push, done: price + 100 * push * done
+                    ),
+                    "The push is a fraction of `price`, not of 100.",
+                ),
+                (
+                    lambda price, push: in_all(price * (1 - 1e-9), push),
+                    "A short is closed at its price, not only above it.",
                 ),
                 (
                     count(

@@ -158,7 +158,7 @@ def graded(course, sheet, folder):
     try:
         handed_in = found(folder, f"{sheet}.ipynb", remarks)
         nb, changes = mend(handed_in, released)
-        remarks += changes + peeks(nb)
+        remarks += [*changes, *peeks(nb)]
         got = run(course, sheet, student, nb, most, remarks)
     except ValueError as error:
         remarks.append(str(error))

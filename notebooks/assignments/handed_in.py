@@ -39,6 +39,7 @@ def mend(handed_in, released):
         same = [c for c in cells if of_grader(c).get("grade_id") == name]
         if not same:
             remarks.append(f"{name}: deleted")
+            cell.id += "-put-back"  # the old one may be there, nameless
             if about["solution"]:
                 cell.source = "# " * (cell.cell_type == "code") + MISSING
             later = () if about["grade"] else names[place + 1 :]

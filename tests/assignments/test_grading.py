@@ -1,5 +1,6 @@
 """nbgrader itself: what is released, what is graded, and what happens to work that was handed in broken."""
 
+import ast
 import json
 import re
 import shutil
@@ -44,7 +45,7 @@ def test_no_solution_is_released(course, sheet):
         lines = [re.sub(r"\s+", " ", line.strip()) for line in text.splitlines()]
         left_in = sheet.cells()[name].source.replace(text, "")
         for line in lines:
-            if len(line) >= 20 and line not in left_in:
+            if len(line) >= 20 and line not in left_in and re.search(r"[-+*/<>]|\b(max|min)\b", line):  # says how
                 assert line not in words, f"{name}: {line}"
                 telling += 1
     assert telling >= len(sheet.solutions) - 2
@@ -72,7 +73,7 @@ def graded(course, tools):
             course.hand_in(sheet.name, "demo", sheet.notebook)
             empty = tools.Sheet(sheet.name, tools.folder / "release" / sheet.name)
             course.hand_in(sheet.name, "empty", empty.notebook)
-            wrong = sheet.answered(**{name: slip(sheet, name) for name in sheet.checked})
+            wrong = sheet.answered(**{name: slip(sheet, name) for name in sheet.checked if name not in needed(sheet)})
             course.hand_in(sheet.name, "slips", student(wrong, "slips"))
             flat = sheet.answered(**{name: f"{name} = lambda *a, **b: 1.0" for name in sheet.checked})
             course.hand_in(sheet.name, "constant", student(flat, "constant"))
@@ -82,10 +83,17 @@ def graded(course, tools):
     return grade
 
 
+def needed(sheet):
+    """Tasks whose answer a locked cell builds on: the capstone's choice."""
+    locked = "\n".join(cell.source for cell in sheet.cells(locked=True, grade=False).values())
+    used = {node.id for node in ast.walk(ast.parse(locked)) if isinstance(node, ast.Name)}
+    return [name for name in sheet.checked if name in used]
+
+
 def student(notebook, name):
     """A notebook with a student's id in it."""
     for cell in notebook.cells:
-        cell.source = re.sub(r'^STUDENT = "demo"', f'STUDENT = "{name}"', cell.source)
+        cell.source = re.sub(r'^STUDENT = "demo"', f'STUDENT = "{name}"', cell.source, flags=re.M)
     return notebook
 
 
@@ -103,10 +111,11 @@ def test_the_release_scores_nothing(graded, sheet):
 
 
 def test_typical_wrong_answers_score_nothing_and_are_told_why(graded, course, sheet):
-    row = graded(sheet).loc["slips"]
-    assert row["score"] == 0 and row["wrong"].split(", ") == list(sheet.checked)
+    row, wrong = graded(sheet).loc["slips"], [name for name in sheet.checked if name not in needed(sheet)]
+    assert row["wrong"].split(", ") == wrong
+    assert row["score"] == sum(cell.metadata.nbgrader.points for n, cell in sheet.checked.items() if n not in wrong)
     said, tasks = course.said(sheet.name, "slips"), sheet.tasks("slips")
-    for name in sheet.checked:
+    for name in wrong:
         assert tasks[name].slips[0][1] in said[name], name
 
 
@@ -190,7 +199,7 @@ BROKEN = {
     "m-answer": lambda nb: retyped(nb, "size-answer"),
     "m-check": lambda nb: retyped(nb, "size"),
     "stripped": lambda nb: stripped(nb),
-    "reads-checks": lambda nb: changed(changed(nb, "size-answer", PEEK), "lost-answer", "lost = checks.lost"),
+    "peeker": lambda nb: changed(changed(nb, "size-answer", PEEK), "lost-answer", "lost = checks.lost"),
     "cheat": lambda nb: changed(changed(nb, "size", "pass"), "size-answer", "size = 1.0"),
 }
 
@@ -239,7 +248,7 @@ def broken(tools, tmp_path_factory):
         ("other-name", 8, "its name was My homework.ipynb"),
         ("two-files", 0, "there is no ps01.ipynb"),
         ("stripped", 8, "none of its cells has a name: made anew?"),
-        ("reads-checks", 8, "size-answer: uses .cases, truth; lost-answer: uses checks"),
+        ("peeker", 8, "size-answer: uses .cases, truth; lost-answer: uses checks"),
         ("blinds-the-check", 0, "a cell: uses environ; setup: student is 'demo', but this was handed in by 'blinds"),
         ("half", 0, "ps01.ipynb cannot be read"),
         ("empty-file", 0, "ps01.ipynb cannot be read"),

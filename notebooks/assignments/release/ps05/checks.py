@@ -367,6 +367,12 @@ def tasks(mine):
                     "their buying do?",
                 ),
                 (
+                    count(
+                        lambda price, push, done: price + 100 * push * done
+                    ),
+                    "The push is a fraction of `price`, not of 100.",
+                ),
+                (
                     one_round,
                     "And those who are closed by this buying: they buy "
                     "as well.",
@@ -379,12 +385,6 @@ def tasks(mine):
                     ),
                     "A short is bought back after its line is reached: "
                     "its own push cannot help to reach it.",
-                ),
-                (
-                    count(
-                        lambda price, push, done: price + 100 * push * done
-                    ),
-                    "The push is a fraction of `price`, not of 100.",
                 ),
                 (
                     lambda price, push: in_all(price * (1 - 1e-9), push),

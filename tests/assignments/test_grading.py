@@ -86,8 +86,10 @@ def graded(course, tools):
 def needed(sheet):
     """Tasks whose answer a locked cell builds on: the capstone's choice."""
     locked = "\n".join(cell.source for cell in sheet.cells(locked=True, grade=False).values())
-    used = {node.id for node in ast.walk(ast.parse(locked)) if isinstance(node, ast.Name)}
-    return [name for name in sheet.checked if name in used]
+    made = [
+        node for node in ast.walk(ast.parse(locked)) if isinstance(node, ast.Call) and "checks." in ast.unparse(node)
+    ]
+    return [name for name in sheet.checked if any(f", {name})" in ast.unparse(call) for call in made)]
 
 
 def student(notebook, name):

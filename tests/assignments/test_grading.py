@@ -355,8 +355,8 @@ def test_hidden_tests_are_run_when_it_is_graded(private):
 
 def test_a_hidden_test_of_no_task_is_refused(tools, tmp_path):
     shutil.copytree(tools.hidden, tmp_path / "hidden")
-    (tmp_path / "hidden/ps01/sise.py").write_text("assert True")
-    with pytest.raises(ValueError, match=r"sise\.py is no task: use one of size, liquidation"):
+    (tmp_path / "hidden/ps01/sizes.py").write_text("assert True")
+    with pytest.raises(ValueError, match=r"sizes\.py is no task: use one of size, liquidation"):
         tools.Course(tmp_path / "course", ["ps01"], tmp_path / "hidden")
     assert not (tmp_path / "course").exists(), "refused before anything is made"
     (tmp_path / "hidden/ps01").rename(tmp_path / "hidden/ps1")

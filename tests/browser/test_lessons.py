@@ -346,23 +346,3 @@ def test_a_word_leads_to_its_entry_in_the_glossary(page, home):
         page.wait_for_function(shown, arg=entry.element_handle())
         lesson.command("docmanager:open", path=LESSONS[1])
     assert not page.errors
-
-
-def test_the_page_to_hand_in_can_be_downloaded(page, home):
-    start = lab.Notebook(page, home / "notebooks" / LESSONS[0])
-    start.run_all()
-    cell = start.cell("prediction")
-    cell.get_by_role("button", name="it rises").click()
-    cell.get_by_role("textbox").last.fill("7")
-    cell.get_by_role("button", name="certain").click()
-    cell.get_by_role("button", name="Commit").click()
-    cell.get_by_text("Recorded").wait_for()
-    cell = start.cell("hand-in")
-    cell.get_by_role("textbox").last.fill("Ann")
-    cell.get_by_role("button", name="Make my page").click()
-    for name in ("my_summary.html", "my_answers.json"):
-        with page.expect_download() as fetched:
-            cell.get_by_role("link", name=name).click()
-        assert fetched.value.suggested_filename == name
-        assert "it rises" in Path(fetched.value.path()).read_text(encoding="utf-8")
-    assert not page.errors

@@ -169,7 +169,7 @@ class Notebook:
         self.cell(id).evaluate("cell => watch(cell)")
 
     def watched(self):
-        return self.page.evaluate("seen")
+        return self.page.evaluate("[seen, window.seen = null][0]")  # and look no more
 
     def troubles(self):
         """What a reader would see as an error, as text."""

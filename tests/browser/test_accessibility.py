@@ -137,7 +137,7 @@ def explore(lesson, id):
             continue
         tab(lesson.page, next(handles))
         way = 1 if control.value < control.max else -1
-        before = explorer.state()[name]
+        before = expect(cell, explorer)[name]
         keys.press("ArrowRight" if way > 0 else "ArrowLeft")
         expect(cell, explorer, **{name: round(before + way * control.step, 9)})
         tab(lesson.page, next(boxes))
@@ -310,8 +310,8 @@ def test_every_explorer_at_twice_the_size(narrow):
         cell.scroll_into_view_if_needed()
         for place, handle in enumerate(cell.get_by_role("slider").all()):
             handle.press("End" if place in (1, 3) else "Home")
-            expect(cell, explorer)
-            assert cell.evaluate(HIDDEN) == [], f"{id}, {explorer.state()}"
+            state = expect(cell, explorer)
+            assert cell.evaluate(HIDDEN) == [], f"{id}, {state}"
         for preset, state in reversed(explorer.presets.items()):
             cell.get_by_role("combobox").select_option(preset)
             expect(cell, explorer, **state)

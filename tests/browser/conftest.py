@@ -28,9 +28,9 @@ def page(browser, address):
     page.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lesson(request, browser, address, home):
-    """A lesson after Run All in a fresh kernel; its tests share it."""
+    """A lesson after Run All in a fresh kernel; its tests, of both files, share it and come one after another."""
     page = lab.enter(browser, address)
     notebook = lab.Notebook(page, home / "notebooks" / request.param)
     notebook.run_all()

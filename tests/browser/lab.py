@@ -154,10 +154,14 @@ class Notebook:
         self.command("notebook:run-all-cells")
         self.drawn()
 
-    def run(self, id):
-        """Run one cell again."""
+    def activate(self, id):
+        """Make a cell the active one."""
         place = [cell["id"] for cell in self.cells].index(id)
         self.current("widget.content.deselectAll(); widget.content.activeCellIndex = about", place)
+
+    def run(self, id):
+        """Run one cell again."""
+        self.activate(id)
         self.command("notebook:run-cell")
         self.drawn()
 

@@ -105,58 +105,84 @@ def tab(page, target, key="Tab"):
 
 
 def predict(lesson, id, home):
+    """From its first button, Tab leads through all of it; what was committed is compared with what happened."""
     prediction, cell, keys = made(lesson, id), lesson.cell(id), lesson.page.keyboard
-    for label in (prediction.direction.options[-1], prediction.sure[0]):
-        tab(lesson.page, cell.get_by_role("button", name=label, exact=True))
-        keys.press("Space")
-        if label == prediction.direction.options[-1]:
-            tab(lesson.page, cell.get_by_role("textbox").last)  # the first is the code
-            keys.type("1,234.5")
-    tab(lesson.page, cell.get_by_role("button", name="Commit"))
-    keys.press("Space")
+    direction, sure = prediction.direction.options[-1], prediction.sure[0]
+    order = [*prediction.direction.options, "", *prediction.sure, "Commit"]
+    tab(lesson.page, cell.get_by_role("button", name=order[0], exact=True))
+    for place, label in enumerate(order):
+        assert lesson.page.evaluate("document.activeElement.textContent") == label
+        if label in (direction, sure, "Commit"):
+            keys.press("Space")
+        elif not label:
+            keys.type("46,123")
+        if place < len(order) - 1:
+            keys.press("Tab")
     cell.get_by_text("Recorded").wait_for()
-    kept = {"direction": prediction.direction.options[-1], "number": 1_234.5, "confidence": prediction.sure[0]}
+    kept = {"direction": direction, "number": 46_123, "confidence": sure}
     assert record(home)[prediction.id].items() >= kept.items()
+    name = lesson.source(id).strip().splitlines()[-1]
+    compared = [one["id"] for one in lesson.cells if f"{name}.compare(" in "".join(one["source"])]
+    assert compared
+    return compared
 
 
 def explore(lesson, id):
-    """The presets, each slider with an arrow key, each number box, each choice, and Reset."""
+    """Each slider and its number box, each choice, every preset, Reset: the reading follows, and no frame is blank."""
     explorer, cell, keys = made(lesson, id), lesson.cell(id), lesson.page.keyboard
-    presets = list(explorer.presets.items())
+    start = expect(cell, explorer)
+    lesson.watch(id)
     tab(lesson.page, cell.get_by_role("combobox"))
-    for key, (_, state) in (("End", presets[-1]), ("Home", presets[0])):
-        keys.press(key)
+    for place, state in enumerate(reversed(explorer.presets.values())):
+        for key in ("Space", "ArrowUp", "Enter") if place else ("End",):  # a closed list leaves arrows to JupyterLab
+            keys.press(key)
         expect(cell, explorer, **state)
     handles, boxes = iter(cell.get_by_role("slider").all()), iter(cell.get_by_role("spinbutton").all())
     for name, control in explorer.controls.items():
         if hasattr(control, "options"):
-            for label, value in control.options.items():
-                tab(lesson.page, cell.get_by_role("button", name=label, exact=True))
-                keys.press("Space")
-                expect(cell, explorer, **{name: value})
+            there = list(control.options.items())
+            for way, options in (("Tab", there), ("Shift+Tab", there[::-1])):
+                for label, value in options:
+                    tab(lesson.page, cell.get_by_role("button", name=label, exact=True), way)
+                    keys.press("Space")
+                    expect(cell, explorer, **{name: value})
             continue
-        tab(lesson.page, next(handles))
-        way = 1 if control.value < control.max else -1
-        before = expect(cell, explorer)[name]
-        keys.press("ArrowRight" if way > 0 else "ArrowLeft")
-        expect(cell, explorer, **{name: round(before + way * control.step, 9)})
+        handle, low, high = next(handles), control.min, control.max
+        tab(lesson.page, handle)
+        for key, value in (("End", high), ("Home", low), ("ArrowRight", low + control.step)):
+            keys.press(key)
+            expect(cell, explorer, **{name: round(value, 9)})
+        inside = round(low + 0.37 * (high - low), 3)
         tab(lesson.page, next(boxes))
-        keys.press("ControlOrMeta+A")
-        keys.type(f"{control.max:g}" if control.max < 1e6 else f"{control.max:.0f}")
-        keys.press("Enter")
-        expect(cell, explorer, **{name: control.max})
+        for typed, value in ((inside, inside), (10 * high, high), (start[name], start[name])):
+            keys.press("ControlOrMeta+A")
+            keys.type(f"{typed:.0f}" if typed == int(typed) else str(typed))
+            keys.press("Enter")
+            expect(cell, explorer, **{name: value})
+            for _ in range(100):  # the kernel moves the handle, also where the reading stays the same
+                if abs(float(handle.get_attribute("aria-valuetext")) - value) <= control.step:
+                    break
+                lesson.page.wait_for_timeout(50)
+            assert float(handle.get_attribute("aria-valuetext")) == pytest.approx(value, abs=control.step)
+    tab(lesson.page, handle, "Shift+Tab")
+    keys.press("End")
+    expect(cell, explorer, **{name: high})
     tab(lesson.page, cell.get_by_role("button", name="Reset"), "Shift+Tab")
     keys.press("Space")
-    expect(cell, explorer, **presets[0][1])
+    expect(cell, explorer, **state)
+    seen = lesson.watched()
+    assert seen["frames"] > 50 and seen["blank"] == 0
+    assert len(seen["heights"]) == 1, f"the page jumps: heights of {id} are {seen['heights']}"
 
 
-def answer(lesson, id):
+def answer(lesson, id, home):
     """Every answer of a quiz: Tab goes from one to the next, Space takes it."""
     quiz, cell = made(lesson, id), lesson.cell(id)
-    for place, feedback in enumerate(quiz.options.values()):
+    for place, (said, feedback) in enumerate(quiz.options.items()):
         tab(lesson.page, cell.get_by_role("radio").nth(place))
         lesson.page.keyboard.press("Space")
         cell.get_by_text(feedback).wait_for()
+        assert record(home)[quiz.id].items() >= {"answer": said, "right": said == quiz.right}.items()
 
 
 def solve(lesson, id):
@@ -225,12 +251,12 @@ def test_a_whole_lesson_with_the_keyboard_alone(page, home):
         elif "explorer" in tags:
             explore(lesson, id)
         elif "quiz" in tags:
-            answer(lesson, id)
+            answer(lesson, id, home)
             page.keyboard.press("Shift+Enter")  # its code is folded, so J would pass over the next one
         else:
             reflect(lesson, id, home)
     assert solved == 3
-    assert "1,234.5" in lesson.cell("mind").inner_text()
+    assert "46,123" in lesson.cell("mind").inner_text()
     assert not lesson.troubles()
     follow(lesson)
 
@@ -239,8 +265,10 @@ def test_a_whole_lesson_with_the_keyboard_alone(page, home):
 def test_every_control_with_the_keyboard_alone(lesson, home):
     for id in lesson.tagged("prediction"):
         walk(lesson, id)
-        predict(lesson, id, home)
-    for id in lesson.tagged("explorer")[:1]:  # the second is another of the same kind
+        for compared in predict(lesson, id, home):
+            lesson.run(compared)
+            lesson.cell(compared).get_by_text("46,123").wait_for()
+    for id in lesson.tagged("explorer"):
         walk(lesson, id)
         explore(lesson, id)
     for id in lesson.tagged("exercise")[:1]:
@@ -248,7 +276,7 @@ def test_every_control_with_the_keyboard_alone(lesson, home):
         solve(lesson, id)
     walk(lesson, "quiz-text")
     for id in lesson.tagged("quiz"):  # folded: Tab goes from one to the next
-        answer(lesson, id)
+        answer(lesson, id, home)
     for id in lesson.tagged("reflection"):
         walk(lesson, unfolded(lesson, id))
         reflect(lesson, id, home)
@@ -268,7 +296,7 @@ def marks(lesson):
             id = lesson.tagged(tag)[0]
             lesson.current("document.activeElement.blur(); widget.activate(); widget.content.mode = 'command'")
             cell = lesson.cell(id)
-            walk(lesson, "quiz-text" if tag == "quiz" else id)
+            lesson.activate("quiz-text" if tag == "quiz" else id)
             for _ in range(30):
                 lesson.page.keyboard.press("Tab")
                 mark = cell.evaluate(MARK)

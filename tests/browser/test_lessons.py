@@ -117,53 +117,8 @@ def expect(cell, explorer, **moved):
 def test_run_all_leaves_no_error(lesson):
     assert not lesson.troubles()
     assert not lesson.page.errors
-    prompts = lesson.page.locator(".jp-CodeCell .jp-InputPrompt").all_text_contents()  # "" where the code is folded
-    assert all(re.fullmatch(r"(\[\d+\]:)?", prompt.strip()) for prompt in prompts), prompts
-
-
-@in_each_lesson
-def test_every_control_of_every_explorer(lesson):
-    for id in lesson.tagged("explorer"):
-        explorer, cell = made(lesson, id), lesson.cell(id)
-        cell.scroll_into_view_if_needed()
-        start = expect(cell, explorer)
-        lesson.watch(id)
-        handles, boxes = iter(cell.get_by_role("slider").all()), iter(cell.get_by_role("spinbutton").all())
-        for name, control in explorer.controls.items():
-            if hasattr(control, "options"):
-                for label, value in (*control.options.items(), *control.options.items()):
-                    cell.get_by_role("button", name=label, exact=True).click()
-                    expect(cell, explorer, **{name: value})
-                continue
-            handle, box, before = next(handles), next(boxes), start[name]
-            low, high = control.min, control.max
-            moves = {"End": high, "Home": low, "ArrowRight": low + control.step}
-            for key, value in moves.items():
-                handle.press(key)
-                expect(cell, explorer, **{name: round(value, 9)})
-            inside = round(low + 0.37 * (high - low), 3)
-            for typed, value in ((inside, inside), (10 * high, high), (before, before)):
-                box.press("ControlOrMeta+A")
-                box.press_sequentially(f"{typed:g}" if typed == int(typed) else str(typed))
-                box.press("Enter")
-                expect(cell, explorer, **{name: value})
-                for _ in range(100):  # the kernel moves the handle, also where the reading stays the same
-                    if abs(float(handle.get_attribute("aria-valuetext")) - value) <= control.step:
-                        break
-                    cell.page.wait_for_timeout(50)
-                assert float(handle.get_attribute("aria-valuetext")) == pytest.approx(value, abs=control.step)
-        for preset, state in reversed(explorer.presets.items()):
-            cell.get_by_role("combobox").select_option(preset)
-            expect(cell, explorer, **state)
-        cell.get_by_role("slider").last.press("End")
-        expect(cell, explorer, **{name: high})
-        cell.get_by_role("button", name="Reset").click()
-        expect(cell, explorer, **state)
-        seen = lesson.watched()
-        assert seen["frames"] > 50 and seen["blank"] == 0
-        assert len(seen["heights"]) == 1, f"the page jumps: heights of {id} are {seen['heights']}"
-    assert not lesson.troubles()
-    assert not lesson.page.errors
+    prompts = lesson.page.locator(".jp-Notebook:visible .jp-InputPrompt").all_text_contents()  # "" if it is folded
+    assert len(prompts) > 3 and not [one for one in prompts if not re.fullmatch(r"(\[\d+\]:)?", one.strip())]
 
 
 @in_each_lesson
@@ -190,25 +145,6 @@ def test_nothing_is_cut_off_on_a_narrow_page(lesson):
         lesson.page.set_viewport_size({"width": 1280, "height": 1100})
 
 
-@in_each_lesson
-def test_the_marked_row_stands_out(lesson):
-    themes, marked = ("Dark", "Light"), 0
-    for theme in themes:
-        in_theme(lesson, theme)
-        for id in lesson.tagged("explorer"):
-            explorer, looks = made(lesson, id), lesson.cell(id).evaluate(MARKED)
-            assert bool(looks) == bool(explorer.marked)
-            for mine, other in zip(looks["marked"], looks["before"], strict=True) if looks else ():
-                assert mine[0] >= other[0] and mine[0] >= 600, f"{theme}: no heavier than the row before"
-                assert mine[1] >= 1.5 > other[1], f"{theme}: no line above it"
-                assert contrast(*mine[2:]) >= 1.5, f"{theme}: a line that cannot be seen"
-                marked += 1
-            if looks:
-                assert any(mine[0] > other[0] for mine, other in zip(*looks.values(), strict=True))
-    shown = [explorer for explorer in (made(lesson, id) for id in lesson.tagged("explorer")) if explorer.marked]
-    assert marked == len(themes) * sum(len(explorer.reading["table"][0]) for explorer in shown)
-
-
 def in_theme(lesson, theme):
     """Change the theme of the page."""
     lesson.command("apputils:change-theme", theme=f"JupyterLab {theme}")
@@ -225,26 +161,37 @@ def test_an_explorer_lives_when_its_cell_alone_is_run_again(lesson):
         name, control = list(explorer.controls.items())[-1]
         cell.get_by_role("slider").last.press("End")
         expect(cell, explorer, **{name: control.max})
+        cell.get_by_role("button", name="Reset").click()
+        expect(cell, explorer, **explorer.presets[explorer.picker.value])
     assert not lesson.troubles()
 
 
 @in_each_lesson
 def test_both_themes_can_be_read(lesson):
     shots = os.environ.get("MARGINLAB_SHOTS")
-    try:
-        for theme in ("Dark", "Light"):
-            in_theme(lesson, theme)
-            for id in lesson.tagged("explorer"):
-                cell = lesson.cell(id)
-                cell.scroll_into_view_if_needed()
-                colours = cell.evaluate(COLOURS)
-                assert len(colours) > 30
-                weak = [one for one in colours if contrast(*one[1:]) < (3 if one[0] == "line" else 4.5)]
-                assert not weak, f"{theme}: {weak}"
-                if shots:
-                    cell.screenshot(path=Path(shots) / f"{lesson.path.stem}-{id}-{theme.lower()}.png")
-    finally:
-        lesson.command("apputils:change-theme", theme="JupyterLab Light")
+    for theme in ("Dark", "Light"):
+        in_theme(lesson, theme)
+        for id in lesson.tagged("explorer"):
+            explorer, cell = made(lesson, id), lesson.cell(id)
+            cell.scroll_into_view_if_needed()
+            colours = cell.evaluate(COLOURS)
+            assert len(colours) > 30
+            weak = [one for one in colours if contrast(*one[1:]) < (3 if one[0] == "line" else 4.5)]
+            assert not weak, f"{theme}: {weak}"
+            if explorer.marked:
+                stands_out(theme, cell.evaluate(MARKED))
+            if shots:
+                cell.screenshot(path=Path(shots) / f"{lesson.path.stem}-{id}-{theme.lower()}.png")
+
+
+def stands_out(theme, looks):
+    """The marked row of a table: heavier than the row before, under a line."""
+    rows = list(zip(looks["marked"], looks["before"], strict=True))
+    for mine, other in rows:
+        assert mine[0] >= other[0] and mine[0] >= 600, f"{theme}: no heavier than the row before"
+        assert mine[1] >= 1.5 > other[1], f"{theme}: no line above it"
+        assert contrast(*mine[2:]) >= 1.5, f"{theme}: a line that cannot be seen"
+    assert any(mine[0] > other[0] for mine, other in rows)
 
 
 def contrast(front, back):
@@ -261,63 +208,23 @@ def luminance(rgb):
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-@in_each_lesson
-def test_a_prediction_is_committed_with_the_keyboard(lesson, home):
-    for id in lesson.tagged("prediction"):
-        prediction, cell, keys = made(lesson, id), lesson.cell(id), lesson.page.keyboard
-        name = lesson.source(id).strip().splitlines()[-1]
-        compared = [one["id"] for one in lesson.cells if f"{name}.compare(" in "".join(one["source"])]
-        direction, sure = prediction.direction.options[0], prediction.sure[1]
-        cell.get_by_role("button").first.focus()
-        order = [*prediction.direction.options, "", *prediction.sure, "Commit"]
-        for place, label in enumerate(order):
-            assert lesson.page.evaluate("document.activeElement.textContent") == label
-            if label in (direction, sure, "Commit"):
-                keys.press("Space")
-            elif not label:
-                keys.type("46,123")
-            if place < len(order) - 1:
-                keys.press("Tab")
-        cell.get_by_text("46,123").wait_for()
-        kept = {"direction": direction, "number": 46_123, "confidence": sure}
-        assert record(home)[prediction.id].items() >= kept.items()
-        for at in compared:
-            lesson.run(at)
-            lesson.cell(at).get_by_text("46,123").wait_for()
-        assert compared
-
-
-@in_each_lesson
-def test_a_sentence_of_the_learner_is_kept(lesson, home):
-    for id in lesson.tagged("reflection"):
-        reflection, cell = made(lesson, id), lesson.cell(id)
-        cell.get_by_role("textbox").last.press_sequentially("The coins fall, too.")
-        lesson.page.keyboard.press("Tab")
-        lesson.page.keyboard.press("Space")
-        cell.get_by_text("Kept").wait_for()
-        assert record(home)[reflection.id]["text"] == "The coins fall, too."
-
-
-@in_each_lesson
-def test_every_answer_of_a_quiz_has_its_feedback(lesson, home):
-    for id in lesson.tagged("quiz"):
-        quiz, cell = made(lesson, id), lesson.cell(id)
-        for answer, feedback in quiz.options.items():
-            cell.locator("label", has_text=answer).click()
-            cell.get_by_text(feedback).wait_for()
-            kept = {"answer": answer, "right": answer == quiz.right}
-            assert record(home)[quiz.id].items() >= kept.items()
-
-
 def record(home):
     return json.loads((home / "record.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_without_a_kernel_the_twin_is_there(page, home, name):
+@pytest.fixture(scope="module")
+def offline(browser, address):
+    """A page on which no kernel can be started."""
+    page = lab.enter(browser, address)
     page.route("**/api/sessions*", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
-    notebook = lab.Notebook(page, home / "notebooks" / name)
-    page.keyboard.press("Escape")  # that no kernel could be started
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_without_a_kernel_the_twin_is_there(offline, home, name):
+    notebook = lab.Notebook(offline, home / "notebooks" / name)
+    offline.keyboard.press("Escape")  # that no kernel could be started
     for id in notebook.tagged("twin"):
         output = notebook.cell(id).locator(".jp-OutputArea")
         output.scroll_into_view_if_needed()

@@ -8,8 +8,9 @@ import shutil
 import nbformat
 import pytest
 
-# nbgrader's own: its database layer and its kernels complain, and the grades are right.
 pytestmark = [
+    pytest.mark.nbgrader,
+    # nbgrader's own: its database layer and its kernels complain, and the grades are right.
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -105,7 +105,7 @@ def tab(page, target, key="Tab"):
 
 
 def predict(lesson, id, home):
-    """From its first button, Tab leads through all of it; what was committed is compared with what happened."""
+    """From its first button, Tab leads through all of it; what is committed is recorded."""
     prediction, cell, keys = made(lesson, id), lesson.cell(id), lesson.page.keyboard
     direction, sure = prediction.direction.options[-1], prediction.sure[0]
     order = [*prediction.direction.options, "", *prediction.sure, "Commit"]
@@ -121,13 +121,15 @@ def predict(lesson, id, home):
     cell.get_by_text("Recorded").wait_for()
     kept = {"direction": direction, "number": 46_123, "confidence": sure}
     assert record(home)[prediction.id].items() >= kept.items()
+
+
+def compared(lesson, id):
+    """The cells that compare a prediction with what happened."""
     name = lesson.source(id).strip().splitlines()[-1]
-    compared = [one["id"] for one in lesson.cells if f"{name}.compare(" in "".join(one["source"])]
-    assert compared
-    return compared
+    return [cell["id"] for cell in lesson.cells if f"{name}.compare(" in "".join(cell["source"])]
 
 
-def explore(lesson, id):
+def explore(lesson, id, home):
     """Each slider and its number box, each choice, every preset, Reset: the reading follows, and no frame is blank."""
     explorer, cell, keys = made(lesson, id), lesson.cell(id), lesson.page.keyboard
     start = expect(cell, explorer)
@@ -185,7 +187,7 @@ def answer(lesson, id, home):
         assert record(home)[quiz.id].items() >= {"answer": said, "right": said == quiz.right}.items()
 
 
-def solve(lesson, id):
+def solve(lesson, id, home):
     """Write the course's solution where the exercise has a blank, run it, and read the verdict."""
     cell, keys = lesson.cell(id), lesson.page.keyboard
     lines = lesson.source(id).splitlines()
@@ -225,36 +227,36 @@ def follow(lesson):
     lesson.page.wait_for_function("name => jupyterapp.shell.currentWidget?.context?.path.endsWith(name)", arg=target)
 
 
+PARTS = {"prediction": predict, "explorer": explore, "exercise": solve, "quiz": answer, "reflection": reflect}
+
+
+def part(cell):
+    """What a cell asks of the learner, or None."""
+    return next((tag for tag in cell["metadata"].get("tags", ()) if tag in PARTS), None)
+
+
 def test_a_whole_lesson_with_the_keyboard_alone(page, home):
     """From the top, cell by cell with Shift+Enter; what asks for an answer gets one."""
     lesson = lab.Notebook(page, home / "notebooks" / COURSE[0])
     lesson.current("await widget.sessionContext.ready; await widget.sessionContext.session.kernel.info")
     solved = 0
     for cell in lesson.cells:
-        id, tags = cell["id"], cell["metadata"].get("tags", ())
-        if "solution" in tags:  # folded: Shift+Enter goes past it
-            continue
-        if not {"prediction", "explorer", "exercise", "quiz", "reflection"} & set(tags):
-            walk(lesson, id)
-            page.keyboard.press("Shift+Enter" if id != "summary" else "ControlOrMeta+Enter")
+        id, kind = cell["id"], part(cell)
+        if "solution" in cell["metadata"].get("tags", ()):  # folded: Shift+Enter goes past it
             continue
         walk(lesson, id)
-        page.keyboard.press("ControlOrMeta+Enter")  # runs it, and stays
-        if "exercise" in tags:
-            lesson.cell(id).get_by_text("Not answered yet").wait_for()
-            solve(lesson, id)
-            solved += 1
+        if not kind:
+            page.keyboard.press("Shift+Enter" if id != "summary" else "ControlOrMeta+Enter")
             continue
-        lesson.cell(id).locator(".jupyter-widgets").first.wait_for()
-        if "prediction" in tags:
-            predict(lesson, id, home)
-        elif "explorer" in tags:
-            explore(lesson, id)
-        elif "quiz" in tags:
-            answer(lesson, id, home)
-            page.keyboard.press("Shift+Enter")  # its code is folded, so J would pass over the next one
+        page.keyboard.press("ControlOrMeta+Enter")  # runs it, and stays
+        if kind == "exercise":
+            lesson.cell(id).get_by_text("Not answered yet").wait_for()
+            solved += 1
         else:
-            reflect(lesson, id, home)
+            lesson.cell(id).locator(".jupyter-widgets").first.wait_for()
+        PARTS[kind](lesson, id, home)
+        if kind == "quiz":
+            page.keyboard.press("Shift+Enter")  # its code is folded, so J would pass over the next one
     assert solved == 3
     assert "46,123" in lesson.cell("mind").inner_text()
     assert not lesson.troubles()
@@ -263,24 +265,21 @@ def test_a_whole_lesson_with_the_keyboard_alone(page, home):
 
 @in_the_others
 def test_every_control_with_the_keyboard_alone(lesson, home):
+    """After Run All: whatever asks for an answer, from the top, and of the exercises the first."""
+    before, exercises = None, lesson.tagged("exercise")
+    for id, kind in [
+        (cell["id"], part(cell)) for cell in lesson.cells if part(cell) and cell["id"] not in exercises[1:]
+    ]:
+        if kind != "quiz" or before != "quiz":  # folded: Tab goes from one to the next
+            walk(lesson, unfolded(lesson, id))
+        PARTS[kind](lesson, id, home)
+        before = kind
     for id in lesson.tagged("prediction"):
-        walk(lesson, id)
-        for compared in predict(lesson, id, home):
-            lesson.run(compared)
-            lesson.cell(compared).get_by_text("46,123").wait_for()
-    for id in lesson.tagged("explorer"):
-        walk(lesson, id)
-        explore(lesson, id)
-    for id in lesson.tagged("exercise")[:1]:
-        walk(lesson, id)
-        solve(lesson, id)
-    walk(lesson, "quiz-text")
-    for id in lesson.tagged("quiz"):  # folded: Tab goes from one to the next
-        answer(lesson, id, home)
-    for id in lesson.tagged("reflection"):
-        walk(lesson, unfolded(lesson, id))
-        reflect(lesson, id, home)
-    walk(lesson, "summary")
+        assert compared(lesson, id)
+        for there in compared(lesson, id):
+            lesson.run(there)
+            lesson.cell(there).get_by_text("46,123").wait_for()
+    lesson.activate("summary")
     follow(lesson)
     lesson.command("docmanager:open", path=lesson.path.name)
     assert not lesson.troubles()

@@ -146,10 +146,10 @@ def test_nothing_is_cut_off_on_a_narrow_page(lesson):
 
 
 def in_theme(lesson, theme):
-    """Change the theme of the page."""
+    """Change the theme of the page, and wait until the change of its colours has ended."""
     lesson.command("apputils:change-theme", theme=f"JupyterLab {theme}")
     lesson.page.wait_for_function("dark => document.body.dataset.jpThemeLight !== String(dark)", arg=theme == "Dark")
-    lesson.page.wait_for_timeout(500)
+    lesson.page.wait_for_timeout(200)
 
 
 @in_each_lesson

@@ -14,6 +14,7 @@ STYLE = """<style>
   outline:2px solid var(--jp-content-font-color1,#1976d2)!important}
 .jupyter-widgets .widget-toggle-button.mod-active{box-shadow:inset 0 -4px currentColor}
 /* a long answer takes two lines on a narrow page */
-.jupyter-widgets .widget-radio-box label{height:auto;white-space:normal}
+.jupyter-widgets .widget-radio-box label{height:auto;white-space:normal;
+  display:flex;flex-direction:row-reverse;justify-content:flex-end;align-items:flex-start}
 .marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;color:var(--jp-content-font-color2,inherit)}
 </style>"""

@@ -121,3 +121,11 @@ def test_the_course_has_a_bug_hunt_and_a_counter_example(tools):
     for name in ("01", "02", "03", "04", "05", "08"):
         assert f"ps{name}" in tools.sheets
     assert "capstone" in tools.sheets
+
+
+def test_a_number_where_a_function_is_asked_for(sheet):
+    asked = [task for task in sheet.tasks().values() if isinstance(task, Task) and len(task.cases) > 1]
+    for task in asked:
+        said, right = task.verdict(task.truth(**task.cases[0]))
+        assert not right and "it should be a function" in said, task.id
+    assert asked or sheet.name == "capstone"

@@ -63,6 +63,10 @@ HIDDEN = """cell => {
     const words = one.matches('.widget-label, button');
     if (words && one.scrollWidth > one.clientWidth) out.push([name(one), one.scrollWidth - one.clientWidth]);
   }
+  for (const one of cell.querySelectorAll('.widget-radio-box label')) {
+    const down = one.querySelector('input').getBoundingClientRect().top - one.getBoundingClientRect().top;
+    if (down > 10) out.push([`the button of ${name(one)} is not on its first line`, down]);
+  }
   const boxes = seen.filter(one => one.matches(controls)).map(one => [one, one.getBoundingClientRect()]);
   for (const [one, a] of boxes) for (const [other, b] of boxes) {
     if (one === other || one.contains(other) || other.contains(one)) continue;

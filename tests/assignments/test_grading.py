@@ -140,13 +140,12 @@ def without(notebook, *names):
     return notebook
 
 
-def doubled(notebook, *names):
-    """Each named cell copied, as copy and paste does it."""
-    for cell in list(notebook.cells):
-        if cell.metadata.get("nbgrader", {}).get("grade_id") in names:
-            copied = nbformat.from_dict(json.loads(json.dumps(cell)))
-            copied["id"] = cell.id + "-copy"
-            notebook.cells.insert(notebook.cells.index(cell) + 1, copied)
+def doubled(notebook, name, before=None):
+    """A cell copied, as copy and paste does it: behind itself, or before another."""
+    ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+    copied = nbformat.from_dict(json.loads(json.dumps(notebook.cells[ids.index(name)])))
+    copied["id"] += "-copy"
+    notebook.cells.insert(ids.index(before) if before else ids.index(name) + 1, copied)
     return notebook
 
 
@@ -199,6 +198,7 @@ BROKEN = {
     "own-cell": own_cell,
     "two-answers": lambda nb: doubled(nb, "size-answer"),
     "two-checks": lambda nb: doubled(nb, "size"),
+    "early-check": lambda nb: doubled(nb, "size", before="size-answer"),
     "m-answer": lambda nb: retyped(nb, "size-answer"),
     "m-check": lambda nb: retyped(nb, "size"),
     "stripped": lambda nb: stripped(nb),
@@ -245,6 +245,7 @@ def broken(tools, tmp_path_factory):
         ("own-cell", 8, "size-answer: deleted; size: deleted"),
         ("two-answers", 8, "size-answer: there 2 times"),
         ("two-checks", 8, "size: there 2 times"),
+        ("early-check", 8, "size: there 2 times"),
         ("m-answer", 8, "size-answer: made a markdown cell"),
         ("m-check", 8, "size: made a markdown cell"),
         ("cheat", 7, "size: changed"),

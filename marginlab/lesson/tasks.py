@@ -71,4 +71,4 @@ class Search:
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 return f"{name} is {value!r}; it should be a number from {low:,g} to {high:,g}.", False
         right, said = self.shows(**found)
-        return said, right
+        return (f"Right. {said}" if right else said), right

@@ -30,6 +30,13 @@ def test_points_and_written_answers(sheet):
     assert f"{sum(points)} points" in sheet.notebook.cells[0].source
 
 
+def test_each_answer_is_told_its_name(sheet):
+    for name in sheet.checked:
+        at = next(k for k, cell in enumerate(sheet.notebook.cells) if cell is sheet.cells()[f"{name}-answer"])
+        question, answer = sheet.notebook.cells[at - 1].source, sheet.notebook.cells[at].source
+        assert f"`{name}`" in question or f"`{name} = dict(" in question or f"def {name}(" in answer, name
+
+
 def test_small_blanks(sheet):
     for name, text in sheet.solutions.items():
         code = sheet.cells()[name].cell_type == "code"

@@ -16,7 +16,7 @@ LEVERAGE = {"btc": 125, "eth": 125, "alt": 20}  # the highest
 NONE = dict.fromkeys(COINS, 1e-9)  # next to no requirement
 ALONE = NONE | {"alt": RATES["alt"]}  # one of the altcoin only
 MONTHS = 400
-WORST = 20  # months: 5 % of them
+WORST = 80  # months: a fifth; at 5 % nearly half the desks lose all
 MORE = 0.01  # of the capital: so much more counts as more
 
 
@@ -182,6 +182,11 @@ def first(mine):
                     "never given.",
                 ),
                 (
+                    lambda **c: -abs(signed(c)),
+                    "A requirement is never below zero: of a short, what "
+                    "counts is its size.",
+                ),
+                (
                     lambda **c: by_rates(
                         c, {n: 1 / m for n, m in LEVERAGE.items()}
                     ),
@@ -228,6 +233,20 @@ def first(mine):
                     "is the net of them.",
                 ),
                 (
+                    lambda **c: abs(slip_of_line(c, 1, size=abs)),
+                    "As if longs and shorts lost together: add what they "
+                    "are worth with their signs.",
+                ),
+                (
+                    lambda **c: -slip_of_line(c, -1),
+                    "When prices rise, a long gains and a short loses: "
+                    "look at the sign of their sum.",
+                ),
+                (
+                    lambda **c: 1 + together(**c),
+                    "That is 1 plus the move: give the move itself.",
+                ),
+                (
                     lambda **c: -together(**c),
                     "The other way: does the desk lose when prices rise, "
                     "or when they fall?",
@@ -260,6 +279,14 @@ def first(mine):
                     lambda **c: slip_of_line(c, -1, ["alt"]),
                     "A larger requirement brings the end nearer: look at "
                     "the sign.",
+                ),
+                (
+                    lambda **c: 1 + by_alt(**c),
+                    "That is 1 plus the rise: give the rise itself.",
+                ),
+                (
+                    lambda **c: (1 + by_alt(**c)) * c["alt_entry"],
+                    "That is the price: the rise is asked, as a fraction.",
                 ),
                 (
                     lambda **c: -by_alt(**c),
@@ -317,6 +344,41 @@ def left(mine, rates=RATES):
         return kept(desk.at(**prices(mine, moves)))
 
     return truth
+
+
+def line_of(mine, choice, walled_too=False):
+    """The rise that closes the altcoin's pool, by hand: to check just
+    before it and just after. Where what is walled off apart asks of that
+    pool as well, it is nearer, and wrong."""
+    size = {n: abs(w) for n, w in worth(mine).items()}
+    asks = {n: size[n] * RATES[n] for n in COINS}
+    others = sum(
+        asks[n]
+        for n in ("btc", "eth")
+        if walled_too or not (choice["alt"] or choice[n])
+    )
+    pool = choice["alt"] or mine["capital"] - sum(choice.values())
+    return (pool - others - asks["alt"]) / (size["alt"] + asks["alt"])
+
+
+def by_hand(mine, walled_too=False, idle=True):
+    """Slips of `left`: walled positions ask of the shared pool as well,
+    or what is in no pool is forgotten."""
+
+    def slip(rise, **choice):
+        free = mine["capital"] - sum(choice.values())
+        gone = choice["alt"] or free
+        if rise < line_of(mine, choice, walled_too):
+            gone = -worth(mine)["alt"] * rise
+        total = mine["capital"] - gone
+        return total - free * (all(choice.values()) and not idle)
+
+    return slip
+
+
+def always(function, choice):
+    """A slip: it answers for one choice, whatever is asked."""
+    return lambda btc, eth, alt, **rest: function(**choice, **rest)
 
 
 def whole(mine):
@@ -442,7 +504,15 @@ def desk(mine, choice):
     little = (isolated["alt"] + MORE / 2 * capital) / alt
     run, unfunded = runs(mine), runs(mine, funded=False)
     part = float(round(capital / 20))
-    chosen = [choice, cross, isolated]
+    other = cross | {"eth": float(round(capital / 5))}
+    near = [
+        walls | {"rise": line_of(mine, walls) + by}
+        for walls in (wall, half, other)
+        for by in (-0.002, 0.002)
+    ]
+    equal = dict.fromkeys(COINS, capital / len(COINS))
+    worst = lost(run, mine, lambda row: row[-WORST:].mean())
+    chosen = [isolated, choice, cross]
     chosen += [dict(btc=2 * part, eth=0.0, alt=16 * part)]
     chosen += [dict(btc=n * part, eth=0.0, alt=0.0) for n in (1, 14)]
     return {
@@ -450,12 +520,14 @@ def desk(mine, choice):
             "capstone-left",
             truth=left(mine),
             cases=[
+                {n: round(0.8 * w) for n, w in isolated.items()} | squeeze,
                 isolated | squeeze,
                 wall | {"rise": 0.995 * wall["alt"] / alt},
                 cross | {"rise": sum(lines) / 2},
                 choice | squeeze,
                 cross | squeeze,
                 half | {"rise": 0.7},
+                *near,
                 wall | {"rise": 0.03},
             ],
             slips=[
@@ -483,6 +555,20 @@ def desk(mine, choice):
                     all_gone(mine),
                     "One pool is closed, not the whole desk.",
                 ),
+                (
+                    by_hand(mine, idle=False),
+                    "What is in no pool is still there.",
+                ),
+                (
+                    by_hand(mine, walled_too=True),
+                    "A pool answers for its own positions only: what is "
+                    "walled off apart asks nothing of it.",
+                ),
+                (
+                    always(left(mine), choice),
+                    "It must be for any choice: use `btc`, `eth` and "
+                    "`alt`, not `choice`.",
+                ),
             ],
         ),
         "liquidated": Task(
@@ -507,11 +593,26 @@ def desk(mine, choice):
                     "There all pools are gone; count the paths on which "
                     "at least one is.",
                 ),
+                (
+                    lambda **c: share(run)(**equal),
+                    "That is for equal parts: make the split from the "
+                    "walls.",
+                ),
+                (
+                    lambda **c: 1 - share(run)(**equal),
+                    "That is the share on which nothing is liquidated, in "
+                    "equal parts: make the split from the walls.",
+                ),
+                (
+                    always(share(run), choice),
+                    "It must be for any choice: use `walls`, and not "
+                    "`choice`.",
+                ),
             ],
         ),
         "worst": Task(
             "capstone-worst",
-            truth=lost(run, mine, lambda row: row[-WORST:].mean()),
+            truth=worst,
             cases=chosen,
             slips=[
                 (
@@ -540,11 +641,40 @@ def desk(mine, choice):
                 ),
                 (
                     lost(run, mine, lambda row: row[-WORST]),
-                    "That is where the worst 5 % begin: take their mean.",
+                    "That is where the worst fifth begins: take its mean.",
+                ),
+                (
+                    lost(
+                        run, mine, lambda row: row[-MONTHS // 20 :].mean()
+                    ),
+                    "Those are the worst 5 %, as in the lesson: here a "
+                    "fifth is asked.",
+                ),
+                (
+                    lambda **c: capital - worst(**c),
+                    "That is what they leave: the loss is asked.",
+                ),
+                (
+                    lambda **c: float(
+                        (capital - run(**c)["worth"])[-WORST:].mean()
+                    ),
+                    "Those are the last months, and not the worst: sort "
+                    "first.",
+                ),
+                (
+                    lambda **c: worst(**equal),
+                    "That is for equal parts: make the split from the "
+                    "walls.",
+                ),
+                (
+                    always(worst, choice),
+                    "It must be for any choice: use `walls`, and not "
+                    "`choice`.",
                 ),
                 (
                     lost(unfunded, mine, lambda row: row[-WORST:].mean()),
-                    "Funding is missing: give `survival` the rates.",
+                    "Funding is missing: the troughs of `on_paths` have "
+                    "it.",
                 ),
             ],
         ),

@@ -88,15 +88,17 @@ def missing(coins, entry, margin, jump):
     return coins * (jump - entry) - margin
 
 
-def gains(trigger="mark", fill="last", need=1, keeps=True, cap=True):
+def gains(trigger="mark", fill="last", need=None, keeps=True, cap=True):
     """The fund's gain by hand: which price triggers ("always": closed
-    whatever it is), which one is got, and what is left out."""
+    whatever it is), which one is got, of which one the rate is required
+    (None: of the trigger), and what is left out."""
 
     def answer(coins, entry, margin, rate, mark, last, fund):
-        price = {"mark": mark, "last": last, "always": 0.0}
+        price = {"mark": mark, "last": last, "entry": entry}
+        price |= {"always": 0.0, "nothing": 0.0}
         looked, sold = price[trigger], price[fill]
         equity = margin + coins * (looked - entry)
-        if equity > need * rate * coins * looked:
+        if equity > rate * coins * price[need or trigger]:
             return 0.0
         left = margin + coins * (sold - entry)
         left = left if keeps else min(left, 0.0)
@@ -186,8 +188,21 @@ def tasks(mine):
                     "end comes later by it.",
                 ),
                 (
+                    short_line(FLOOR * HIGH, HIGH),
+                    "And the first part, at the low rate?",
+                ),
+                (
+                    short_line(saved, HIGH + LOWEST),
+                    "The rates do not add up: each holds for its own part "
+                    "of the worth.",
+                ),
+                (
                     lambda coins, entry, margin: entry + margin / coins,
                     "That is bankruptcy: no requirement in it.",
+                ),
+                (
+                    lambda coins, entry, margin: entry - margin / coins,
+                    "That is where a long would be bankrupt.",
                 ),
                 (
                     short_line(saved, -HIGH),
@@ -221,6 +236,11 @@ def tasks(mine):
                         coins - FLOOR / mark
                     ),
                     "So many are closed: how many stay open?",
+                ),
+                (
+                    lambda **c: -kept(**c),
+                    "How many stay open is a number above zero, for a "
+                    "short as well.",
                 ),
                 (
                     lambda coins, entry, margin, mark: FLOOR / entry,
@@ -282,6 +302,11 @@ def tasks(mine):
                     "the fund does.",
                 ),
                 (
+                    lambda **c: -deleveraged(**c),
+                    "A number of coins is above zero: what does each one "
+                    "save, `jump` less bankruptcy or the other way?",
+                ),
+                (
                     lambda coins, entry, margin, jump, fund: coins,
                     "All of it only when the fund is empty.",
                 ),
@@ -318,6 +343,8 @@ def tasks(mine):
                 OTHER | dict(mark=69.5, last=72.0, fund=10_000.0),
                 LONG | dict(mark=141.0, last=128.0, fund=80_000.0),
                 OTHER | dict(mark=66.0, last=65.0, fund=30_000.0),
+                LONG | dict(mark=137.9, last=137.0, fund=40_000.0),
+                LONG | dict(mark=137.7, last=130.0, fund=90_000.0),
             ],
             slips=[
                 (
@@ -334,9 +361,19 @@ def tasks(mine):
                     "The margin pays first, and then the fund.",
                 ),
                 (
-                    gains(need=0),
+                    gains(need="last"),
+                    "The requirement is counted at the mark, whatever the "
+                    "market pays.",
+                ),
+                (
+                    gains(need="nothing"),
                     "It is closed before its margin is used up: where is "
                     "the requirement?",
+                ),
+                (
+                    gains(need="entry"),
+                    "The requirement is a share of what the position is "
+                    "worth at the mark, not at the entry.",
                 ),
                 (
                     gains(trigger="always"),

@@ -181,10 +181,10 @@ def shown_less(mine):
         try:
             cross = hedge(me, bought, contracts, entry)
             apart = hedge(me, bought, contracts, entry, own / 2, own / 2)
-        except ValueError:
-            return False, (
-                "No venue would open that: on your coins the legs are "
-                "too large."
+        except ValueError as error:
+            return (
+                False,
+                f"Our venue does not open both accounts: {error}.",
             )
         cross, apart = (
             account.at(BTC=price).at(BTC=entry)
@@ -219,7 +219,7 @@ def poor_cases(mine):
         (case(4, 1, 0.98), "nothing is closed"),
         (case(4, 1, 0.75), "colleague is right"),
         (case(4, 1, 1.35), "colleague is right"),
-        (case(5.5, 1, 0.7), "No venue would open"),
+        (case(5.5, 1, 0.7), "does not open both"),
         (case(4, 0.3, 0.7), "at least half"),
     ]
 

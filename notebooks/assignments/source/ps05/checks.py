@@ -93,20 +93,26 @@ def in_all(price, push):
 # ------------------------------------------------------------- wrong ones
 
 
-def end(*others, gain=True, grows=True, cash=None):
-    """The end of the pool by hand, by what a wrong answer counts."""
+def end(*others, gain=True, grows=True, cash=None, sign=1, own=None):
+    """The end of the pool by hand, by what a wrong answer counts, and
+    with which sign: of all requirements, or of A's own."""
 
     def answer(**book):
         worth_a = book["a_coins"] * book["a_price"]
         needs = sum(book[name] for name in others)
         held = cash(book) if cash else book["balance"]
         held += book["d_gain"] if gain else 0
-        left = held + worth_a - book["rate"] * needs
+        left = held + worth_a - sign * book["rate"] * needs
         if not grows:
             left -= book["rate"] * worth_a
-        return left / book["a_coins"] / (1 + book["rate"] * grows)
+        own_rate = (own or sign) * book["rate"] * grows
+        return left / book["a_coins"] / (1 + own_rate)
 
     return answer
+
+
+def with_long(book):
+    return book["balance"] + book["d_worth"]
 
 
 def wall(book):
@@ -220,6 +226,40 @@ def tasks(mine):
                     "of its worth behind it; here it has the whole pool.",
                 ),
                 (
+                    end(*others, cash=with_long),
+                    "A contract is not bought: of D its profit is in the "
+                    "pool, and not its worth.",
+                ),
+                (
+                    end(*others, cash=with_long, gain=False),
+                    "Of D its profit counts, and not what it is worth: "
+                    "that was never paid.",
+                ),
+                (
+                    lambda **book: end(*others)(
+                        **book
+                        | {"d_worth": book["d_worth"] - book["d_gain"]}
+                    ),
+                    "`d_worth` is what D is worth now: its profit is in "
+                    "it already.",
+                ),
+                (
+                    end(*others, sign=-1),
+                    "A requirement brings the end nearer: look at the "
+                    "sign.",
+                ),
+                (
+                    end(*others, own=-1),
+                    "What the short of A requires grows with its price, "
+                    "and brings the end nearer: look at that sign.",
+                ),
+                (
+                    lambda **book: (
+                        100 * (ends_at(**book) / book["a_price"] - 1)
+                    ),
+                    "That is the rise in per cent: a price is asked.",
+                ),
+                (
                     lambda **book: ends_at(**book) / book["a_price"] - 1,
                     "That is the rise as a fraction: a price is asked.",
                 ),
@@ -316,6 +356,16 @@ def tasks(mine):
                     "in the balance then.",
                 ),
                 (
+                    lambda **book: slack("d")(**book) + book["d_gain"],
+                    "The profit was equity already: taken, it becomes "
+                    "balance and adds nothing.",
+                ),
+                (
+                    lambda **book: slack("d")(**book) + book["d_worth"],
+                    "The requirement is right. But what the long was "
+                    "worth is not paid out.",
+                ),
+                (
                     lambda **book: stands(**book)[0],
                     "That is equity: what is still required has to come "
                     "off.",
@@ -340,11 +390,12 @@ def tasks(mine):
         "better": Search(
             "ps05-better",
             shows=better_in(book),
-            ranges={"high": (0.05, 10), "end": (0.05, 10)},
+            ranges={"high": (0.05, 1), "end": (0.05, 1)},
             slips=[
                 (dict(high=0.06, end=0.05), "still open"),
                 (dict(high=0.2, end=0.2), "has to come back"),
-                (dict(high=3, end=0.05), "the shared pool is closed"),
+                (dict(high=1, end=0.05), "the shared pool is closed"),
+                (dict(high=6.36, end=5.6), "a number from 0.05 to 1"),
                 (dict(high=0.2, end=0.19), "What has each lost"),
             ],
         ),

@@ -280,6 +280,10 @@ def tasks(mine):
                     "The requirement comes on top of the loss.",
                 ),
                 (
+                    lambda **c: max(days(c, rates=("sol", "eth"))),
+                    "The two rates are exchanged.",
+                ),
+                (
                     lambda **c: max(days(c, rates=("eth", "eth"))),
                     "Each coin has a maintenance rate of its own.",
                 ),
@@ -294,7 +298,8 @@ def tasks(mine):
                 ),
                 (
                     lambda **c: days(c)[-1],
-                    "That is the last day. Was the pool there to see it?",
+                    "That is the last day, the mildest of the four: the "
+                    "pool has to live through the worst.",
                 ),
                 (
                     lambda **c: max(days(c, loss=-1.0)),
@@ -306,9 +311,9 @@ def tasks(mine):
             "ps08-enough",
             truth=enough,
             cases=[
-                dict(trough_a=-3_000.0, trough_b=-4_500.0, share_a=0.3),
+                dict(trough_a=-3_000.0, trough_b=-4_500.0, share_a=0.7),
                 dict(trough_a=-2_600.0, trough_b=-9_100.0, share_a=0.4),
-                dict(trough_a=-5_200.0, trough_b=-900.0, share_a=0.7),
+                dict(trough_a=-5_200.0, trough_b=-4_000.0, share_a=0.3),
             ],
             slips=[
                 (
@@ -336,6 +341,32 @@ def tasks(mine):
                         -trough_a / (1 - share_a), -trough_b / share_a
                     ),
                     "The shares are exchanged.",
+                ),
+                (
+                    lambda trough_a, trough_b, share_a: (
+                        max(-trough_a, -trough_b) / share_a
+                    ),
+                    "That gives both pools the share of the first.",
+                ),
+                (
+                    lambda trough_a, trough_b, share_a: (
+                        max(-trough_a, -trough_b) / (1 - share_a)
+                    ),
+                    "That gives both pools the share of the second.",
+                ),
+                (
+                    lambda trough_a, trough_b, share_a: max(
+                        -trough_a * share_a, -trough_b * (1 - share_a)
+                    ),
+                    "A pool gets its share of the capital. Which capital "
+                    "has a share so large? Divide by it.",
+                ),
+                (
+                    lambda trough_a, trough_b, share_a: max(
+                        trough_a / share_a, trough_b / (1 - share_a)
+                    ),
+                    "Below zero the larger number is the smaller need: "
+                    "turn the signs first.",
                 ),
                 (
                     lambda trough_a, trough_b, share_a: (
@@ -404,6 +435,15 @@ def tasks(mine):
             "ps08-left",
             truth=left,
             cases=[
+                dict(
+                    capital=12_000.0,
+                    wall_a=5_000.0,
+                    trough_a=-3_200.0,
+                    gain_a=900.0,
+                    wall_b=4_000.0,
+                    trough_b=-1_500.0,
+                    gain_b=-700.0,
+                ),
                 dict(
                     capital=10_000.0,
                     wall_a=4_000.0,
@@ -494,6 +534,56 @@ def tasks(mine):
                     ),
                     "A pool that lives ends with its gain: the trough is "
                     "behind it.",
+                ),
+                (
+                    lambda capital, **c: (
+                        capital
+                        - c["wall_a"]
+                        - c["wall_b"]
+                        + max(
+                            (c[f"wall_{p}"] + c[f"gain_{p}"])
+                            * lives(c[f"wall_{p}"], c[f"trough_{p}"])
+                            for p in "ab"
+                        )
+                    ),
+                    "Both pools can live: add up what each leaves.",
+                ),
+                (
+                    lambda capital, **c: (
+                        capital
+                        + sum(
+                            c[f"trough_{p}"] + c[f"gain_{p}"]
+                            if lives(c[f"wall_{p}"], c[f"trough_{p}"])
+                            else -c[f"wall_{p}"]
+                            for p in "ab"
+                        )
+                    ),
+                    "The gain is counted from the start: the trough is "
+                    "not taken off again.",
+                ),
+                (
+                    lambda capital, **c: (
+                        capital
+                        + sum(
+                            c[f"gain_{p}"]
+                            - c[f"wall_{p}"]
+                            * (not lives(c[f"wall_{p}"], c[f"trough_{p}"]))
+                            for p in "ab"
+                        )
+                    ),
+                    "A closed pool has lost its wall, and has no gain or "
+                    "loss at the end.",
+                ),
+                (
+                    lambda capital, **c: (
+                        capital
+                        - sum(
+                            c[f"wall_{p}"]
+                            * (not lives(c[f"wall_{p}"], c[f"trough_{p}"]))
+                            for p in "ab"
+                        )
+                    ),
+                    "A pool that lives has its wall and its gain.",
                 ),
                 (
                     lambda capital, **c: (

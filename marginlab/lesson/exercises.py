@@ -237,8 +237,9 @@ class Exercise:
                 if slips:
                     word = min(slips, key=lambda slip: slip[0])[1]  # of the nearest
                     return f"Not yet. With {given} you get {fmt(got)}. {word}", False
-                off = abs(got - self.truth(**case))
-                if off < 1e-3 * abs(got) or (off <= 0.5 and abs(got) >= 100 and got == round(got)):
+                truth = self.truth(**case)
+                off = abs(got - truth)
+                if off < 1e-3 * abs(got) or got in (float(f"{truth:.{digits}g}") for digits in (2, 3)):
                     return f"Nearly. With {given} you are off by {off:.2g}: is it rounded, or a step not exact?", False
                 return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}.", False
         return f"Right, on {len(self.cases)} cases that you had not seen.", True

@@ -48,8 +48,33 @@ def colleague(contracts, entry, margin, rate):
     )
 
 
+def divided(contracts, entry, margin, rate, side=1):
+    """The line where one divides by 1 - side * rate; `side` is 1 or -1."""
+    bankruptcy = by_hand(contracts, entry, margin, rate=0)
+    return bankruptcy / (1 - side * rate)
+
+
 def pnl(contracts, entry, price):
     return contracts * FACE * (1 / entry - 1 / price)
+
+
+def closed_at(line):
+    """A slip of `lost`: line(**position) closes it."""
+
+    def slip(contracts, entry, margin, rate, price):
+        held = dict(contracts=contracts, entry=entry, margin=margin)
+        if price <= line(**held, rate=rate):
+            return margin
+        return -pnl(contracts, entry, price)
+
+    return slip
+
+
+def instead(answer):
+    """A slip of `lost`: where it is closed, something else is answered."""
+    return lambda **case: (
+        answer(**case) if lost(**case) == case["margin"] else lost(**case)
+    )
 
 
 def shown_wrong(**position):
@@ -60,15 +85,13 @@ def shown_wrong(**position):
         found = opened(**position)["BTC-USD"].liquidation()
     except ValueError as error:
         return False, f"The venue would not open that: {error}."
-    true, said = (
-        found.below.price or found.above.price,
-        colleague(**position),
-    )
+    true = found.below.price or found.above.price
     if true is None:
         return False, (
             "No price closes that position: the margin is as large as "
             "the short. Take less margin."
         )
+    said = colleague(**position)
     if abs(said / true - 1) < 1e-9:
         return False, (
             "There it is right. What sort of position did your colleague "
@@ -84,6 +107,7 @@ LONGS = [
     dict(contracts=8_000, entry=40_000.0, margin=4.0, rate=0.005),
     dict(contracts=300, entry=64_000.0, margin=0.2, rate=0.01),
 ]
+CHEAP = dict(contracts=500, entry=4_000.0, margin=2.0, rate=0.01)
 SHORTS = [
     dict(contracts=-7_000, entry=35_000.0, margin=3.0, rate=0.006),
     dict(contracts=-450, entry=58_000.0, margin=0.1, rate=0.008),
@@ -132,9 +156,12 @@ def tasks(mine):
                     "That is where a short would be closed.",
                 ),
                 (
-                    lambda **p: (
-                        by_hand(**p | {"rate": 0}) / (1 - p["rate"])
-                    ),
+                    lambda **p: by_hand(**p | {"rate": p["rate"] / 100}),
+                    "Hardly any requirement in it: `rate` is a fraction "
+                    "already, not per cent.",
+                ),
+                (
+                    divided,
                     "Dividing by 1 - rate is not multiplying by 1 + rate: "
                     "solve the equation once more.",
                 ),
@@ -168,11 +195,15 @@ def tasks(mine):
             "ps01-lost",
             truth=lost,
             cases=[
+                CHEAP | {"price": 3_800.0},
                 LONGS[0] | {"price": 37_000.0},
                 LONGS[1] | {"price": 40_000.0},
                 LONGS[0] | {"price": 33_400.0},
                 LONGS[0] | {"price": 33_490.0},
                 LONGS[1] | {"price": 70_000.0},
+                LONGS[0] | {"price": 34_000.0},
+                LONGS[0] | {"rate": 0.05, "price": 34_900.0},
+                LONGS[0] | {"rate": 0.05, "price": 35_040.0},
             ],
             slips=[
                 (
@@ -190,7 +221,38 @@ def tasks(mine):
                         margin, -pnl(contracts, entry, price)
                     ),
                     "Closed before the margin was used up: our venue's "
-                    "insurance fund keeps what is left.",
+                    "insurance fund keeps what is left. (If you have a "
+                    "requirement in it, look at its sign and size.)",
+                ),
+                (
+                    closed_at(
+                        lambda **p: by_hand(**p | {"rate": mine["rate"]})
+                    ),
+                    "The figures of this position are the arguments: use "
+                    "`rate`, and not your own.",
+                ),
+                (
+                    closed_at(divided),
+                    "Dividing by 1 - rate is not multiplying by 1 + rate: "
+                    "compare equity and requirement at the price.",
+                ),
+                (
+                    lambda contracts, entry, margin, rate, price: (
+                        contracts * FACE * (1 - price / entry) / entry
+                    ),
+                    "Dollars lost, divided by the entry: an inverse "
+                    "contract pays coins at the new price.",
+                ),
+                (
+                    instead(lambda **_: 0.0),
+                    "Where it is closed, the margin is lost.",
+                ),
+                (
+                    instead(
+                        lambda margin, rate, **held: margin + pnl(**held)
+                    ),
+                    "That is what is left of the margin at the closing: "
+                    "the fund keeps it.",
                 ),
                 (
                     lambda contracts, entry, margin, rate, price: (
@@ -208,6 +270,11 @@ def tasks(mine):
                     ),
                     "The sign: what is lost is above zero.",
                 ),
+                (
+                    closed_at(lambda **p: price(**mine)),
+                    "The line is that of this position: work it out "
+                    "inside the function.",
+                ),
             ],
         ),
         "breaks_it": Search(
@@ -222,6 +289,7 @@ def tasks(mine):
             slips=[
                 (LONGS[0], "There it is right"),
                 (SHORTS[0] | {"margin": 30.0}, "No price closes"),
+                (SHORTS[0] | {"margin": 20.0}, "No price closes"),
                 (SHORTS[0] | {"contracts": 0}, "nothing to close"),
                 (SHORTS[0] | {"margin": 0.01}, "The venue would not open"),
             ],
@@ -237,6 +305,13 @@ def tasks(mine):
                     "are still closed too late.",
                 ),
                 (lambda **p: by_hand(**p | {"rate": 0}), NO_NEED),
+                (
+                    lambda **p: divided(
+                        **p, side=1 if p["contracts"] > 0 else -1
+                    ),
+                    "Dividing by 1 + rate is not multiplying by 1 - rate: "
+                    "solve the equation once more.",
+                ),
                 (
                     lambda **p: by_hand(
                         **p | {"contracts": abs(p["contracts"])}

@@ -72,6 +72,15 @@ def summed(own, bought, entry, contracts, price, at=None, **rates):
     return own + bought - owed + usd / price - usd / entry
 
 
+def in_dollars(
+    bought, entry, contracts, price, spot=False, short=False, **other
+):
+    """What a leg gains too much, in BTC, if its gain in dollars is
+    divided by the entry and not by the price."""
+    rise = (price - entry) * (1 / entry - 1 / price)
+    return rise * (bought * spot - contracts * FACE / entry * short)
+
+
 def sold(own, bought, entry, price, loan_rate, rate, **other):
     """Contracts that end the pool at a price: for slips."""
     short_of = bought * entry * (1 + loan_rate) - (own + bought) * price
@@ -119,6 +128,22 @@ FALLS = [
         loan_rate=0.05,
     ),
     dict(
+        spot_coins=2.5,
+        short_coins=1.0,
+        bought=5.0,
+        entry=30_000.0,
+        low=24_000.0,
+        loan_rate=0.04,
+    ),
+    dict(
+        spot_coins=1.5,
+        short_coins=1.0,
+        bought=6.0,
+        entry=40_000.0,
+        low=33_000.0,
+        loan_rate=0.02,
+    ),
+    dict(
         spot_coins=0.8,
         short_coins=0.5,
         bought=4.0,
@@ -135,12 +160,20 @@ FALLS = [
         loan_rate=0.06,
     ),
     dict(
-        spot_coins=2.5,
+        spot_coins=1.5,
         short_coins=1.0,
-        bought=5.0,
-        entry=30_000.0,
-        low=24_000.0,
-        loan_rate=0.04,
+        bought=6.0,
+        entry=40_000.0,
+        low=34_500.0,
+        loan_rate=0.1,
+    ),
+    dict(
+        spot_coins=1.5,
+        short_coins=1.0,
+        bought=6.0,
+        entry=40_000.0,
+        low=35_400.0,
+        loan_rate=0.1,
     ),
 ]
 
@@ -258,6 +291,24 @@ def tasks(mine):
                     "Your own coins are in the pool as well.",
                 ),
                 (
+                    lambda **b: summed(**b) + in_dollars(spot=True, **b),
+                    "Coins and debt: dollars lost, divided by the "
+                    "entry. Divide by `price`, or count coins and debt.",
+                ),
+                (
+                    lambda **b: summed(**b) + in_dollars(short=True, **b),
+                    "The short's gain in dollars, divided by the entry: "
+                    "it is paid in coins at the new price.",
+                ),
+                (
+                    lambda **b: (
+                        summed(**b)
+                        + in_dollars(spot=True, short=True, **b)
+                    ),
+                    "Both legs: dollars, divided by the entry. In coins "
+                    "they are worth what `price` makes of them.",
+                ),
+                (
                     lambda **b: summed(**b, at=b["entry"]),
                     "The debt is fixed in dollars: how many coins does it "
                     "take at the new price?",
@@ -303,6 +354,30 @@ def tasks(mine):
                     "Your own coins are in the pool as well.",
                 ),
                 (
+                    lambda rate, price, entry, **b: sold(
+                        rate=rate * price / entry,
+                        price=price,
+                        entry=entry,
+                        **b,
+                    ),
+                    "The contracts require a share of what they are worth "
+                    "at `price`, not at the entry.",
+                ),
+                (
+                    lambda **b: (
+                        sold(**b | {"rate": 0})
+                        + b["rate"]
+                        * b["contracts"]
+                        / (1 - b["price"] / b["entry"])
+                    ),
+                    "The requirement is that of as many as you look for, "
+                    "and not of your own `contracts`.",
+                ),
+                (
+                    lambda **b: b["contracts"] - sold(**b),
+                    "So many fewer than yours: how many in place of them?",
+                ),
+                (
                     lambda bought, entry, **b: bought * entry / FACE,
                     "With as many as the debt the price would cancel; "
                     "fewer do for a fall to this price.",
@@ -329,7 +404,27 @@ def tasks(mine):
                 (
                     lambda **b: if_needed(lambda **_: 0, **b),
                     "The venue closes a leg before its equity is used "
-                    "up: what does it require?",
+                    "up: what does it require? (If you have that in it, "
+                    "look at its sign and size.)",
+                ),
+                (
+                    lambda **b: left(
+                        **b | {"loan_rate": mine["loan_rate"]}
+                    ),
+                    "The figures of this hedge are the arguments: use "
+                    "`loan_rate`, and not your own.",
+                ),
+                (
+                    lambda loan_rate, **b: if_needed(
+                        lambda bought, entry, low, **_: (
+                            (bought * entry / low)
+                            * loan_rate
+                            / (1 - loan_rate)
+                        ),
+                        **b,
+                    ),
+                    "Dividing by 1 - loan_rate is not multiplying by 1 + "
+                    "loan_rate: compare equity and requirement.",
                 ),
                 (
                     lambda spot_coins, short_coins, **_: (
@@ -392,6 +487,20 @@ def tasks(mine):
                     ),
                     "Close. The haircut falls on all the coins held, not "
                     "on as many as are short.",
+                ),
+                (
+                    lambda short, haircut, rate: (
+                        short / (1 - haircut - rate)
+                    ),
+                    "The rate is charged on what is short, and not on the "
+                    "coins held.",
+                ),
+                (
+                    lambda short, haircut, rate: (
+                        short / (1 - haircut) / (1 - rate)
+                    ),
+                    "Dividing by 1 - rate is not multiplying by 1 + rate: "
+                    "solve the equation once more.",
                 ),
                 (
                     lambda short, haircut, rate: (

@@ -343,8 +343,8 @@ def tasks(mine):
                 OTHER | dict(mark=69.5, last=72.0, fund=10_000.0),
                 LONG | dict(mark=141.0, last=128.0, fund=80_000.0),
                 OTHER | dict(mark=66.0, last=65.0, fund=30_000.0),
-                LONG | dict(mark=137.9, last=137.0, fund=40_000.0),
-                LONG | dict(mark=137.7, last=130.0, fund=90_000.0),
+                LONG | dict(mark=137.76, last=137.0, fund=40_000.0),
+                LONG | dict(mark=137.75, last=130.0, fund=90_000.0),
             ],
             slips=[
                 (

@@ -30,7 +30,9 @@ def figures(my):
     rate = -my.number("rate", 0.0008, 0.0012, 0.0001)
     coins = contracts * FACE / entry
     held = opened(**short, own=coins, isolated=coins)["BTC-USD"]
-    lasts = my.number("payments", 60, 140, 1) - 0.4  # never just whole
+    lasts = (
+        my.number("payments", 60, 140, 1) - 0.9
+    )  # little more than whole: each slip needs one less, or more
     margin = coins - held.slack() + lasts * funding.due(held, rate)
     times = my.number("times", 1.5, 2, 0.1)
     return short | {
@@ -71,7 +73,7 @@ PAYMENTS = [
         face=100,
         inverse=1,
         price=45e3,
-        margin=1.5,
+        margin=0.008,
         rate=-0.0012,
     ),
 ]
@@ -246,6 +248,11 @@ def tasks(mine):
                     ON_MARGIN,
                 ),
                 (
+                    lambda **b: min(payment(**b), b["margin"]),
+                    "The payment is due whole, also where it is more than "
+                    "the margin.",
+                ),
+                (
                     lambda **b: payment(**b | {"face": 1}),
                     "That counts contracts as if each were 1: use `face`.",
                 ),
@@ -287,7 +294,8 @@ def tasks(mine):
                 (
                     lambda **b: ends_with(**b) - 1,
                     "After so many it is still open: the next one ends "
-                    "it.",
+                    "it. (And is what is required a share of the worth at "
+                    "`price`?)",
                 ),
                 (
                     lambda **b: slipped(counted=0, **b),
@@ -330,6 +338,36 @@ def tasks(mine):
             truth=line,
             cases=LINES,
             slips=[
+                (
+                    lambda payments, rate, side, margin, **b: line(
+                        payments=0,
+                        rate=rate,
+                        side=side,
+                        margin=min(
+                            margin,
+                            margin
+                            - side
+                            * rate
+                            * payments
+                            * b["coins"]
+                            * b["entry"],
+                        ),
+                        **b,
+                    ),
+                    "What comes in counts as well: it adds to the margin.",
+                ),
+                (
+                    lambda payments, rate, side, margin, **b: line(
+                        payments=0,
+                        rate=rate,
+                        side=side,
+                        margin=margin
+                        - side * rate * payments * b["coins"],
+                        **b,
+                    ),
+                    "The payments are counted in coins there: in USDT "
+                    "they are a share of coins times price.",
+                ),
                 (
                     lambda **b: line(**b | {"payments": 0}),
                     "That is the line before the payments.",
@@ -376,6 +414,14 @@ def tasks(mine):
                 (
                     lambda maintenance, side, **b: (
                         line(maintenance=0, side=side, **b)
+                        * (1 + side * maintenance)
+                    ),
+                    "Multiplying by 1 + maintenance is not dividing by "
+                    "1 - maintenance: solve the equation once more.",
+                ),
+                (
+                    lambda maintenance, side, **b: (
+                        line(maintenance=0, side=side, **b)
                         / (1 + side * maintenance)
                     ),
                     "The requirement makes the end come earlier: look at "
@@ -408,6 +454,13 @@ def tasks(mine):
                 (
                     capped_year,
                     "The cap is on each payment, not on the year.",
+                ),
+                (
+                    lambda cap, hours, **b: yearly(
+                        cap=cap * hours / 8, hours=hours, **b
+                    ),
+                    "Take hours/8 of the rate first; then the cap holds "
+                    "for each payment, as it is.",
                 ),
                 (
                     lambda hours, **b: (

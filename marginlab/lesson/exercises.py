@@ -232,16 +232,17 @@ class Exercise:
                 got = float(got)
             except OverflowError:
                 got = math.inf
-            if not self.near(got, self.truth(**case)):
-                slips = [(abs(got - slip(**case)), word) for slip, word in self.slips if self.near(got, slip(**case))]
-                if slips:
-                    word = min(slips, key=lambda slip: slip[0])[1]  # of the nearest
-                    return f"Not yet. With {given} you get {fmt(got)}. {word}", False
-                truth = self.truth(**case)
-                off = abs(got - truth)
-                if off < 1e-3 * abs(got) or got in (float(f"{truth:.{digits}g}") for digits in (2, 3)):
-                    return f"Nearly. With {given} you are off by {off:.2g}: is it rounded, or a step not exact?", False
-                return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}.", False
+            truth = self.truth(**case)
+            if self.near(got, truth):
+                continue
+            slips = [(abs(got - wrong), word) for slip, word in self.slips if self.near(got, wrong := slip(**case))]
+            if slips:
+                word = min(slips, key=lambda slip: slip[0])[1]  # of the nearest
+                return f"Not yet. With {given} you get {fmt(got)}. {word}", False
+            off = abs(got - truth)
+            if off < 1e-3 * abs(got) or got in (float(f"{truth:.{digits}g}") for digits in (2, 3)):
+                return f"Nearly. With {given} you are off by {off:.2g}: is it rounded, or a step not exact?", False
+            return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}.", False
         return f"Right, on {len(self.cases)} cases that you had not seen.", True
 
     def hint(self, case):

@@ -236,6 +236,8 @@ WRONG = {
     "too large for a float": (lambda a, b: 10**400, "Not yet. "),
     "just not near": (lambda a, b: total(a, b) * (1 + 2e-6), f"Nearly. {GIVEN} you are off by 0.06: {NEARLY}"),
     "rounded": (lambda a, b: 30_041.0, f"Nearly. {GIVEN} you are off by 1: {NEARLY}"),
+    "rounded to three digits": (lambda a, b: 30_000.0, f"Nearly. {GIVEN} you are off by 40: {NEARLY}"),
+    "not rounded, and as far": (lambda a, b: 30_080.0, f"Not yet. {GIVEN} you get 30,080, and it should be 30,040."),
 }
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from marginlab.lesson.exercises import Exercise, Prediction, Quiz
+from tests.mutants import mutants
 
 # Those that a lesson promises to treat.
 MISCONCEPTIONS = {
@@ -154,6 +155,20 @@ def test_solutions_agree_with_the_check_far_from_its_cases(lesson, runs):
             for key in case:
                 other = case | {key: case[key] * 1.07}
                 assert answer(**other) == pytest.approx(check.truth(**other), rel=1e-6), (name, other)
+
+
+def test_every_small_change_of_a_solution_is_refused(lesson, runs):
+    """Of what the learner writes; the lines that the stub gives away stay."""
+    for name, (exercise, solution) in lesson.exercises.items():
+        check, given = runs(lesson).held(Exercise)[name], source(exercise).splitlines()
+        node = ast.parse(source(solution)).body[0]
+        text = ast.get_source_segment(source(solution), node)
+        lines = [n for n, line in enumerate(text.splitlines(), 1) if line not in given]
+        tried = mutants(text, lines)
+        assert tried, name
+        for changed in tried:
+            exec(changed, names := dict(runs(lesson).names))
+            assert not check.verdict(names[node.name])[1], f"{name} accepts\n{changed}"
 
 
 def asks_the_package(function, case):

@@ -30,9 +30,9 @@ def figures(my):
     rate = -my.number("rate", 0.0008, 0.0012, 0.0001)
     coins = contracts * FACE / entry
     held = opened(**short, own=coins, isolated=coins)["BTC-USD"]
-    lasts = (
-        my.number("payments", 60, 140, 1) - 0.9
-    )  # little more than whole: each slip needs one less, or more
+    # A little more than whole: one who rounds, or asks for a share of the
+    # worth at the entry, gets one payment less.
+    lasts = my.number("payments", 60, 140, 1) - 0.9
     margin = coins - held.slack() + lasts * funding.due(held, rate)
     times = my.number("times", 1.5, 2, 0.1)
     return short | {

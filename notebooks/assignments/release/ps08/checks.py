@@ -21,10 +21,13 @@ def figures(my):
         "eth": my.number("eth", 10, 30, 1),
         "eth_entry": my.number("eth entry", 2_000, 4_000, 50),
         "eth_rate": my.number("eth rate", 0.004, 0.006, 0.001),
-        "sol": my.number("sol", 200, 500, 10),
         "sol_entry": my.number("sol entry", 100, 200, 5),
         "sol_rate": my.number("sol rate", 0.015, 0.025, 0.001),
     }
+    # Never worth as much as ETH: exchanged rates would change nothing.
+    times = my.number("sol", 1.25, 1.75, 0.05)
+    sol = times * mine["eth"] * mine["eth_entry"] / mine["sol_entry"]
+    mine["sol"] = float(round(sol, -1))
     moves = {
         "eth": [(3, 6), (12, 18), (4, 8), (-6, -2)],
         "sol": [(2, 5), (4, 9), (15, 22), (-5, 0)],

@@ -1,5 +1,7 @@
 """marginlab: who pays when a trade goes wrong? The arithmetic behind the course on margin modes."""
 
+from dataclasses import replace
+
 from .model import deleveraging, funding, venues
 from .model.account import Account, Event
 from .model.assets import Asset, Interest
@@ -34,6 +36,7 @@ __all__ = [
     "deleveraging",
     "funding",
     "liquidation_price",
+    "replace",
     "schedule",
     "steps",
     "surface",

@@ -1,1 +1,27 @@
-"""How prices and funding rates moved: episodes made from cited figures, and recorded history."""
+"""Markets: paths of prices, what survives them, crowds of positions, and recorded history."""
+
+from .cascade import cascade
+from .fat_tails import Clustered, Jumps
+from .outcomes import outcomes
+from .passage import first_passage
+from .paths import Brownian, Paths
+from .scenarios import Bootstrap, Given, flash_crash, ramp, replay, shock
+from .survival import Survival, survival
+
+__all__ = [
+    "Bootstrap",
+    "Brownian",
+    "Clustered",
+    "Given",
+    "Jumps",
+    "Paths",
+    "Survival",
+    "cascade",
+    "first_passage",
+    "flash_crash",
+    "outcomes",
+    "ramp",
+    "replay",
+    "shock",
+    "survival",
+]

@@ -198,11 +198,14 @@ def root(correlation, coins):
     matrix = np.asarray(checks.finite("correlation", matrix), dtype=float)
     if matrix.shape != (coins, coins) or not np.allclose(matrix, matrix.T) or not np.allclose(np.diag(matrix), 1):
         raise ValueError(f"correlation must be symmetric with ones on its diagonal, for {coins} coins: not {matrix}")
-    if coins == 1:
-        return np.ones((1, 1))
-    values, vectors = np.linalg.eigh(matrix)
-    if values[0] < -1e-9:
-        raise ValueError(f"correlation must be positive semi-definite: its least eigenvalue is {values[0]:.3g}")
-    lower = np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T).R.T
-    lower *= np.where(np.diag(lower) < 0, -1.0, 1.0)
-    return np.ascontiguousarray(np.where(np.abs(lower) > 1e-12, lower, 0.0))  # einsum is slow on other orders
+    if (least := np.linalg.eigvalsh(matrix)[0]) < -1e-9:
+        raise ValueError(f"correlation must be positive semi-definite: its least eigenvalue is {least:.3g}")
+    lower = np.zeros((coins, coins))
+    for i in range(coins):  # Cholesky by hand: numpy's refuses a singular matrix, and LAPACKs differ in their last bits
+        for j in range(i + 1):
+            rest = matrix[i, j] - sum(lower[i, k] * lower[j, k] for k in range(j))
+            if i == j:
+                lower[i, i] = rest**0.5 if rest > 1e-12 else 0.0  # 0: this coin is bound to those before it
+            elif lower[j, j]:
+                lower[i, j] = rest / lower[j, j]
+    return lower

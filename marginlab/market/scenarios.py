@@ -6,7 +6,6 @@ from dataclasses import InitVar, dataclass, field
 import numpy as np
 
 from ..model import checks
-from .history import History
 from .paths import Paths, each, generator, seed, starts
 
 
@@ -125,7 +124,7 @@ class Bootstrap(Paths):
     apart (take, for instance, the full hours only), if it has none of a coin, or is no longer than a piece.
     """
 
-    history: InitVar[History]
+    history: InitVar[object]
     rng: InitVar[np.random.Generator]
     length: int = 24
     returns: np.ndarray = field(init=False, repr=False)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from marginlab import Account, Asset, Funding, Interest, Liquidation, Perpetual, Pool, Position, Tiers, Venue, venues
-from marginlab.market import outcomes as engine
-from marginlab.market.outcomes import outcomes
+from marginlab.market.outcomes import _stepped, outcomes
 from marginlab.market.paths import Brownian
 from marginlab.market.scenarios import Given
 from marginlab.market.survival import survival
@@ -258,7 +257,7 @@ def test_the_reason_is_said(which, capsys):
     assert how.startswith("step by step: ") and words in how
     said = capsys.readouterr().out
     assert said == f"S{how[1:]}.\n"
-    at, worth = engine._stepped(account, paths, {"BTC-USDT": np.full(3, 0.1)} if rates else {}, None)
+    at, worth = _stepped(account, paths, {"BTC-USDT": np.full(3, 0.1)} if rates else {}, None)
     assert found.worth.tolist() == worth.tolist() and found.iloc[:, 1].tolist() == next(iter(at.values())).tolist()
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from marginlab import Account, Asset, Funding, Liquidation, Perpetual, Pool, Position, Tiers, Venue, venues
 from marginlab import liquidation_price as end_of
-from marginlab.market import outcomes as engine
 from marginlab.market import paths as recipe
 from marginlab.market import runs
+from marginlab.market.outcomes import _stepped
 from marginlab.market.passage import first_passage
 from marginlab.market.paths import Brownian
 from marginlab.market.scenarios import Given
@@ -253,7 +253,7 @@ def test_path_by_path_as_the_engine(which):
             rows = {symbol: row for symbol, row in (rates or {}).items() if symbol in mine}
             coins = {p.instrument.index for p in members}
             shown = Given({c: paths.start[c] for c in coins}, given={c: paths.prices()[c][1:] for c in coins})
-            at, worth = engine._stepped(account, shown, rows, None)
+            at, worth = _stepped(account, shown, rows, None)
             (at,) = at.values()
             assert found.liquidated_by(margin, name).tolist() == at.tolist()
             assert found.worth(margin, name) + (10.0 if alone else 0.0) == pytest.approx(worth, rel=1e-9, abs=1e-6)
@@ -271,7 +271,7 @@ def test_path_by_path_in_a_multi_currency_account(coin, venue, rates):
     found, seen = survival(venue, book, paths, rates, margin=coin, horizons=30), set()
     rows = {symbol: np.broadcast_to(row, 30) for symbol, row in (rates or {}).items()}
     for margin in margins(found, "cross"):
-        at, worth = engine._stepped(opened(venue, book, margin, coin=coin), paths, rows, None)
+        at, worth = _stepped(opened(venue, book, margin, coin=coin), paths, rows, None)
         assert found.liquidated_by(margin, "cross").tolist() == at["cross"].tolist()
         if (coin, venue) != ("BTC", CUT):
             unit = paths.prices()["BTC"][-1] if coin == "BTC" else 1.0

@@ -1,7 +1,7 @@
 """Problem set 1: the figures of a student, and what the checks know."""
 
 from marginlab import Account, Perpetual, Tiers, venues
-from marginlab.lesson.tasks import Search, Task
+from marginlab.lesson import Search, Task
 
 FACE = 100  # USD a contract
 

@@ -11,7 +11,7 @@ from marginlab import (
     funding,
     venues,
 )
-from marginlab.lesson.tasks import Search, Task
+from marginlab.lesson import Search, Task
 
 FACE = 100  # USD a contract of the student's own short
 

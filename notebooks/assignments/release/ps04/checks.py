@@ -1,7 +1,7 @@
 """Problem set 4: the figures of a student, and what the checks know."""
 
 from marginlab import Account, Liquidation, Perpetual, Tiers, Venue
-from marginlab.lesson.tasks import Search, Task
+from marginlab.lesson import Search, Task
 
 # Every row but the first, (floor in USDT, rate): the first is from 0.
 TABLE = ((50_000, 0.02), (250_000, 0.04), (750_000, 0.08))

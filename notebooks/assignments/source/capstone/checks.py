@@ -5,10 +5,8 @@ from functools import cache
 import marginlab as ml
 import numpy as np
 from marginlab import Account, Perpetual, Position, Tiers, venues
-from marginlab.lesson.tasks import Search, Task
-from marginlab.market.fat_tails import Jumps
-from marginlab.market.outcomes import outcomes
-from marginlab.market.scenarios import Given
+from marginlab.lesson import Search, Task
+from marginlab.market import Given, Jumps, outcomes
 
 COINS = {"btc": "BTC", "eth": "ETH", "alt": "APT"}
 RATES = {"btc": 0.004, "eth": 0.004, "alt": 0.03}  # of maintenance

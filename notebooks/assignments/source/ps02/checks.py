@@ -1,7 +1,5 @@
 """Problem set 2: the figures of a student, and what the checks know."""
 
-from dataclasses import replace
-
 from marginlab import (
     Account,
     Asset,
@@ -10,9 +8,10 @@ from marginlab import (
     Position,
     Spot,
     Tiers,
+    replace,
     venues,
 )
-from marginlab.lesson.tasks import Search, Task
+from marginlab.lesson import Search, Task
 
 FACE = 100  # USD a contract
 PERP = Perpetual("BTC-USD", "BTC", "BTC", face=FACE)

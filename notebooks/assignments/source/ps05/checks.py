@@ -1,11 +1,16 @@
 """Problem set 5: the figures of a student, and what the checks know."""
 
-from dataclasses import replace
-
 import numpy as np
-from marginlab import Account, Liquidation, Perpetual, Tiers, venues
-from marginlab.lesson.tasks import Search, Task
-from marginlab.market.cascade import cascade
+from marginlab import (
+    Account,
+    Liquidation,
+    Perpetual,
+    Tiers,
+    replace,
+    venues,
+)
+from marginlab.lesson import Search, Task
+from marginlab.market import cascade
 
 PRICE = 100.0  # of every coin but A, now
 WALL = 0.1  # of its worth now, behind each position in isolated margin

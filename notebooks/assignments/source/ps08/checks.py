@@ -1,14 +1,11 @@
 """Problem set 8: the figures of a student, and what the checks know."""
 
-from dataclasses import replace
 from itertools import count, pairwise
 
 import numpy as np
-from marginlab import Perpetual, Position, Tiers, venues
-from marginlab.lesson.tasks import Search, Task
-from marginlab.market.paths import Brownian
-from marginlab.market.scenarios import Given
-from marginlab.market.survival import survival
+from marginlab import Perpetual, Position, Tiers, replace, venues
+from marginlab.lesson import Search, Task
+from marginlab.market import Brownian, Given, survival
 
 DAYS = 1, 2, 3, 4
 MOST = 0.12  # how far a price goes from one look to the next

@@ -7,7 +7,7 @@ from numbers import Real
 
 import ipywidgets as widgets
 
-from ..model.display import fmt
+from ..show import fmt
 from . import record
 from .style import STYLE
 

@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model import checks
+from .. import checks
 
 
 def same(student):

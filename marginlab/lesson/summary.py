@@ -5,7 +5,7 @@ from html import escape
 
 import ipywidgets as widgets
 
-from ..model.display import fmt
+from ..show import fmt
 from . import record
 from .exercises import Shown
 from .style import STYLE

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..model import checks
-from ..model.fills import impact_of
-from ..model.instruments import Perpetual
-from ..model.many import liquidation_price
-from ..model.venue import FUND, Venue
+from .. import checks
+from ..liquidation import impact_of
+from ..contracts import Perpetual
+from ..many import liquidation_price
+from ..rules import FUND, Venue
 
 
 def cascade(venue, instrument, quantity, entry, margin, prices, displacement, fund=np.inf, mark_share=1.0):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model import checks
-from ..model.rates import YEAR
+from .. import checks
+from ..rules import YEAR
 from .paths import Brownian, each, generator
 
 

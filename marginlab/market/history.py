@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..model import checks
+from .. import checks
 from .episodes import EPISODES
 
 

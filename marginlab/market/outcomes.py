@@ -1,12 +1,12 @@
 """What becomes of one account on many paths: from troughs where they say it, else step by step, with the reason."""
 
-from dataclasses import replace
+from attrs import evolve as replace
 
 import numpy as np
 
-from ..model.account import Account
-from ..model.stepping import steps
-from ..model.waterfall import at_line, followed
+from ..account import Account
+from ..whatif import steps
+from ..liquidation import at_line
 from .paths import Paths
 from .runs import check_prices, rows
 from .survival import ROUNDING
@@ -108,7 +108,7 @@ def _at_once(account, opened, paths, rates):
             at[pool.name][here] = np.where(gone[-1], 1 + gone.argmax(axis=0), -1)
             unit = np.broadcast_to(units.get(margins[k], 1.0), paths.count)[here]
             worth[here] += np.where(gone[-1], 0.0, margin + gain[k]) * unit
-    follows = followed(account)
+    follows = account.followed
     for pool in account.mark(**{name: price for name, price in paths.start.items() if name in follows}).pools:
         if pool.open and at_line(pool):  # before the first step
             at[pool.name][:] = 0
@@ -128,7 +128,7 @@ def _stepped(account, paths, rates, meanwhile):
     currency, names = _currency(account), [pool.name for pool in account.pools if pool.open]
     at, worth = {name: np.full(paths.count, -1) for name in names}, np.empty(paths.count)
     hours, prices = np.broadcast_to(paths.hours, paths.steps), paths.prices()
-    prices = {name: row for name, row in prices.items() if name in followed(account)}
+    prices = {name: row for name, row in prices.items() if name in account.followed}
     for path in tqdm(range(paths.count), "step by step", leave=False, unit="path", delay=2):
         now = account.at(**{name: float(row[0, path]) for name, row in prices.items()})
         ended = {event.pool: 0 for event in now.liquidations[len(account.liquidations) :]}

@@ -2,8 +2,8 @@
 
 from math import erfc, exp, log, pi, sqrt
 
-from ..model import checks
-from ..model.rates import YEAR
+from .. import checks
+from ..rules import YEAR
 
 BETWEEN = 0.5826  # -zeta(1/2) / sqrt(2 pi): how far, in standard deviations of a step, a walk oversteps a line
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..model import checks
-from ..model.rates import YEAR
+from .. import checks
+from ..rules import YEAR
 
 WIDTH = 2_000  # paths drawn side by side from one seed: many enough for numpy, few enough for the cache
 SLAB = 64_000  # prices of a coin worked on at a time

@@ -5,9 +5,9 @@ from concurrent.futures import as_completed
 
 import numpy as np
 
-from ..model import checks
-from ..model.pool import Pool
-from ..model.venue import Venue
+from .. import checks
+from ..pool import Pool
+from ..rules import Venue
 from .paths import Paths
 from .troughs import Book, troughs, why_not
 
@@ -29,7 +29,7 @@ def asked(venue, book, paths, rates, together, margin, horizons):
         raise TypeError(f"margin must be the name of a currency, not {margin!r}")
     pools = [(Pool(p.instrument.settle, {}, [p], venue, {}, p.label, True), p.instrument.settle) for p in book]
     shared = [p for p in book if p.label in chosen]
-    if venue.account_mode == "multi-currency":
+    if venue.multi_currency:
         if shared and margin is None:
             raise ValueError("margin must name the currency in which a multi-currency account holds it, such as 'BTC'")
         pools += [(Pool("USD", {margin: 0.0}, shared, venue, {}, "cross"), margin)] if shared else []

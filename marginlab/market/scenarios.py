@@ -5,7 +5,7 @@ from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
-from ..model import checks
+from .. import checks
 from .paths import Paths, each, generator, seed, starts
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..model import checks
-from ..model.instruments import Position
+from .. import checks
+from ..contracts import Position
 from .runs import asked, rows, survive
 from .troughs import why_no_loss
 

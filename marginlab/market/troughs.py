@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..model.venue import TRADER
+from ..liquidation import cancel_orders, close_all
+from ..rules import TRADER, Tiers
 from .paths import Paths
 
 
@@ -33,8 +34,6 @@ class Book(NamedTuple):
 def why_not(pool, margin, rates):
     """Why the trough of a pool would depend on its margin, in words; "" if it does not."""
     venue, haircut = pool.venue, _haircut(pool, margin)
-    if venue.rates_of == "initial margin":
-        return f"at {venue.name} the requirement depends on the leverage"
     if venue.fee_at == "bankruptcy":
         return f"at {venue.name} the requirement holds a fee at the bankruptcy price, which depends on the margin"
     if len(haircut) > 1 or haircut[0] == 1:
@@ -51,7 +50,7 @@ def why_not(pool, margin, rates):
 
 def why_no_loss(pool, margin):
     """Why a trough says whether a pool is liquidated, but not what of it is lost; "" if all of it is."""
-    if pool.venue.liquidation.partial != "none" or pool.venue.liquidation.scope != "pool":
+    if set(pool.venue.liquidation.steps) - {cancel_orders, close_all}:
         return f"{pool.venue.name} closes a pool part by part"
     if pool.venue.surplus_to == TRADER:
         return f"{pool.venue.name} returns what is left of a pool"
@@ -119,9 +118,10 @@ class _Pool:
         self.rates = [(p, book.rates[p.instrument.symbol]) for p in positions if p.instrument.symbol in book.rates]
         self.pays = self.pool.own_in_full and all((rates * p.quantity >= 0).all() for p, rates in self.rates)
         self.paid = {p.instrument.settle: np.zeros(width) for p, _ in self.rates}
-        straight = self.pool.own_in_full and not any(p.instrument.tiers.growth for p in positions)
-        self.lines = [(t, t.lines) for t in self.pool.terms] if straight else []
-        rises = all(slope * positions[0].quantity > 0 for _, lines in self.lines for slope, _ in lines)
+        pairs = list(zip(positions, self.pool.schedules, strict=True))
+        straight = self.pool.own_in_full and all(isinstance(schedule, Tiers) for _, schedule in pairs)
+        self.lines = [(p, lines(self.pool.venue, p, schedule), schedule) for p, schedule in pairs] if straight else []
+        rises = all(slope * positions[0].quantity > 0 for _, lines, _ in self.lines for slope, _ in lines)
         self.alone = positions[0] if len(self.lines) == 1 and rises and not self.rates else None
         self.least = np.full(width, 0.0 if self.alone else self.slack(self.start))
         self.when = np.zeros(width, dtype=np.int32)
@@ -152,12 +152,11 @@ class _Pool:
         if not self.lines:
             return (self.pool.slack(self.named(prices)) - spent) / (self.weight * self.unit(self.margin, prices))
         total = None  # as pool.slack, in fewer passes over the arrays
-        for t, lines in self.lines:
-            price = prices[t.index]
-            level = -1.0 / price if t.inverse else price
+        for p, lines, schedule in self.lines:
+            level = p.instrument.level(prices[p.instrument.index])
             if len(lines) > 1:
-                floors, size = t.position.instrument.tiers.floors, abs(t.size)
-                ends = (size * abs(level.min()), size * abs(level.max())) if np.ndim(level) else (abs(t.size * level),)
+                floors, size = schedule.floors, abs(p.quantity * p.instrument.face)
+                ends = (size * abs(level.min()), size * abs(level.max())) if np.ndim(level) else (abs(size * level),)
                 lines = lines[bisect_right(floors, min(ends)) - 1 : bisect_right(floors, max(ends))]
             least = None
             for slope, constant in lines:
@@ -199,3 +198,19 @@ class _Pool:
             totals.append((paid[:-1], paid[1:]) if np.ndim(unit) == 0 else (paid[:-1] * unit, paid[1:] * unit))
         before, after = (sum(side[1:], side[0]) for side in zip(*totals, strict=True))
         return after if self.pays else np.maximum(before, after)
+
+
+def lines(venue, p, schedule):
+    """PnL less requirement of a position as straight lines in the level (see `Perpetual.level`), one for each tier:
+    pairs of slope and constant. The least of their values holds, because rates rise.
+    """
+    size, start, n = p.quantity * p.instrument.face, p.instrument.level(p.entry), abs(p.quantity)
+    entry, notional = abs(p.notional(p.entry)), -abs(size) if p.instrument.inverse else abs(size)
+    tiers = zip(schedule.rates, schedule.amounts, strict=True)
+    if venue.maintenance_at == "entry":
+        tiers = [(0.0, -schedule.maintenance(entry, n))]
+    elif schedule.basis == "quantity":
+        tiers = [(schedule.rate(n), 0.0)]
+    fee = venue.fee if venue.fee_at == "price" else 0.0
+    held = venue.fee * entry if venue.fee_at == "entry" else 0.0
+    return tuple((size - (rate + fee) * notional, amount - size * start - held) for rate, amount in tiers)

@@ -3,7 +3,8 @@
 import tracemalloc
 from bisect import bisect_right
 from collections import deque
-from dataclasses import replace
+from tests.process import process
+from marginlab import replace
 from decimal import Decimal
 
 import numpy as np
@@ -25,7 +26,7 @@ from marginlab import (
     venues,
 )
 from marginlab.market.cascade import cascade
-from marginlab.model import deleveraging
+from marginlab import deleveraging
 
 SCHEDULE = venues.BTCUSDT_2024_10
 FLOORS, RATES, AMOUNTS = SCHEDULE.floors, SCHEDULE.rates, SCHEDULE.amounts
@@ -294,7 +295,7 @@ def at_the_line(rule, venue=venues.TEACHING):
 
 @pytest.mark.parametrize(("partial", "target"), [("none", 600), ("tiers", 60), ("size", 2_000)])
 def test_a_liquidation_of_ten_positions_to_one_valuation(ratio, partial, target):
-    account = at_the_line(Liquidation(partial=partial, order="notional"))
+    account = at_the_line(process(partial=partial, order="notional"))
     pool, prices = account.cross, dict(account.marks)
     after = account.liquidate(impact=0.001)
     new = after.events[len(account.events) :]

@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from dataclasses import replace
+from marginlab import replace
 from itertools import pairwise, product
 
 import numpy as np

@@ -9,7 +9,7 @@ import pytest
 
 from marginlab.lesson import figures
 from marginlab.lesson.figures import STYLES
-from marginlab.model.display import table
+from marginlab.show import table
 from tests.lesson.shown import Cells
 
 PAGES = {"white": "#ffffff", "JupyterLab's dark": "#111111"}

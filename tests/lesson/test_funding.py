@@ -4,7 +4,7 @@ import io
 import math
 import random
 import re
-from dataclasses import replace
+from marginlab import replace
 from itertools import combinations, pairwise, product
 
 import numpy as np

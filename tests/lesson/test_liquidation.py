@@ -2,7 +2,7 @@
 
 import random
 import re
-from dataclasses import replace
+from marginlab import replace
 from itertools import combinations, pairwise, product
 
 import numpy as np

@@ -524,7 +524,7 @@ TWO = Tiers([(0, 0.004), (10_000, 0.01)])
         ({"instrument": Perpetual("BTC-COIN", "BTC", "BTC")}, ValueError, "instrument must be linear.*'BTC-COIN'"),
         ({"instrument": Perpetual("X-USDT", "X", "USDT", tiers=TWO)}, ValueError, "one maintenance rate: not 'X-USDT'"),
         (
-            {"instrument": Perpetual("X-USDT", "X", "USDT", tiers=Tiers([(0, 0.01)], growth=1e-5, basis="quantity"))},
+            {"instrument": Perpetual("X-USDT", "X", "USDT", tiers=Tiers([(0, 0.01)], basis="quantity"))},
             ValueError,
             "one maintenance rate: not 'X-USDT'",
         ),

@@ -2,7 +2,8 @@
 
 import random
 import re
-from dataclasses import replace
+from tests.process import process
+from marginlab import replace
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -421,13 +422,13 @@ def test_impact_and_gaps_make_it_worse_for_what_is_shown(teaching, mode):
 
 
 def test_partial_liquidation_can_save_a_part_of_the_cross_pool():
-    for rule in (Liquidation(scope="position"), Liquidation(partial="size")):
+    for rule in (process(scope="position"), process(partial="size")):
         explorer = Squeeze()
         explorer.venue = replace(explorer.venue, liquidation=rule)  # which the explorer itself leaves out
         assert after(explorer, "cross", 30.0, steps=200)[0] > 0 == after(Squeeze(), "cross", 30.0, steps=200)[0]
 
 
-@pytest.mark.parametrize("rules", [{"liquidation": Liquidation(scope="position")}, {"surplus_to": "trader"}])
+@pytest.mark.parametrize("rules", [{"liquidation": process(scope="position")}, {"surplus_to": "trader"}])
 def test_the_dot_lies_on_the_line_by_whatever_rules_of_the_venue(rules):
     """A rise of 28 % from a pool that stood at 26.7 %: whatever the venue would leave, here it is closed whole."""
     explorer = Squeeze(venue=replace(venues.TEACHING, **rules))

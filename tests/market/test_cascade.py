@@ -1,7 +1,7 @@
 """Cascades: by hand, against a loop over single positions, and what must hold of any of them."""
 
 import math
-from dataclasses import replace
+from marginlab import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pytest
 
 from marginlab import Perpetual, Pool, Position, Tiers, Venue, liquidation_price, venues
 from marginlab.market.cascade import cascade
-from marginlab.model.venue import COUNTERPARTIES, TRADER
+from marginlab.rules import COUNTERPARTIES, TRADER
 
 COLUMNS = ["price", "last", "mark", "closed", "net", "lost", "surplus", "missing", "fund", "counterparties"]
 # With a rate of 0.1 a long of entry 100 ends at (100 - margin) / 0.9, a short at (100 + margin) / 1.1.

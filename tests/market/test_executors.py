@@ -11,7 +11,7 @@ from marginlab import Perpetual, Position, venues
 from marginlab.market import runs
 from marginlab.market.paths import Brownian
 from marginlab.market.survival import survival
-from marginlab.model.checks import Frozen
+from marginlab.checks import Frozen
 
 BOOK = [
     Position(Perpetual("BTC-USDT", "BTC", "USDT"), 40, 50_000),

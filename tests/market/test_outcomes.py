@@ -1,7 +1,8 @@
 """Outcomes: by hand, from troughs and step by step alike, with the reason; what is refused."""
 
 import math
-from dataclasses import replace
+from tests.process import process
+from marginlab import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from marginlab.market.outcomes import _stepped, outcomes
 from marginlab.market.paths import Brownian
 from marginlab.market.scenarios import Given
 from marginlab.market.survival import survival
-from marginlab.model.venue import TRADER
+from marginlab.rules import TRADER
 from tests.model.refusal import refused
 
 LINEAR = Perpetual("BTC-USDT", "BTC", "USDT")
@@ -240,8 +241,8 @@ REASONS = {
     "orders": (long().place_orders(50, "USDT"), None, "'cross USDT' holds margin for open orders"),
     "leverage": (long(replace(TENTH, rates_of="initial margin")), None, "depends on the leverage"),
     "bankruptcy": (long(replace(TENTH, fee=0.001, fee_at="bankruptcy")), None, "fee at the bankruptcy price"),
-    "partial": (long(replace(TENTH, liquidation=Liquidation(partial="size"))), None, "part by part"),
-    "position": (long(replace(TENTH, liquidation=Liquidation(scope="position"))), None, "part by part"),
+    "partial": (long(replace(TENTH, liquidation=process(partial="size"))), None, "part by part"),
+    "position": (long(replace(TENTH, liquidation=process(scope="position"))), None, "part by part"),
     "surplus": (long(replace(TENTH, surplus_to=TRADER)), None, "returns what is left"),
     "account": (long(replace(TENTH, funding=Funding(charged_to="account"))), {LINEAR: 0.1}, "account pays the funding"),
     "haircut": (Account(CUT, BTC=1).mark(BTC=100).trade(LINEAR, 1, 100), None, "haircut on BTC"),

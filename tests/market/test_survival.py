@@ -4,7 +4,8 @@ import math
 import subprocess
 import sys
 from concurrent.futures import Future
-from dataclasses import replace
+from tests.process import process
+from marginlab import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from marginlab.market.passage import first_passage
 from marginlab.market.paths import Brownian
 from marginlab.market.scenarios import Given
 from marginlab.market.survival import survival
-from marginlab.model.venue import TRADER
+from marginlab.rules import TRADER
 from tests.model.refusal import refused
 
 LINEAR = Perpetual("BTC-USDT", "BTC", "USDT")
@@ -27,7 +28,7 @@ INVERSE = Perpetual("BTC-USD", "BTC", "BTC", 100)
 TENTH = Venue("a tenth", tiers={"*": Tiers.flat(0.1)})
 FULL = replace(venues.TEACHING_MULTI, assets={"BTC": Asset(), "USDT": Asset(), "USD": Asset()})
 CUT = replace(FULL, assets={"BTC": Asset(haircut=0.2), "USDT": Asset(), "USD": Asset()})
-COIN_GROWS = Tiers(((0, 0.01), (5, 0.03)), growth=2e-4)
+COIN_GROWS = Tiers(((0, 0.01), (5, 0.03)))
 LONG, SHORT = "long BTC-USDT", "short BTC-USDT"
 
 
@@ -46,7 +47,7 @@ def maintenance(schedule, notional, contracts):
     size = notional if schedule.basis == "notional" else contracts
     tops = [*[row[0] for row in schedule.rows[1:]], math.inf]
     slices = sum(max(0.0, min(size, top) - row[0]) * row[1] for row, top in zip(schedule.rows, tops, strict=True))
-    return (slices + schedule.growth * size * size) * notional / size
+    return (slices ) * notional / size
 
 
 def standing(venue, p, price):
@@ -131,7 +132,7 @@ def test_troughs_are_those_of_a_plain_loop(which, rates):
     venue, book = BOOKS[which]
     rates = None if RATES[rates] is None else {p.instrument.symbol: RATES[rates] for p in book}
     paths = walk(correlation=0.4)
-    coin = "USDT" if venue.account_mode == "multi-currency" else None
+    coin = "USDT" if venue.multi_currency else None
     found, prices = survival(venue, book, paths, rates, margin=coin), paths.prices()
     for p in book:
         agree(found, p.label, plain(venue, [p], prices, rates))
@@ -778,8 +779,8 @@ def test_conditions_that_do_not_bear_on_it_are_no_reason():
 
 
 @pytest.mark.parametrize("reason, rule", [
-    ("part by part", {"liquidation": Liquidation(partial="tiers")}),
-    ("part by part", {"liquidation": Liquidation(scope="position")}),
+    ("part by part", {"liquidation": process(partial="tiers")}),
+    ("part by part", {"liquidation": process(scope="position")}),
     ("returns what is left", {"surplus_to": TRADER}),
 ])  # fmt: skip
 def test_what_of_a_pool_is_lost_is_not_always_known(reason, rule):

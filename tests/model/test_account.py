@@ -3,12 +3,12 @@
 import copy
 import pickle
 import re
-from dataclasses import replace
+from marginlab import replace
 
 import pytest
 
 from marginlab import Account, Perpetual, Tiers, compare, venues
-from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
+from marginlab.rules import COUNTERPARTIES, FUND, TRADER
 
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")

@@ -14,10 +14,10 @@ CONTRACTS = (
     Perpetual("L1", "BTC", "USDT", tiers=Tiers.flat(0.004)),
     Perpetual("L2", "BTC", "USDT", 0.1, venues.BTCUSDT_2024_10),
     Perpetual("L3", "BTC", "USDT", tiers=Tiers(((0, 0.005), (1e5, 0.01), (1e6, 0.2)))),
-    Perpetual("L4", "BTC", "USDT", tiers=Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="quantity", growth=1e-5)),
+    Perpetual("L4", "BTC", "USDT", tiers=Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="quantity")),
     Perpetual("I1", "BTC", "BTC", 50_000, Tiers.flat(0.004)),
     Perpetual("I2", "BTC", "BTC", 50_000, venues.BTCUSD_COIN_2020_06),
-    Perpetual("I3", "BTC", "BTC", 50_000, Tiers(((0, 0.01), (5, 0.03)), growth=2e-4)),
+    Perpetual("I3", "BTC", "BTC", 50_000, Tiers(((0, 0.01), (5, 0.03)))),
     Perpetual("I4", "BTC", "BTC", 50_000, Tiers(((0, 0.01), (5, 0.03)), basis="quantity")),
 )
 RULES = (
@@ -90,7 +90,7 @@ def test_whole_numbers_are_prices_too():
 
 def test_a_short_that_no_price_keeps_alive_is_not_answered_with_nan():
     # 10 coins at a rate of 1 % + 20 % a coin: V - (0.01 + 0.2 V) V is at most 1.225, and 9 would be needed
-    contract = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),), growth=0.2))
+    contract = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),)))
     assert not isnan(liquidation_price(RULES[0], contract, -5_000, 50_000, 1))
 
 

@@ -1,11 +1,11 @@
 """Currencies as collateral and as debt, by hand: haircuts, weights, what a loan requires, and its interest."""
 
-from dataclasses import replace
+from marginlab import replace
 
 import pytest
 
 from marginlab import Account, Asset, Interest, Perpetual, Pool, Spot, Tiers, Venue, venues
-from marginlab.model.venue import LENDER, TRADER
+from marginlab.rules import LENDER, TRADER
 
 PAIR = Spot("BTC/USDT")
 LOAN = Tiers.flat(0.05, leverage=10)

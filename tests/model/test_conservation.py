@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Perpetual, Venue, venues
-from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
+from marginlab.rules import COUNTERPARTIES, FUND, TRADER
 
 CONTRACTS = (
     Perpetual("BTC-USDT", "BTC", "USDT", 0.1),

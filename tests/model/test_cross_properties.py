@@ -1,6 +1,6 @@
 """What must hold for any pool of contracts, coins and debts: against slices and bisection on first principles."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import exp, inf, log
 
 import numpy as np
@@ -29,9 +29,9 @@ RULES = (
 )
 MULTI = tuple(replace(rule, account_mode="multi-currency") for rule in RULES)
 LINEAR = (Tiers.flat(0.004), Tiers(((0, 0.005), (1e5, 0.01), (1e6, 0.2))), venues.BTCUSDT_2024_10,
-          Tiers(((0, 0.01), (5, 0.03)), basis="quantity", growth=1e-5))  # fmt: skip
+          Tiers(((0, 0.01), (5, 0.03)), basis="quantity"))  # fmt: skip
 COIN = (Tiers.flat(0.004), venues.BTCUSD_COIN_2020_06, Tiers(((0, 0.01), (5, 0.03)), basis="quantity"))
-GROWING = Tiers(((0, 0.01), (5, 0.03)), growth=2e-4)
+GROWING = Tiers(((0, 0.01), (5, 0.03)))
 MARKS = {"BTC": 50_000.0, "ETH": 2_000.0, "SOL": 100.0}
 sizes = st.floats(0.01, 20).flatmap(lambda q: st.sampled_from((q, -q)))
 ways = st.sampled_from(
@@ -70,7 +70,7 @@ def charged(schedule, value, count):
     size = value if schedule.basis == "notional" else count
     tops = [*[row[0] for row in schedule.rows[1:]], inf]
     slices = sum(max(0.0, min(size, top) - row[0]) * row[1] for row, top in zip(schedule.rows, tops, strict=True))
-    return (slices + schedule.growth * size * size) * value / size if size else 0.0
+    return (slices ) * value / size if size else 0.0
 
 
 def reference(pool, prices):
@@ -108,7 +108,7 @@ def initial(pool, prices):
     def most(schedule, value, count):
         size = value if schedule.basis == "notional" else count
         lever = [row[2] if len(row) == 3 else 1 / (row[1] or 1e-300) for row in schedule.rows if row[0] <= size][-1]
-        return 1 / (1 / lever + schedule.growth * size)
+        return 1 / (1 / lever)
 
     for currency, amount in pool.collateral.items():
         own = currency == pool.currency and venue.account_mode == "single-currency"

@@ -1,6 +1,6 @@
 """Auto-deleveraging by hand: who stands where in the queue, what is taken over and at which price."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import fsum, inf, isfinite, nan
 
 import pytest
@@ -8,9 +8,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Perpetual, Pool, Position, Tiers, Venue, venues
-from marginlab.model.deleveraging import deleveraged, liquidate_all, queue, score
-from marginlab.model.process import Liquidation
-from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
+from marginlab.deleveraging import deleveraged, liquidate_all, queue, score
+from marginlab.rules import Liquidation
+from tests.process import process
+from marginlab.rules import COUNTERPARTIES, FUND, TRADER
 from tests.model.refusal import refused, state
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
@@ -338,7 +339,7 @@ def test_what_the_fund_has_in_other_currencies_is_left():
 
 def test_a_fund_in_usd_is_drawn_on_once_by_multi_currency_accounts():
     venue = Venue("multi", tiers={"*": Tiers.flat(0.1)}, account_mode="multi-currency", assets={"*": Asset()},
-                  liquidation=Liquidation(takeover=1.0))  # fmt: skip
+                  liquidation=process(takeover=1.0))  # fmt: skip
     account = Account(venue, USDT=200).mark(BTC=100, USDT=1).trade(LINEAR, 10, 100).mark(BTC=75)
     after = liquidate_all([account, account], fund={"USD": 50})  # 50 missing in each
     paid = fsum(e.flows.get(FUND, 0.0) for account in after.accounts for e in account.events)
@@ -373,7 +374,7 @@ def test_what_nobody_stands_for_adds_up_over_the_accounts():
 @st.composite
 def crowds(draw):
     """Accounts at one venue, long and short of two contracts, cross and isolated, after a move."""
-    rule = Liquidation(
+    rule = process(
         scope=draw(st.sampled_from(("pool", "position"))), partial=draw(st.sampled_from(("none", "share", "size"))),
         takeover=draw(st.sampled_from((0.0, 2 / 3))), fund_fee=draw(st.sampled_from((0.0, 0.01))),
     )  # fmt: skip
@@ -432,7 +433,7 @@ def test_with_a_fund_that_pays_all_the_order_does_not_matter(accounts, chance):
 @pytest.mark.parametrize("impact", [0.0, 0.999, lambda worth: worth / (worth + 1)])
 @pytest.mark.parametrize("takeover", [0.0, 1.0])
 def test_all_accounts_at_once_without_a_fund(mark, impact, takeover):
-    venue = replace(FLAT, liquidation=Liquidation(takeover=takeover))
+    venue = replace(FLAT, liquidation=process(takeover=takeover))
     accounts = marked([cross(n, 300, venue) for n in (10, -10, 5, -5)], BTC=mark)
     after, left, unmatched = liquidate_all(accounts, impact=impact, fund=0)
     assert left == {"USDT": 0} and "nan" not in repr(after) and all(map(isfinite, unmatched.values()))

@@ -1,6 +1,6 @@
 """Several prices at once: a common move, shares of a move, shares of the other sign; and why a price is where it is."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import inf
 
 import pytest
@@ -203,7 +203,7 @@ def test_reasons_for_no_price():
 
 def test_a_rate_that_grows_too_fast_for_any_price():
     # short 500,000 USD (10 coins): 1 - 10 + V - (0.01 + 0.2 V) V is at most -7.775, at V = 2.475
-    growing = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),), growth=0.2))
+    growing = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),)))
     pool = Pool("BTC", {"BTC": 1}, [Position(growing, -5_000, 50_000)], venues.TEACHING)
     found = pool.liquidation()
     assert found.breached and (found.low, found.high) == (None, None)
@@ -216,7 +216,7 @@ def test_a_rate_that_grows_too_fast_for_any_price():
 def test_a_growing_rate_beside_a_short_has_two_roots():
     # short 3 and an inverse long of 50,000 USD, both from 50,000, on 20,000 USDT; the long has 1 % and 10 % a coin:
     # 170,000 - 3.012 P + P - 50,000 - 500 - 0.1 * 50,000^2 / P
-    growing = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),), growth=0.1))
+    growing = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),)))
     book = [Position(LINEAR, -3, 50_000), Position(growing, 500, 50_000)]
     found = Pool("USDT", {"USDT": 20_000}, book, venues.TEACHING).liquidation()
     square = (119_500**2 - 4 * 2.012 * 2.5e8) ** 0.5

@@ -1,6 +1,6 @@
 """Fills of a liquidation: prices, impact that adds up, fees, and how much is closed."""
 
-from dataclasses import replace
+from marginlab import replace
 from itertools import pairwise
 from math import fsum, inf, sqrt
 
@@ -9,9 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Perpetual, Pool, Position, Tiers, Venue
-from marginlab.model.fills import Market, notional_quote, reduced
-from marginlab.model.portions import portion, ranked
-from marginlab.model.process import Liquidation
+from marginlab.liquidation import Market, notional_quote, reduced
+from marginlab.liquidation import portion, ranked
+from marginlab.rules import Liquidation
+from tests.process import process
 from tests.model.refusal import refused
 
 STEADY = settings(deadline=None, derandomize=True, database=None, max_examples=100)
@@ -30,7 +31,7 @@ def near(value):
 
 
 def pool(*positions, margin=200.0, rate=0.1, marks=None, currency="USDT", **rule):
-    venue = Venue("flat", tiers={"*": Tiers.flat(rate)}, hedge_mode=True, liquidation=Liquidation(**rule))
+    venue = Venue("flat", tiers={"*": Tiers.flat(rate)}, hedge_mode=True, liquidation=process(**rule))
     positions = [Position(*position) for position in positions]
     return Pool(currency, {currency: margin}, positions, venue, marks or {})
 
@@ -247,7 +248,7 @@ def test_the_least_that_brings_slack_back(margin, quantity, buffer, impact, fee)
 
 def test_a_size_found_where_more_would_be_too_much():
     # impact that grows: to sell more than about half costs more than it sets free
-    account = Account(Venue("size", tiers={"*": Tiers.flat(0.1)}, liquidation=Liquidation(partial="size")), USDT=1_000)
+    account = Account(Venue("size", tiers={"*": Tiers.flat(0.1)}, liquidation=process(partial="size")), USDT=1_000)
     account = account.trade(LINEAR, 10, 100, isolated=194.5).mark(BTC=89.5)  # 89.5 for 89.5
     after = account.liquidate(impact=lambda worth: 0.2 * worth / 895)
     (fill,) = after.events[len(account.events) :]

@@ -1,6 +1,6 @@
 """Funding payments by hand and as properties: which pool pays, schedules, and what they do to liquidation prices."""
 
-from dataclasses import replace
+from marginlab import replace
 from itertools import pairwise
 from math import ceil, fsum, inf, nan
 
@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Funding, Perpetual, Pool, Position, Spot, Tiers, Venue, funding, steps, venues
-from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
+from marginlab.rules import COUNTERPARTIES, FUND, TRADER
 from tests.model import refusal
 from tests.model.refusal import state
 

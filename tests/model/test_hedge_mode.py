@@ -1,6 +1,6 @@
 """A long and a short of one contract side by side, one contract isolated and cross at once, and how to name them."""
 
-from dataclasses import replace
+from marginlab import replace
 
 import pytest
 

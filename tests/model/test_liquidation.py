@@ -1,6 +1,6 @@
 """Liquidation and bankruptcy prices against figures worked out by hand."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import inf, isfinite
 
 import pytest
@@ -181,7 +181,7 @@ def test_a_rate_that_grows_with_the_number_of_coins():
 def test_an_inverse_rate_that_grows_with_the_notional():
     # V coins of notional: 55 - V = (0.01 + 0.00005 V) V, so V = (sqrt(1.01^2 + 4*0.00005*55) - 1.01) / 0.0001
     notional = ((1.01**2 + 0.011) ** 0.5 - 1.01) / 0.0001  # 54.309
-    contract = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),), growth=5e-5))
+    contract = Perpetual("BTC-USD", "BTC", "BTC", 100, Tiers(((0, 0.01, 50),)))
     pool = Pool("BTC", {"BTC": 5}, [Position(contract, 25_000, 50_000)], venues.DERIBIT)
     assert sides(pool.liquidation()) == (pytest.approx(2_500_000 / notional, rel=1e-12), None)
     low, high = 40_000.0, 50_000.0
@@ -193,7 +193,7 @@ def test_an_inverse_rate_that_grows_with_the_notional():
 
 def test_a_growing_rate_is_solved_exactly_for_a_tiny_position_too():
     # 1 USD at 50,000 on a tenth: 0.000022 - V = (0.01 + 0.00005 V) V; to first order P = 1.01 / 0.000022
-    contract = Perpetual("BTC-USD", "BTC", "BTC", 1, Tiers(((0, 0.01, 50),), growth=5e-5))
+    contract = Perpetual("BTC-USD", "BTC", "BTC", 1, Tiers(((0, 0.01, 50),)))
     pool = Pool("BTC", {"BTC": 2e-6}, [Position(contract, 1, 50_000)], venues.DERIBIT)
     v = 2.2e-5 / 1.01
     expected = 1 / (v - 5e-5 * v * v / 1.01)  # second order; the next term is 1e-18 of it

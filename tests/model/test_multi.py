@@ -1,6 +1,6 @@
 """Accounts with one cross pool for every currency: haircuts, what may leave, debts out of losses, liquidation."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import fsum, inf
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Interest, Perpetual, Pool, Position, Spot, Tiers, venues
-from marginlab.model.venue import COUNTERPARTIES, FUND, LENDER, TRADER
+from marginlab.rules import COUNTERPARTIES, FUND, LENDER, TRADER
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
 PAIR = Spot("BTC/USDT")

@@ -1,14 +1,15 @@
 """Margin held for open orders: what it counts in, what cancelling it saves, and what is refused."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import inf, nan
 
 import numpy as np
 import pytest
 
 from marginlab import Account, Asset, Perpetual, Tiers, Venue
-from marginlab.model.process import Liquidation
-from marginlab.model.venue import TRADER
+from marginlab.rules import Liquidation
+from tests.process import process
+from marginlab.rules import TRADER
 from tests.model.refusal import refused
 
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
@@ -21,7 +22,7 @@ def near(value):
 
 def account(orders, held=60, **rule):
     """200 USDT and 10 at 100; 100 of maintenance, and as much of initial margin."""
-    venue = Venue("flat", tiers={"*": Tiers.flat(0.1)}, liquidation=Liquidation(orders=orders, **rule))
+    venue = Venue("flat", tiers={"*": Tiers.flat(0.1)}, liquidation=process(orders=orders, **rule))
     start = Account(venue, USDT=200).trade(LINEAR, 10, 100, leverage=10)
     return start.place_orders(held, "USDT") if held else start
 

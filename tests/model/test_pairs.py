@@ -1,6 +1,6 @@
 """Pairs that are open twice or not at all, and edges of what a liquidation and a table say."""
 
-from dataclasses import replace
+from marginlab import replace
 
 import numpy as np
 import pytest

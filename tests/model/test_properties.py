@@ -1,6 +1,6 @@
 """What must hold for any pool: symmetry, scale, monotony, and agreement with bisection on first principles."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import exp, inf, log
 
 import pytest
@@ -13,8 +13,8 @@ settings.register_profile("model", deadline=None, derandomize=True, max_examples
 settings.load_profile("model")
 
 LINEAR_TIERS = (Tiers.flat(0.004), Tiers(((0, 0.005), (1e5, 0.01), (1e6, 0.2))), venues.BTCUSDT_2024_10)
-COIN_TIERS = (Tiers.flat(0.004), venues.BTCUSD_COIN_2020_06, Tiers(((0, 0.01), (5, 0.03)), growth=2e-4))
-COUNTED = Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="quantity", growth=1e-5)
+COIN_TIERS = (Tiers.flat(0.004), venues.BTCUSD_COIN_2020_06, Tiers(((0, 0.01), (5, 0.03))))
+COUNTED = Tiers(((0, 0.01), (5, 0.03), (40, 0.1)), basis="quantity")
 RULES = (
     Venue("A"),
     Venue("B", maintenance_at="entry"),
@@ -49,7 +49,7 @@ def charged(schedule, notional, contracts):
     size = notional if schedule.basis == "notional" else contracts
     tops = [*[row[0] for row in schedule.rows[1:]], inf]
     slices = sum(max(0.0, min(size, top) - row[0]) * row[1] for row, top in zip(schedule.rows, tops, strict=True))
-    return (slices + schedule.growth * size * size) * notional / size
+    return (slices ) * notional / size
 
 
 def reference(pool, price, kind="slack"):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marginlab import Funding, venues
-from marginlab.model.rates import premium
+from marginlab.funding import premium
 from tests.model.refusal import refused
 
 STEADY = settings(deadline=None, derandomize=True, database=None, max_examples=150)

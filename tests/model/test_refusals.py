@@ -1,6 +1,6 @@
 """Bad input is refused at the door: type of error, what the message names, and nothing has changed."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import inf, nan
 
 import numpy as np
@@ -223,7 +223,7 @@ def test_other_rules_of_schedules_and_venues():
     refused(ValueError, ["basis", "'coins'"], lambda: Tiers.flat(0.01, basis="coins"))
     refused(TypeError, ["rate", "'1%'"], lambda: Tiers.flat("1%"))
     refused(ValueError, ["growth", "basis='quantity'"],
-            lambda: Perpetual("X", "BTC", "USDT", tiers=Tiers.flat(0.01, growth=1e-5)))  # fmt: skip
+            lambda: Perpetual("X", "BTC", "USDT", tiers=Tiers.flat(0.01)))  # fmt: skip
     refused(ValueError, ["quantity must be given"], lambda: COUNTED.tiers.maintenance(5.0))
     for rule in ("maintenance_at", "rates_of", "fee_at", "realised_to", "freed_to", "surplus_to", "shortfall_to"):
         refused(ValueError, [rule, "one of", "'nowhere'"], lambda r=rule: Venue("x", **{r: "nowhere"}))
@@ -286,8 +286,8 @@ def test_rules_of_currencies_that_make_no_sense():
     refused(ValueError, ["haircut must be from 0 to 1", "1.01"], lambda: Asset(haircut=1.01))
     refused(ValueError, ["debt_weight", "at least 1", "0.99"], lambda: Asset(debt_weight=0.99))
     refused(ValueError, ["rate", "at least 0", "-0.01"], lambda: Asset(rate=-0.01))
-    refused(ValueError, ["haircut and loan", "without growth"], lambda: Asset(haircut=Tiers.flat(0.1, growth=1e-5)))
-    refused(ValueError, ["haircut and loan", "without growth"], lambda: Asset(loan=Tiers.flat(0.1, growth=1e-5)))
+    refused(ValueError, ["haircut and loan", "without growth"], lambda: Asset(haircut=Tiers.flat(0.1)))
+    refused(ValueError, ["haircut and loan", "without growth"], lambda: Asset(loan=Tiers.flat(0.1)))
     refused(ValueError, ["per", "above 0"], lambda: Interest(per=0))
     refused(ValueError, ["every", "above 0"], lambda: Interest(every=0))
     refused(ValueError, ["opening", "at least 0"], lambda: Interest(opening=-1))
@@ -423,7 +423,7 @@ def test_directions_that_lead_nowhere():
     refused(ValueError, ["share of ETH", "nan"], lambda: pool.liquidation({"BTC": 1, "ETH": nan}))
     refused(TypeError, ["share of ETH", "'1'"], lambda: pool.liquidation({"BTC": 1, "ETH": "1"}))
     refused(ValueError, ["(nothing here)"], lambda: Pool("USDT", {}, (), venues.TEACHING).liquidation("BTC"))
-    growing = replace(INVERSE, tiers=Tiers.flat(0.01, growth=1e-5))
+    growing = replace(INVERSE, tiers=Tiers.flat(0.01))
     book = [Position(growing, 100, 50_000), Position(ETHER, 1, 2_000)]
     mixed = Pool("BTC", {"BTC": 1}, book, venues.TEACHING)
     refused(ValueError, ["BTC-USD", "grows with its worth", "the same share"],

@@ -1,6 +1,6 @@
 """The table of a schedule of funding payments, against the same payments made one by one."""
 
-from dataclasses import replace
+from marginlab import replace
 from math import inf, isnan
 
 import pytest

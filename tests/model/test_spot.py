@@ -1,11 +1,11 @@
 """Spot and leveraged spot by hand: what is bought with borrowed money is a long, borrowed coins sold are a short."""
 
-from dataclasses import replace
+from marginlab import replace
 
 import pytest
 
 from marginlab import Account, Perpetual, Spot, venues
-from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
+from marginlab.rules import COUNTERPARTIES, FUND, TRADER
 
 PAIR = Spot("BTC/USDT")
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)

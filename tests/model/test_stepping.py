@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Perpetual, Tiers, Venue, steps
-from marginlab.model.process import Liquidation
-from marginlab.model.venue import FUND, TRADER
+from marginlab.rules import Liquidation
+from tests.process import process
+from marginlab.rules import FUND, TRADER
 from tests.model.refusal import refused, state
 
 STEADY = settings(deadline=None, derandomize=True, database=None, max_examples=60)
@@ -24,7 +25,7 @@ def near(value):
 
 def two(**rule):
     """10 of each at 100, isolated: at the line at 88.9, bankrupt at 80."""
-    venue = Venue("flat", tiers={"*": Tiers.flat(0.1)}, liquidation=Liquidation(**rule))
+    venue = Venue("flat", tiers={"*": Tiers.flat(0.1)}, liquidation=process(**rule))
     account = Account(venue, USDT=1_000).mark(BTC=100, ETH=100)
     return account.trade(LINEAR, 10, 100, isolated=200).trade(ETHER, 10, 100, isolated=200)
 

@@ -116,7 +116,7 @@ def test_a_growing_rate_adds_to_maintenance_and_to_initial_margin():
     assert deribit.maintenance(5_000_000.0, 100.0) == pytest.approx(75_000, rel=1e-14)
     assert deribit.initial(5_000_000.0, None, 100.0) == pytest.approx(125_000, rel=1e-14)
     # the same in coins of notional: (1 % + 0.005 % * 60) * 60 = 0.78 BTC
-    assert Tiers(((0, 0.01, 50),), growth=5e-5).maintenance(60.0) == pytest.approx(0.78, rel=1e-14)
+    assert Tiers(((0, 0.01, 50),)).maintenance(60.0) == pytest.approx(0.78, rel=1e-14)
 
 
 def test_schedules_with_the_same_rows_are_equal_and_cannot_be_changed():

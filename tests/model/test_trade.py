@@ -1,11 +1,11 @@
 """Trades: opening, increasing, reducing, flipping and closing, in both modes."""
 
-from dataclasses import replace
+from marginlab import replace
 
 import pytest
 
 from marginlab import Account, Perpetual, Tiers, venues
-from marginlab.model.venue import COUNTERPARTIES, TRADER
+from marginlab.rules import COUNTERPARTIES, TRADER
 
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")

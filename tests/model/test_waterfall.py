@@ -1,6 +1,6 @@
 """Liquidation step by step: by hand, then what must hold for any account under any rule, then what may go wrong."""
 
-from dataclasses import replace
+from marginlab import replace
 from itertools import pairwise
 from math import fsum, inf, isfinite, nan
 
@@ -9,10 +9,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Perpetual, Spot, Tiers, Venue, venues
-from marginlab.model.deleveraging import liquidate_all
-from marginlab.model.process import Liquidation
-from marginlab.model.venue import COUNTERPARTIES, FUND, TRADER
-from marginlab.model.waterfall import bankruptcy_prices, liquidate
+from marginlab.deleveraging import liquidate_all
+from marginlab.rules import Liquidation
+from tests.process import process
+from marginlab.rules import COUNTERPARTIES, FUND, TRADER
+from marginlab.liquidation import bankruptcy_prices, liquidate
 from tests.model.refusal import refused, state
 
 STEADY = settings(deadline=None, derandomize=True, database=None)
@@ -32,7 +33,7 @@ def near(value):
 def flat(rate=0.1, surplus_to=FUND, shortfall_to=FUND, **rule):
     """A venue with one maintenance rate, and how it liquidates."""
     return Venue("flat", tiers={"*": Tiers.flat(rate)}, surplus_to=surplus_to, shortfall_to=shortfall_to,
-                 liquidation=Liquidation(**rule))  # fmt: skip
+                 liquidation=process(**rule))  # fmt: skip
 
 
 def one(quantity=10, entry=100, margin=200, venue=None, contract=LINEAR):
@@ -211,7 +212,7 @@ COUNTS = Tiers(((0, 0.01), (5, 0.05), (8, 0.1)), basis="quantity")  # 10: 4 %; 8
 
 
 def tiered(margin, schedule=STEPS, **rule):
-    venue = Venue("steps", tiers={"*": schedule}, liquidation=Liquidation(partial="tiers", **rule))
+    venue = Venue("steps", tiers={"*": schedule}, liquidation=process(partial="tiers", **rule))
     return one(margin=margin, venue=venue).mark(BTC=88)
 
 
@@ -250,7 +251,7 @@ def test_down_the_tiers_by_contracts(margin, kept, seen):
 
 def test_down_the_tiers_by_the_notional_that_is_charged():
     # maintenance on the notional at entry: 1,000 need 40, 800 need 20, whatever the mark
-    venue = Venue("B", tiers={"*": STEPS}, maintenance_at="entry", liquidation=Liquidation(partial="tiers"))
+    venue = Venue("B", tiers={"*": STEPS}, maintenance_at="entry", liquidation=process(partial="tiers"))
     account = one(margin=150, venue=venue).mark(BTC=88)
     after = liquidate(account)
     assert kinds(account, after) == [PART]
@@ -259,7 +260,7 @@ def test_down_the_tiers_by_the_notional_that_is_charged():
 
 def test_down_the_tiers_of_an_inverse_short():
     schedule = Tiers(((0, 0.01), (0.1, 0.1)))  # of coins: 0.25 BTC need 0.016, 0.1 need 0.001
-    venue = Venue("steps", tiers={"*": schedule}, liquidation=Liquidation(partial="tiers"))
+    venue = Venue("steps", tiers={"*": schedule}, liquidation=process(partial="tiers"))
     account = Account(venue, BTC=1).trade(INVERSE, -100, 50_000, isolated=0.052)
     account = account.mark(BTC=10_000 / 0.15)  # 0.15 BTC: 0.002 left, 0.006 needed
     after = liquidate(account)
@@ -342,7 +343,7 @@ RATES = {"BTC-USDT": Tiers.flat(0.01), "ETH-USDT": Tiers.flat(0.1), "SOL-USDT": 
 
 def three(balance, **rule):
     """A cross pool at 100 each: 1,000 need 10, 500 need 50, 200 need 10 and have lost 200."""
-    venue = Venue("three", tiers=RATES, liquidation=Liquidation(**rule))
+    venue = Venue("three", tiers=RATES, liquidation=process(**rule))
     account = Account(venue, USDT=balance).trade(LINEAR, 10, 100).trade(ETHER, -5, 100).trade(SOL, 2, 200)
     return account.mark(BTC=100, ETH=100, SOL=100)
 
@@ -644,7 +645,7 @@ def test_the_words_say_who_paid(fund, words, rule):
 def pair(balance=200, short=1, **rule):
     """10 BTC bought and so many ETH sold, all at 100; maintenance 1 % and 9 %."""
     venue = Venue("pair", tiers={"BTC-USDT": Tiers.flat(0.01), "ETH-USDT": Tiers.flat(0.09)},
-                  liquidation=Liquidation(**rule))  # fmt: skip
+                  liquidation=process(**rule))  # fmt: skip
     account = Account(venue, USDT=balance).mark(BTC=100, ETH=100)
     return account.trade(LINEAR, 10, 100, leverage=100).trade(ETHER, -short, 100, leverage=10)
 
@@ -747,7 +748,7 @@ def test_fees_in_coins_take_no_more_than_is_left_once_all_is_closed():
 @given(st.data())
 def test_what_is_deleveraged_is_what_is_missing_beyond_the_fund(data):
     """At the marks, without fees: quantity * (level at bankruptcy - level at the fill) * face, over all positions."""
-    rule = Liquidation(shared_by=data.draw(st.sampled_from(("loss", "requirement"))),
+    rule = process(shared_by=data.draw(st.sampled_from(("loss", "requirement"))),
                        takeover=data.draw(st.sampled_from((0.0, 1.0))))  # fmt: skip
     venue = Venue("any", tiers={"*": Tiers.flat(0.02), "SOL-USDT": Tiers.flat(0.1)}, liquidation=rule)
     account = Account(venue, USDT=400).mark(BTC=100, ETH=100, SOL=100)
@@ -818,7 +819,7 @@ def rules(draw, **fixed):
              "tiers": draw(st.sampled_from((1, 2))), "least_tier": draw(st.sampled_from((2, 3))),
              "buffer": draw(st.sampled_from((0.0, 0.1, 2.0))),
              "fund_fee": draw(amounts), "liquidator_fee": draw(amounts)}  # fmt: skip
-    return Liquidation(**(found | fixed))
+    return process(**(found | fixed))
 
 
 @st.composite
@@ -1021,9 +1022,9 @@ def test_the_default_rule_closes_each_pool_in_one_event(account, fund):
 
 
 @settings(STEADY, max_examples=100)
-@given(accounts(rule=Liquidation(partial="size"), multi=False), st.sampled_from((0.0, 0.5)))
+@given(accounts(rule=process(partial="size"), multi=False), st.sampled_from((0.0, 0.5)))
 def test_a_buffer_is_there_afterwards_or_the_pool_is_gone(account, buffer):
-    rule = Liquidation(partial="size", buffer=buffer, scope="position")
+    rule = process(partial="size", buffer=buffer, scope="position")
     venue = replace(account.venue, liquidation=rule)
     pools = tuple(replace(pool, venue=venue) for pool in account.pools)
     account = account.updated(*pools)._set(venue=venue)
@@ -1074,7 +1075,7 @@ def test_no_fault_is_an_error_or_not_a_number(name, partial, scope, multi):
     if partial == "size":
         market = market | {"impact": bounded(market.get("impact", 0.0))}
     for fees in ({}, {"fund_fee": 0.02, "liquidator_fee": 0.5}):
-        account = crowded(Liquidation(scope=scope, partial=partial, **fees), multi)
+        account = crowded(process(scope=scope, partial=partial, **fees), multi)
         account = account.mark(BTC=50_000 * move, ETH=2_000 * move)
         after = liquidate(account, **market)
         found = steps(account, after)
@@ -1121,7 +1122,7 @@ def test_a_long_and_a_short_of_one_contract_may_have_a_mark_of_their_own():
 
 
 def test_position_by_position_the_last_one_may_save_a_loan():
-    rule = Liquidation(scope="position")
+    rule = process(scope="position")
     venue = replace(venues.TEACHING_MULTI, liquidation=rule, tiers={"*": Tiers.flat(0.05, leverage=10)})
     account = Account(venue, USDT=3e4).mark(BTC=5e4, ETH=2_500).trade(Spot("ETH/USDT"), 16, 2_500, borrow="USDT")
     account = account.trade(LINEAR, 2, 5e4).mark(BTC=39_010)

@@ -4,7 +4,7 @@ Each function sets one up as its page does and returns pairs of (what the page s
 last digit that it prints).
 """
 
-from dataclasses import replace
+from marginlab import replace
 
 import pytest
 

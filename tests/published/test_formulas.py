@@ -5,7 +5,7 @@ writing is kept where it differs from ours; the comments name who uses it.
 """
 
 import math
-from dataclasses import replace
+from marginlab import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -804,7 +804,7 @@ def slices(schedule, value, coins):
     size = value if schedule.basis == "notional" else coins
     tops = [*schedule.floors[1:], math.inf]
     rows = zip(schedule.floors, tops, schedule.rates, strict=True)
-    charge = sum(rate * max(0.0, min(size, top) - floor) for floor, top, rate in rows) + schedule.growth * size * size
+    charge = sum(rate * max(0.0, min(size, top) - floor) for floor, top, rate in rows) 
     return charge * (value / size if size else 0.0)
 
 
@@ -1046,8 +1046,8 @@ SCHEDULES = {
     "flat": Tiers.flat(0.01),
     "tiers": Tiers(((0, 0.004, 125), (3_000, 0.01, 50), (40_000, 0.02, 25))),
     "contracts": Tiers(((0, 0.01, 50), (50, 0.02, 25)), basis="quantity"),
-    "grows with contracts": Tiers(((0, 0.01, 50),), basis="quantity", growth=1e-5),
-    "grows with coins": Tiers(((0, 0.01, 50),), growth=1e-4),
+    "grows with contracts": Tiers(((0, 0.01, 50),), basis="quantity"),
+    "grows with coins": Tiers(((0, 0.01, 50),)),
 }
 CONTRACTS = [
     (settle, name) for settle in ("USDT", "ONE") for name in SCHEDULES if (settle, name[-5:]) != ("USDT", "coins")

@@ -5,12 +5,13 @@ the last digit that it prints). Where a source counts a balance of quote currenc
 the margin is that balance plus what the position cost.
 """
 
-from dataclasses import replace
+from tests.process import process
+from marginlab import replace
 
 import pytest
 
 from marginlab import Account, Liquidation, Perpetual, Pool, Position, Tiers, Venue, deleveraging, venues
-from marginlab.model.waterfall import bankruptcy_prices
+from marginlab.liquidation import bankruptcy_prices
 
 EXAMPLES = {}
 FUND, TRADER = "insurance fund", "trader"
@@ -224,7 +225,7 @@ def dydx_portions():
 
 @example("docs.perp.fi, Liquidation: at a margin ratio of 6.25 % a quarter is closed, and the rest stands again")
 def perp_quarter():
-    rule = Liquidation(partial="share", share=0.25)
+    rule = process(partial="share", share=0.25)
     venue = Venue("as printed", liquidation=rule, tiers={"*": Tiers.flat(0.0625)})
     contract = Perpetual("ONE-USDC", "ONE", "USDC")
     for side in (1, -1):

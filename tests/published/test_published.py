@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from dataclasses import replace
+from marginlab import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,9 @@ from marginlab import (
     steps,
     venues,
 )
-from marginlab.model.process import Liquidation
-from marginlab.model.waterfall import liquidate
+from marginlab.rules import Liquidation
+from tests.process import process
+from marginlab.liquidation import liquidate
 
 DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DATA["cases"]}
@@ -153,7 +154,7 @@ def insurance(case, i):
     """What the fund gains when a position that is bankrupt at `bank` is marked there and closed at `fill_q`."""
     contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(0.1))
     side, bank = (1 if i["sell"] else -1), i["bank"]
-    venue = Venue(case["venue"], surplus_to="trader", liquidation=Liquidation(fund_fee=i["fee"]))
+    venue = Venue(case["venue"], surplus_to="trader", liquidation=process(fund_fee=i["fee"]))
     account = Account(venue, USDT=bank).trade(contract, side, bank * (1 + side / 2), isolated=bank / 2).mark(BTC=bank)
     after = liquidate(account, last={"BTC": i["fill_q"]})
     return {"delta": lambda: sum(event.flows.get("insurance fund", 0.0) for event in after.events)}
@@ -161,7 +162,7 @@ def insurance(case, i):
 
 def partial_size(case, i):
     """How much of 10 contracts is closed to cure a shortage, which is in USD; `qpx` is the price of their currency."""
-    rule = Liquidation(partial="size", liquidator_fee=i["liqfee"], fund_fee=i["iffee"])
+    rule = process(partial="size", liquidator_fee=i["liqfee"], fund_fee=i["iffee"])
     venue = Venue(case["venue"], account_mode="multi-currency", assets={"*": Asset()}, liquidation=rule)
     contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(i["mr"]))
     count, px, qpx = 10.0, i["px"], i["qpx"]

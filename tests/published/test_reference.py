@@ -21,8 +21,9 @@ from math import inf
 import numpy as np
 import pytest
 
+from tests.process import process
 from marginlab import Account, Liquidation, Perpetual, Pool, Position, Tiers, Venue
-from marginlab.model.waterfall import bankruptcy_prices
+from marginlab.liquidation import bankruptcy_prices
 
 SEED, CASES = 20_261_122, 320
 COINS = ("BTC", "ETH", "SOL", "XRP")
@@ -224,7 +225,7 @@ def drawn(rng):
 
 
 def account_of(case):
-    venue = Venue("drawn", liquidation=Liquidation(**case["rule"]), surplus_to=case["surplus_to"])
+    venue = Venue("drawn", liquidation=process(**case["rule"]), surplus_to=case["surplus_to"])
     positions = [
         Position(Perpetual(f"{coin}-USDT", coin, "USDT", tiers=Tiers(tuple(case["tiers"][coin]))), size, entry)
         for coin, (size, entry) in case["positions"].items()
@@ -294,7 +295,7 @@ def test_the_drawn_accounts_are_of_every_kind():
 
 
 def flat(**rules):
-    return Venue("flat", tiers={"*": Tiers.flat(0.05)}, liquidation=Liquidation(**rules), surplus_to="trader")
+    return Venue("flat", tiers={"*": Tiers.flat(0.05)}, liquidation=process(**rules), surplus_to="trader")
 
 
 @pytest.mark.parametrize("quantity, mark", [(1, 110), (-1, 90)])
@@ -317,7 +318,7 @@ def test_a_fund_pays_no_more_than_it_has():
 
 
 def test_just_so_much_is_closed_where_only_the_end_of_a_tier_is_enough():
-    venue = Venue("steep", liquidation=Liquidation(partial="size"), tiers={"*": Tiers(((0, 0.005), (1_000, 0.1)))})
+    venue = Venue("steep", liquidation=process(partial="size"), tiers={"*": Tiers(((0, 0.005), (1_000, 0.1)))})
     account = Account(venue, USDT=1_000).trade(Perpetual("BTC-USDT", "BTC", "USDT"), 20.3, 100)
     account = account.credit("USDT", 25.601 - 1_000)  # 10.3 closed at 98 leave 5.001 for 5
     after = account.liquidate(impact=0.02)

@@ -7,7 +7,7 @@ from html import escape
 import ipywidgets as widgets
 from IPython.display import Image, display
 
-from ...model.display import table
+from ...show import table
 from .. import figures
 from ..style import STYLE
 

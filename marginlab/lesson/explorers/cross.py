@@ -1,13 +1,13 @@
 """Lesson 02: a leveraged spot long and a perpetual, each in a pool of its own, and both in one."""
 
-from dataclasses import replace
+from attrs import evolve as replace
 
 import numpy as np
 
 from ... import Account, Asset, Perpetual, Spot, Venue, venues
-from ...model import checks
-from ...model.display import fmt
-from ...model.venue import FUND
+from ... import checks
+from ...show import fmt
+from ...rules import FUND
 from .. import figures
 from .base import Explorer
 
@@ -168,11 +168,11 @@ class CrossMargin(Explorer):
 
     def end(self, found, move):
         """The price at which a pool was closed by a move, with the sign of the move."""
-        return found.low if found.high is None or (move < 0 and found.low is not None) else found.high
+        return found.below.price if found.above.price is None or (move < 0 and found.below.price is not None) else found.above.price
 
     def ends(self, found):
         """Both ends of a pool in short, "" where it has none."""
-        sides = {"below": found.low, "above": found.high}
+        sides = {"below": found.below.price, "above": found.above.price}
         return " and ".join(f"{name} {quoted(end)}" for name, end in sides.items() if end is not None)
 
     def table(self, reading):
@@ -219,7 +219,7 @@ class CrossMargin(Explorer):
         for leg in LEGS:
             column = reading[leg]
             pool, found = column["pool"], column["liquidation"]
-            ends = {"below": (found and found.low) or np.nan, "above": (found and found.high) or np.nan}
+            ends = {"below": (found and found.below.price) or np.nan, "above": (found and found.above.price) or np.nan}
             for side, end in ends.items():
                 drawn[f"{leg} {side}"].set_xdata([end, end])
             steps = [end * (1 + nudge) for end in ends.values() if end == end for nudge in (-1e-9, 1e-9)]

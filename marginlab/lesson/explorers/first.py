@@ -3,7 +3,7 @@
 import math
 
 from ... import Perpetual, venues
-from ...model.display import fmt
+from ...show import fmt
 from .isolated import LINES, IsolatedMargin
 
 

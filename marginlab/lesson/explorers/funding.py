@@ -3,8 +3,8 @@
 import numpy as np
 
 from ... import Account, Funding, Perpetual, Venue, funding, liquidation_price, venues
-from ...model import checks
-from ...model.display import fmt
+from ... import checks
+from ...show import fmt
 from .. import figures
 from .base import Explorer
 
@@ -134,7 +134,7 @@ class FundingRates(Explorer):
     def found(self, pool):
         """The liquidation price of a pool, 0 if there is none."""
         crossings = pool.liquidation()
-        return crossings.low or crossings.high or 0.0
+        return crossings.below.price or crossings.above.price or 0.0
 
     def sentence(self, leverage, side, rate, interval, days, reading):
         if refused := [f"{mode}: {reading[mode]['refused']}" for mode in MODES if reading[mode]["refused"]]:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ... import Account, Perpetual, venues
-from ...model import checks
-from ...model.display import fmt
+from ... import checks
+from ...show import fmt
 from .. import figures
 from .base import Explorer
 

@@ -1,14 +1,14 @@
 """Lesson 04: one liquidation. How far away it is for a size, how much is closed, and who pays for a gap."""
 
-from dataclasses import replace
+from attrs import evolve as replace
 
 import numpy as np
 
-from ... import Account, Perpetual, Venue, liquidation_price, venues
-from ...model import checks
-from ...model.display import fmt
-from ...model.venue import COUNTERPARTIES, FUND, TRADER
-from ...model.waterfall import tally
+from ... import Account, Liquidation, Perpetual, Venue, cancel_orders, close_all, liquidation_price, step_down, venues
+from ... import checks
+from ...show import fmt
+from ...rules import COUNTERPARTIES, FUND, TRADER
+from ...ledger import tally
 from .. import figures
 from .base import Explorer, amount
 
@@ -89,7 +89,7 @@ class LiquidationSteps(Explorer):
 
     def book(self, size, closing):
         """The account with the position, under one of the two rules."""
-        rule = replace(self.venue.liquidation, partial="tiers" if closing == TIERS else "none")
+        rule = Liquidation(cancel_orders, step_down(tiers=1), close_all) if closing == TIERS else Liquidation()
         venue = replace(self.venue, liquidation=rule)
         count = size / self.entry / self.perp.face
         account = Account(venue, **{self.perp.settle: 1.01 * size / self.leverage}).mark(

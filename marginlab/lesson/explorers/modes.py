@@ -6,7 +6,7 @@ from ... import Perpetual, Position, Tiers, venues
 from ...market.fat_tails import Jumps
 from ...market.paths import Brownian
 from ...market.survival import ROUNDING, survival
-from ...model import checks
+from ... import checks
 from .. import figures
 from .base import Explorer, amount
 
@@ -67,7 +67,7 @@ class ModeSurface(Explorer):
         if not isinstance(first, Perpetual):
             raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
         tiers = first.tiers or Tiers.flat(0.004, leverage=125)
-        if first.inverse or len(tiers.rates) > 1 or tiers.growth:
+        if first.inverse or len(tiers.rates) > 1:
             raise ValueError(f"instrument must be linear, with one maintenance rate: not {first.symbol!r}")
         checks.number("volatility", volatility, above=0, most=5)
         self.capital = checks.number("capital", capital, above=0)

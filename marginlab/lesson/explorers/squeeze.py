@@ -1,12 +1,12 @@
 """Lesson 05: one coin is squeezed. The same book, each position in a pool of its own, and all in one."""
 
-from dataclasses import replace
+from attrs import evolve as replace
 
 import numpy as np
 
 from ... import Account, Liquidation, Perpetual, Tiers, Venue, venues
-from ...model import checks
-from ...model.venue import FUND
+from ... import checks
+from ...rules import FUND
 from .. import figures
 from .base import Explorer, amount
 

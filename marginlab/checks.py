@@ -3,11 +3,15 @@
 import math
 from numbers import Integral, Real
 
+import attrs
 import numpy as np
 
 
 def number(name, value, above=None, least=None, most=None):
-    """`value` as a finite float above `above`, at least `least` and at most `most`; TypeError or ValueError if not."""
+    """`value` as a finite float above `above`, at least `least` and at most `most`.
+
+    TypeError or ValueError if it is none.
+    """
     allowed = "a finite number"
     allowed += "" if above is None else f" above {above:g}"
     allowed += "" if least is None else f" of at least {least:g}"
@@ -35,10 +39,13 @@ def whole(name, value, least=1, most=None):
 
 def numbers(name, value, **bounds):
     """A float by `number`, or an array of numbers as it is, of which only the kind is checked."""
-    if isinstance(value, list | tuple) or (hasattr(value, "__array__") and not isinstance(value, Real)):
+    if isinstance(value, list | tuple) or (
+        hasattr(value, "__array__") and not isinstance(value, Real)
+    ):
         value = np.asarray(value)
     if not isinstance(value, np.ndarray) or value.ndim == 0:
-        return number(name, value.item() if isinstance(value, np.ndarray) else value, **bounds)
+        value = value.item() if isinstance(value, np.ndarray) else value
+        return number(name, value, **bounds)
     if value.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be numbers, not an array of {value.dtype}")
     return value
@@ -47,18 +54,20 @@ def numbers(name, value, **bounds):
 def positive(name, value):
     """A number, or an array of numbers: finite and above 0."""
     value = numbers(name, value, above=0)
-    if isinstance(value, np.ndarray) and value.size and not (value.min() > 0 and value.max() < math.inf):
-        bad = value[~(np.isfinite(value) & (value > 0))][0].item()  # two passes above; NaN fails both
-        raise ValueError(f"{name} must be finite and above 0 throughout, not {bad!r}")
+    if isinstance(value, np.ndarray) and value.size:
+        if not (value.min() > 0 and value.max() < math.inf):  # two passes; NaN fails both
+            bad = value[~(np.isfinite(value) & (value > 0))][0].item()
+            raise ValueError(f"{name} must be finite and above 0 throughout, not {bad!r}")
     return value
 
 
 def finite(name, value):
     """A number, or an array of numbers: finite."""
     value = numbers(name, value)
-    if isinstance(value, np.ndarray) and value.size and not (value.min() > -math.inf and value.max() < math.inf):
-        bad = value[~np.isfinite(value)][0].item()
-        raise ValueError(f"{name} must be finite throughout, not {bad!r}")
+    if isinstance(value, np.ndarray) and value.size:
+        if not (value.min() > -math.inf and value.max() < math.inf):
+            bad = value[~np.isfinite(value)][0].item()
+            raise ValueError(f"{name} must be finite throughout, not {bad!r}")
     return value
 
 
@@ -84,3 +93,39 @@ class Frozen(dict):
 
     def __reduce__(self):
         return Frozen, (dict(self),)
+
+
+# ------------------------------------------------------------ fields of attrs classes
+
+
+def field_of(check, default=attrs.NOTHING, optional=False, **about):
+    """A field whose value goes through check(name of the field, value); None passes if optional."""
+
+    def convert(value, of):
+        return None if optional and value is None else check(of.name, value)
+
+    converter = attrs.Converter(convert, takes_field=True)
+    return attrs.field(default=default, converter=converter, **about)
+
+
+def number_field(default=attrs.NOTHING, optional=False, above=None, least=None, most=None):
+    """A field that holds a finite number within bounds."""
+    return field_of(
+        lambda name, value: number(name, value, above, least, most), default, optional
+    )
+
+
+def choice(*allowed):
+    """A field that holds one of these words; the first is its default."""
+    return field_of(lambda name, value: one_of(name, value, allowed), allowed[0])
+
+
+def name_field():
+    """A field that holds a name: a text that is not empty."""
+
+    def check(name, value):
+        if not isinstance(value, str) or not value:
+            raise TypeError(f"{name} must be a name, not {value!r}")
+        return value
+
+    return field_of(check)

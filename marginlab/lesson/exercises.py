@@ -1,7 +1,6 @@
 """Predictions, checked exercises, quizzes. Their texts live in the notebooks, answers in the learner's record."""
 
 import math
-import re
 from html import escape
 from numbers import Real
 
@@ -9,6 +8,7 @@ import ipywidgets as widgets
 
 from ..show import fmt
 from . import record
+from .numbers import parse
 from .style import STYLE
 
 BLANK = "Not answered yet: fill in the blank and run the cell again."
@@ -89,26 +89,16 @@ class Prediction(Shown):
 
     def commit(self):
         """Record what is filled in, or say what is missing."""
-        number, trouble = self._number()
+        number, trouble = parse(self.number.value.strip().removesuffix(self.unit))
         if self.direction.value is None:
             trouble = "choose a direction"
         if not trouble and self.confidence.value is None:
             trouble = "say how sure you are"
         if trouble:
-            self.note.value = f"Not recorded yet: {trouble}."
+            self.note.value = f"Not recorded yet: {escape(trouble)}."
             return
         made = {"direction": self.direction.value, "number": number, "confidence": self.confidence.value}
         self.note.value = keep(self.id, made) or self._said(made)
-
-    def _number(self):
-        """(the typed number, what is wrong with it)."""
-        typed = self.number.value.replace(" ", "").removesuffix(self.unit)
-        plain = re.fullmatch(r"[+-]?(\d{1,3}(,\d{3})+|[\d_]+)?(\.\d+)?(e\d+)?", typed)  # 45,000 but not 2,5
-        try:
-            number = float(typed.replace(",", "") if plain else "nan")
-        except ValueError:
-            number = math.nan
-        return number, "" if math.isfinite(number) else "write a number in digits, such as 47000 or 0.25"
 
     def _said(self, made):
         return f"Recorded: {escape(made['direction'])}, {fmt(made['number'])} {self.unit}, {made['confidence']}."

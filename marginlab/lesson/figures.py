@@ -6,6 +6,7 @@ lines over them, drawn at each move; that is most of what makes a slider feel qu
 
 import io
 import re
+import secrets
 from html import escape
 
 import matplotlib as mpl
@@ -32,7 +33,7 @@ STYLES = {
 # Sentinel colours, exchanged for the page's own when a figure becomes SVG.
 INK, RULE = "#010203", "#040506"
 PAGE = (
-    "max-width:46rem;contain:content;stroke-linejoin:round;stroke-linecap:butt;"
+    "max-width:46rem;padding-right:.6rem;contain:content;stroke-linejoin:round;stroke-linecap:butt;"
     "color:var(--jp-content-font-color1,currentColor);"
     "--marginlab-rule:var(--jp-border-color1,#999)"
 )
@@ -112,8 +113,12 @@ def cells(axes, columns, rows):
     return axes.pcolormesh(*edges, np.zeros((rows, columns)), cmap=shade, vmin=0, vmax=100)
 
 
-def svg(figure):
-    """A figure as SVG text that takes the page's text colour and font; the same figure gives the same text."""
+def svg(figure, own=""):
+    """A figure as SVG text in the page's text colour and font; the same figure gives the same text.
+
+    Every id begins with `own`: a page must not hold one twice, or a curve is clipped by the axes
+    of another picture.
+    """
     with mpl.rc_context(LOOK), io.StringIO() as out:
         figure.canvas.print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
         text = out.getvalue()
@@ -121,6 +126,8 @@ def svg(figure):
     text = re.sub(r"font-family: [^;\"]*", "font-family: inherit", text)
     # matplotlib's <style> would hold for the whole page, and the browser would restyle all of it at every move
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.S)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # figure_1, patch_2: nothing refers to a group
+    text = re.sub(r'( id="|"url\(#|href="#)', rf"\g<1>{own}", text)
     return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r'\1style="width:100%;height:auto"', text, count=1)
 
 
@@ -139,6 +146,8 @@ class Layers:
 
     def __init__(self, figure, axes, drawn):
         self.figure, self.axes, self.drawn = figure, axes, drawn
+        # by chance: two kernels may serve one page, so that counting is not enough
+        self.own = f"m{secrets.token_hex(4)}"
         moving = set(drawn.values())
         shown = [artist for panel in figure.axes for artist in panel.get_children() if artist.get_visible()]
         self._fixed = [artist for artist in shown if artist not in moving]
@@ -159,4 +168,4 @@ class Layers:
             artist.set_visible(not still)
         for axes in self.figure.axes:
             axes.axison = still
-        return svg(self.figure)
+        return svg(self.figure, self.own + ("-s-" if still else "-m-"))

@@ -16,5 +16,21 @@ STYLE = """<style>
 /* a long answer takes two lines on a narrow page */
 .jupyter-widgets .widget-radio-box label{height:auto;white-space:normal;
   display:flex;flex-direction:row-reverse;justify-content:flex-end;align-items:flex-start}
+/* letters of any width and size: rows wrap, words are not cut */
+.marginlab-explorer .widget-hbox{flex-wrap:wrap;align-items:center;overflow:visible}
+.marginlab-explorer .jupyter-widgets{max-width:100%;box-sizing:border-box}
+.marginlab-explorer :is(.widget-hslider,.widget-dropdown){
+  flex:1 1 22rem;max-width:34rem;height:auto;flex-wrap:wrap}
+.marginlab-explorer .widget-label{height:auto;white-space:normal;overflow:visible;line-height:1.2}
+.marginlab-explorer :is(.slider-container,select){flex:1 1 7rem}
+.marginlab-explorer select{height:var(--jp-widgets-inline-height)}
+.marginlab-explorer .widget-toggle-buttons{flex:1 1 16rem;height:auto}
+.marginlab-explorer .widget-toggle-button{flex:none;min-width:3.2rem;padding:0 .7rem}
+.marginlab-explorer .widget-button{min-width:max-content}
+.marginlab-explorer svg{overflow:visible}
+.marginlab-told{font-size:90%}
+.marginlab-told .widget-html-content>div{width:11rem;min-width:100%;line-height:1.15;
+  overflow-wrap:anywhere;color:var(--jp-content-font-color1,inherit)}
+.jupyter-widgets .widget-toggle-buttons>div{flex-wrap:wrap}
 .marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;color:var(--jp-content-font-color2,inherit)}
 </style>"""

@@ -1,10 +1,23 @@
 """The lessons with the keyboard alone, for screen readers (axe-core), and with letters twice as large."""
 
+from itertools import product
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from marginlab.lesson.numbers import written
 from tests.browser import lab
-from tests.browser.test_lessons import LESSONS, contrast, expect, in_each_lesson, in_theme, made, record
+from tests.browser.test_lessons import (
+    CUT,
+    LESSONS,
+    TRUNCATED,
+    contrast,
+    expect,
+    in_each_lesson,
+    in_theme,
+    made,
+    record,
+)
 
 HOME, *COURSE = LESSONS
 in_the_others = pytest.mark.parametrize("lesson", COURSE[1:], indirect=True)  # than the one worked through whole
@@ -119,7 +132,7 @@ def predict(lesson, id, home):
         if label in (direction, sure, "Commit"):
             keys.press("Space")
         elif not label:
-            keys.type("46,123")
+            keys.type("46123")
         if place < len(order) - 1:
             keys.press("Tab")
     cell.get_by_text("Recorded").wait_for()
@@ -143,7 +156,8 @@ def explore(lesson, id, home):
         for key in ("Space", "ArrowUp", "Enter") if place else ("End",):  # a closed list leaves arrows to JupyterLab
             keys.press(key)
         expect(cell, explorer, **state)
-    handles, boxes = iter(cell.get_by_role("slider").all()), iter(cell.get_by_role("spinbutton").all())
+    handles = iter(cell.get_by_role("slider").all())
+    boxes = iter(cell.locator(".jp-OutputArea").get_by_role("textbox").all())
     for name, control in explorer.controls.items():
         if hasattr(control, "options"):
             there = list(control.options.items())
@@ -159,12 +173,25 @@ def explore(lesson, id, home):
             keys.press(key)
             expect(cell, explorer, **{name: round(value, 9)})
         inside = round(low + 0.37 * (high - low), 3)
-        tab(lesson.page, next(boxes))
-        for typed, value in ((inside, inside), (10 * high, high), (start[name], start[name])):
+        box, before = next(boxes), {}
+        assert box.get_attribute("type") == "text"
+        assert cell.get_by_label(control.slider.description).count(), "the box has no name"
+        tab(lesson.page, box)
+        refused = [(f"{high + 1:.0f}", None), ("0,01", None)]
+        taken = [(written(one), one) for one in (inside, start[name])]
+        for typed, value in (taken[0], *refused, taken[1]):
             keys.press("ControlOrMeta+A")
-            keys.type(f"{typed:.0f}" if typed == int(typed) else str(typed))
+            keys.type(typed)
             keys.press("Enter")
-            expect(cell, explorer, **{name: value})
+            if value is None:  # said beside the box; nothing else happens
+                said = "can be read two ways" if "," in typed else "is out of range"
+                cell.get_by_role("status").get_by_text(f"{typed} {said}: ").wait_for()
+                assert box.input_value() == typed and box.evaluate(FOCUSED)
+                right = explorer.read(**before | {name: inside})
+                assert cell.locator("[role=img]").get_attribute("aria-label") == right["sentence"]
+                continue
+            before = expect(cell, explorer, **{name: value})
+            cell.get_by_role("status").wait_for(state="detached")
             for _ in range(100):  # the kernel moves the handle, also where the reading stays the same
                 if abs(float(handle.get_attribute("aria-valuetext")) - value) <= control.step:
                     break
@@ -334,6 +361,10 @@ def narrow(lesson):
     lesson.current("jupyterapp.shell.expandLeft()")
 
 
+# Letters wider than any page has, as a stylesheet of the reader's own.
+WIDE = "*{font-family:'DejaVu Sans',Verdana,monospace!important;letter-spacing:.08em!important}"
+
+
 @in_each_lesson
 def test_every_explorer_at_twice_the_size(narrow):
     for id in narrow.tagged("explorer")[:1]:
@@ -343,6 +374,33 @@ def test_every_explorer_at_twice_the_size(narrow):
             handle.press("End" if place in (1, 3) else "Home")
             state = expect(cell, explorer)
             assert cell.evaluate(HIDDEN) == [], f"{id}, {state}"
+
+
+@in_each_lesson
+def test_every_explorer_in_wide_letters(narrow):
+    """No button, box, label, sentence or table is cut, nor is what is said beside a box."""
+    style = narrow.page.add_style_tag(content=WIDE)
+    try:
+        for width, id in product((1024, 820, 640), narrow.tagged("explorer")[:1]):
+            narrow.page.set_viewport_size({"width": width, "height": 1100})
+            explorer, cell = made(narrow, id), narrow.cell(id)
+            cell.scroll_into_view_if_needed()
+            for place, box in enumerate(cell.locator(".marginlab-number input").all()):
+                box.fill("0,01")
+                box.press("Enter")
+                cell.get_by_role("status").nth(place).wait_for()
+                assert cell.evaluate(HIDDEN) == cell.evaluate(CUT) == [], f"{id} at {width} px"
+                assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+            assert cell.get_by_role("status").count() == len(cell.get_by_role("slider").all())
+            for preset, state in reversed(explorer.presets.items()):
+                cell.get_by_role("combobox").select_option(preset)
+                expect(cell, explorer, **state)
+                cell.get_by_role("status").first.wait_for(state="detached")
+                hidden = cell.evaluate(HIDDEN), cell.evaluate(CUT), cell.evaluate(TRUNCATED)
+                assert hidden == ([], [], []), f"{id} at {width} px, {preset}"
+    finally:
+        style.evaluate("style => style.remove()")
+        narrow.page.set_viewport_size({"width": 640, "height": 1100})
         for preset, state in reversed(explorer.presets.items()):
             cell.get_by_role("combobox").select_option(preset)
             expect(cell, explorer, **state)

@@ -18,23 +18,56 @@ in_each_lesson = pytest.mark.parametrize("lesson", LESSONS, indirect=True)
 
 # What an explorer shows: its controls from the top, and its reading in words.
 SHOWN = """cell => {
-  const number = row => row.querySelector('input[type=number]');
+  const number = row => row.querySelector('.marginlab-number input');
+  const read = text => Number.isNaN(Number(text)) ? null : Number(text);
   const down = row => row.querySelector('.widget-toggle-button.mod-active');
   const rows = [...cell.querySelectorAll('.widget-hbox')].filter(row => number(row) || down(row));
   return {
-    controls: rows.map(row => number(row) ? number(row).valueAsNumber : down(row).textContent),
+    controls: rows.map(row => number(row) ? read(number(row).value) : down(row).textContent),
     picture: cell.querySelector('[role=img]')?.getAttribute('aria-label'),
     sentence: cell.querySelector('.marginlab-reading p')?.textContent,
     table: [...cell.querySelectorAll('.marginlab-reading tr')].map(row => [...row.cells].map(one => one.textContent)),
   };
 }"""
-# Is all of the reading inside the box of fixed height?
+# Of all our pictures in a page, hidden tabs too: the ids that are there twice, and what uses a
+# part of another picture.
+PICTURES = """() => {
+  const all = [...document.querySelectorAll('.jupyter-widgets svg')];
+  const ours = all.filter(svg => svg.querySelector('path'));
+  const ids = ours.flatMap(svg => [...svg.querySelectorAll('[id]')].map(one => one.id));
+  const used = one =>
+    one.getAttribute('clip-path')?.slice(5, -1) ?? one.getAttribute('xlink:href').slice(1);
+  const home = id => document.getElementById(id)?.closest('svg');
+  const parts = ours.flatMap(svg => [...svg.querySelectorAll('[clip-path], use')]);
+  const strays = parts.filter(one => home(used(one)) !== one.ownerSVGElement);
+  const twice = ids.filter((one, place) => ids.indexOf(one) !== place);
+  return {count: ours.length, ids: ids.length, twice, strays: strays.map(one => one.outerHTML)};
+}"""
+# Of the lines that must stay in the axes, [left, right, bottom, top] as shares of the picture: how
+# many points of them lie beyond the axes, and at how many of these the line can be seen.
+BEYOND = """(cell, [left, right, bottom, top]) => {
+  let beyond = 0, seen = 0;
+  const lines = [...cell.querySelectorAll('[role=img] path[clip-path]')];
+  for (const line of lines.filter(line => line.getAttribute('d'))) {
+    const page = line.ownerSVGElement.getBoundingClientRect(), to = line.getScreenCTM();
+    for (let share = 0; share <= 1; share += 0.005) {
+      const at = line.getPointAtLength(share * line.getTotalLength()).matrixTransform(to);
+      const x = (at.x - page.left) / page.width, y = (page.bottom - at.y) / page.height;
+      if (x > left - 0.02 && x < right + 0.02 && y > bottom - 0.02 && y < top + 0.02) continue;
+      if (x < 0 || x > 1 || y < 0 || y > 1) continue;
+      beyond += 1;
+      seen += document.elementFromPoint(at.x, at.y) === line;
+    }
+  }
+  return [beyond, seen];
+}"""
+# Is all of the reading inside its box?
 FITS = """cell => {
   const reading = cell.querySelector('.marginlab-reading').getBoundingClientRect();
   const stage = cell.querySelector('.widget-gridbox').getBoundingClientRect();
   return reading.bottom <= stage.bottom && reading.right <= stage.right;
 }"""
-# What sticks out of the box of fixed height, or of the page: [what, by how many pixels].
+# What sticks out of its box, or of the page: [what, by how many pixels].
 CUT = """cell => {
   const stage = cell.querySelector('.widget-gridbox'), box = stage.getBoundingClientRect();
   const shown = stage.querySelectorAll('svg, p, table, th, td, .marginlab-reading');
@@ -98,6 +131,9 @@ def expect(cell, explorer, **moved):
     for _ in range(100):
         shown = cell.evaluate(SHOWN)
         state = dict(zip(explorer.controls, shown.pop("controls"), strict=True))
+        if None in state.values():  # NaN in the page: a box with something that is no number
+            cell.page.wait_for_timeout(50)
+            continue
         for name, value in state.items():
             if isinstance(value, str):
                 state[name] = dict(explorer.controls[name].options)[value]
@@ -123,7 +159,7 @@ def test_run_all_leaves_no_error(lesson):
 
 @in_each_lesson
 def test_nothing_is_cut_off_on_a_narrow_page(lesson):
-    """Labels in full; every preset inside the box of fixed height, and all controls at their ends."""
+    """Labels in full; every preset inside its box, and all controls at their ends."""
     try:
         for width in (1280, 1024):
             lesson.page.set_viewport_size({"width": width, "height": 1100})
@@ -242,6 +278,26 @@ def test_the_start_page_leads_to_each_lesson(page, home):
         page.wait_for_function("name => jupyterapp.shell.currentWidget?.context?.path === name", arg=name)
         start.command("docmanager:open", path=LESSONS[0])
     assert not page.errors
+
+
+def test_two_lessons_at_once_keep_to_their_own_pictures(page, home):
+    """With the start page and lesson 01 in tabs, each has its ids, and no curve leaves its axes."""
+    opened = [lab.Notebook(page, home / "notebooks" / name) for name in LESSONS[:2]]
+    for notebook in opened:
+        notebook.command("docmanager:open", path=notebook.path.name)
+        notebook.run_all()
+        notebook.cell(notebook.tagged("explorer")[0]).scroll_into_view_if_needed()
+        page.locator(".jp-Notebook:visible [role=img] svg").first.wait_for()
+    found = page.evaluate(PICTURES)
+    assert found["count"] >= 4 and found["ids"] >= 8
+    assert found["twice"] == [] and found["strays"] == []
+    for notebook in opened[::-1]:
+        notebook.command("docmanager:open", path=notebook.path.name)
+        id = notebook.tagged("explorer")[0]
+        cell, place = notebook.cell(id), made(notebook, id).layers.axes.get_position()
+        cell.locator("[role=img] svg").scroll_into_view_if_needed()
+        beyond, seen = cell.evaluate(BEYOND, [place.x0, place.x1, place.y0, place.y1])
+        assert beyond > 5 and seen == 0, f"{notebook.path.name}: lines are seen outside the axes"
 
 
 def test_a_word_leads_to_its_entry_in_the_glossary(page, home):

@@ -23,6 +23,11 @@ def same(shown, values):
         assert close(one, value, decimals), (shown, values)
 
 
+def view(explorer):
+    """The moving layer and the words, without the name that all ids of this explorer begin with."""
+    return explorer.view.value.replace(explorer.layers.own, "")
+
+
 class Cells(HTMLParser):
     """Rows of text of the tables in some HTML, the rows that are marked, and the text of its paragraphs."""
 

@@ -21,7 +21,7 @@ def predict(**filled):
     return made
 
 
-WHOLE = {"direction": "lower", "number": "45,000", "confidence": "a guess"}
+WHOLE = {"direction": "lower", "number": "45000", "confidence": "a guess"}
 
 # ------------------------------------------------------------- predictions
 
@@ -62,12 +62,45 @@ def test_a_number_that_is_none_is_asked_for_again(text, record_file):
 
 @pytest.mark.parametrize(
     "text, number",
-    [("45,000", 45_000.0), ("45000", 45_000.0), (" 45_000.5 ", 45_000.5), ("4.5e4", 45_000.0), ("-12", -12.0)],
+    [
+        ("45 000", 45_000.0),
+        ("45000", 45_000.0),
+        ("45000 USD", 45_000.0),
+        (" 45_000.5 ", 45_000.5),
+        ("4.5e4", 45_000.0),
+        ("-12", -12.0),
+    ],
 )
 def test_a_number_may_be_written_as_people_do(text, number):
     made = predict(**WHOLE | {"number": text})
     made.button.click()
     assert made.made().items() >= {"direction": "lower", "number": number, "confidence": "a guess"}.items()
+
+
+@pytest.mark.parametrize(
+    "text, either",
+    [
+        ("45.000", "45 or 45000"),
+        ("45,000", "45 or 45000"),
+        ("2,632", "2.6320 or 2632"),
+        ("2.632", "2.6320 or 2632"),
+        ("0,01", "0.01 or 1"),
+        ("-12,5", "-125 or -12.5"),
+        ("<1,5", None),
+        ("1,234.5", None),
+    ],
+)
+def test_a_number_that_can_be_read_two_ways_is_asked_about(text, either, record_file):
+    made = predict(**WHOLE | {"number": text})
+    made.commit()
+    said = "write a number in digits, without commas"
+    said = f"{text} can be read two ways: write {either}" if either else said
+    assert made.note.value.startswith(f"Not recorded yet: {said}") and not record_file.exists()
+    assert made.number.value == text
+    for written in either.split(" or ") if either else ():  # both answers are taken
+        made.number.value = written
+        made.commit()
+        assert made.made()["number"] == float(written)
 
 
 def test_a_commitment_is_recorded_and_shown_again_after_a_reload(record_file):
@@ -84,7 +117,7 @@ def test_a_commitment_is_recorded_and_shown_again_after_a_reload(record_file):
 
 def test_a_second_thought_is_kept_beside_the_first():
     predict(**WHOLE).commit()
-    predict(**WHOLE | {"direction": "higher", "number": "61,000"}).commit()
+    predict(**WHOLE | {"direction": "higher", "number": "61000"}).commit()
     kept = predict().made()
     assert (kept["direction"], kept["number"], kept["tries"]) == ("higher", 61_000.0, 2)
     assert (kept["first"]["direction"], kept["first"]["number"]) == ("lower", 45_000.0)

@@ -10,9 +10,9 @@ from PIL import Image
 from traitlets import TraitError
 
 from marginlab import Perpetual, venues
-from marginlab.lesson import explorers
+from marginlab.lesson import explorers, numbers
 from marginlab.lesson.explorers.base import Explorer
-from tests.lesson.shown import Cells
+from tests.lesson.shown import Cells, view
 
 KINDS = [getattr(explorers, name) for name in explorers.__all__]
 
@@ -29,11 +29,6 @@ def explorer(opened):
     return opened
 
 
-def box(explorer, name):
-    """The typed number beside a slider."""
-    return explorer.controls[name]
-
-
 def sliders(explorer):
     """The sliders, by the name of their control."""
     rows = {name: row.children[0] for name, row in zip(explorer.controls, explorer.rows, strict=True)}
@@ -43,6 +38,10 @@ def sliders(explorer):
 def picture(explorer):
     """Both layers."""
     return [re.search("<svg.*</svg>", layer.value, re.S)[0] for layer in (explorer.still, explorer.view)]
+
+
+def ids(html):
+    return re.findall(r'(?<= id=")[^"]*', html)
 
 
 def everything(widget):
@@ -58,12 +57,12 @@ def test_at_most_five_controls_each_with_a_name_and_a_hint(explorer):
     assert 1 <= len(explorer.controls) <= 5
     assert len(explorer.rows) == len(explorer.controls)
     for name, slide in sliders(explorer).items():
-        typed = box(explorer, name)
+        control = explorer.controls[name]
         assert slide.description.strip() and re.search(r"\(.+\)$", slide.description), "unit in the label"
-        assert len(slide.tooltip.split()) >= 3 and typed.tooltip == slide.tooltip
-        assert typed.description == slide.description, "a screen reader names the box as well"
-        assert slide.continuous_update
-        assert (typed.min, typed.max, typed.step) == (slide.min, slide.max, slide.step)
+        assert len(slide.tooltip.split()) >= 3 and control.box.tooltip == slide.tooltip
+        assert control.box.description == slide.description, "a screen reader names the box as well"
+        assert slide.continuous_update and not control.box.continuous_update
+        assert (control.min, control.max, control.step) == (slide.min, slide.max, slide.step)
     for control in (c for n, c in explorer.controls.items() if n not in sliders(explorer)):
         assert len(control.tooltips) == len(control.options) and all(control.tooltips)
     assert explorer.picker.tooltip and explorer.picker.description
@@ -75,8 +74,9 @@ def test_no_output_widget_and_a_height_that_stays(explorer):
     parts = list(everything(explorer.widget))
     assert not any(isinstance(part, ipywidgets.Output) for part in parts)
     (stage,) = [part for part in parts if isinstance(part, ipywidgets.GridBox)]
-    assert stage.children == (explorer.still, explorer.view) and stage.layout.height == explorer.height
-    assert stage.layout.overflow == "hidden"
+    assert stage.children == (explorer.still, explorer.view)
+    assert stage.layout.min_height == explorer.height
+    assert stage.layout.height is stage.layout.overflow is None, "what needs more room gets it"
     assert explorer.still.layout.grid_area == explorer.view.layout.grid_area
 
 
@@ -88,43 +88,157 @@ def test_limits_are_stated_with_the_way_the_error_goes(explorer):
     assert any(explorer.title.split(":")[0] in text for text in texts)
 
 
-def test_typed_numbers_and_sliders_agree(explorer):
+def test_numbers_and_sliders_agree(explorer):
     for name, slide in sliders(explorer).items():
-        typed = box(explorer, name)
-        assert typed.value == pytest.approx(slide.value)
-        for source, target in ((typed, slide), (slide, typed)):
+        control = explorer.controls[name]
+        assert control.value == pytest.approx(slide.value)
+        for source, target in ((control, slide), (slide, control)):
             for value in (slide.max, slide.min):
                 source.value = value
                 assert target.value == source.value == value == explorer.state()[name]
-                assert explorer.error is None
-        typed.value = between = round((slide.min + slide.max) / 2 + slide.step / 4, 9)  # it stays as typed
-        assert typed.value == between == explorer.state()[name]
+                assert float(control.box.value) == value and explorer.error is None
+        control.value = between = round((slide.min + slide.max) / 2 + slide.step / 4, 9)
+        assert control.value == between == explorer.state()[name]
         assert abs(slide.value - between) <= slide.step / 2  # the handle is on the nearest step
         slide.value = slide.value + slide.step * 1e-9  # and its coming to rest there is no move
         assert explorer.state()[name] == between
         explorer.set(**{name: slide.max})
-        assert typed.value == slide.max
+        assert control.value == slide.max
 
 
-@pytest.mark.parametrize("beyond", [1e-3, 1.0, 1e9])
-def test_typed_numbers_out_of_range_stop_at_the_end(explorer, beyond):
+def test_what_is_typed_moves_the_slider_and_the_picture(explorer):
     for name, slide in sliders(explorer).items():
-        typed = box(explorer, name)
-        for end, value in ((slide.max, slide.max + beyond), (slide.min, slide.min - beyond)):
-            typed.value = value
-            assert typed.value == slide.value == explorer.state()[name] == end
-            explorer.set(**{name: value})
-            assert typed.value == slide.value == end
-    assert explorer.error is None
+        control = explorer.controls[name]
+        typed = f"{(slide.min + 3 * slide.max) / 4 + slide.step / 4:.4f}"
+        shown = view(explorer)
+        control.box.value = f" {typed} "
+        assert control.value == float(typed) == float(control.box.value), "it stays as typed"
+        assert explorer.state()[name] == float(typed) and not control.note.value
+        assert abs(slide.value - float(typed)) <= slide.step * 0.51
+        fresh = type(explorer)()
+        fresh.set(**explorer.state())
+        assert view(explorer) == view(fresh) != shown, name
+
+
+TWO_WAYS = ["0,01", "1,5", "-12,5", "45.000"]
+BAD = ["", "soon", "nan", "inf", "1e999", "4.5.6", "7 %", "1,234.5", *TWO_WAYS]
+
+
+@pytest.mark.parametrize("typed", [*BAD, "beyond", "<b>", "just"])
+def test_a_number_that_cannot_be_taken_is_said_and_nothing_else_changes(explorer, typed):
+    for name, slide in sliders(explorer).items():
+        control = explorer.controls[name]
+        ends = f"{numbers.written(slide.min)} to {numbers.written(slide.max)}"
+        beyond = {"beyond": (slide.max + 1e9, slide.min - 1.0), "just": (slide.max + 1e-3,)}
+        for tried in beyond.get(typed, (typed,)):
+            before = explorer.state(), explorer.view.value, slide.value, control.value
+            text = str(tried)
+            control.box.value = text
+            assert (explorer.state(), explorer.view.value, slide.value, control.value) == before
+            assert control.box.value == text, "nothing else is shown than what was typed"
+            assert control.note.value.startswith('<div role="status">')
+            assert "marginlab-told" in control.note._dom_classes
+            said = control.note.value.removeprefix('<div role="status">')
+            assert "<" not in said.removesuffix("</div>")
+            if isinstance(tried, float):
+                assert said.startswith(f"{text} is out of range: {ends}")
+            elif text in TWO_WAYS:
+                assert said.startswith(f"{text} can be read two ways: write ")
+            else:
+                assert said.startswith("write a number in digits, without commas") and ends in said
+            other = slide.min if slide.value > slide.min else slide.max
+            slide.value = other
+            assert not control.note.value and float(control.box.value) == control.value == other
+            control.box.value, control.box.value = text, numbers.written(other)
+            assert not control.note.value and control.value == other, "as it was"
+            control.box.value, control.box.value = text, numbers.written(slide.max)
+            assert not control.note.value and control.value == slide.max == explorer.state()[name]
+            control.box.value = text
+            explorer.set(**{name: control.value})
+            assert not control.note.value and float(control.box.value) == control.value
+
+
+def test_a_note_stands_until_its_own_control_moves():
+    explorer = explorers.IsolatedMargin()
+    move, size = explorer.controls["move"], explorer.controls["size"]
+    move.box.value, size.value = "700", 20.0
+    assert (move.box.value, move.value) == ("700", -5.0)
+    assert move.note.value == '<div role="status">700 is out of range: -60 to 60</div>'
+    move.slider.value = -6.5
+    assert (move.box.value, move.note.value) == ("-6.5", "")
+    move.box.value = "-6,5"
+    (reset,) = [w for w in everything(explorer.widget) if isinstance(w, ipywidgets.Button)]
+    reset.click()
+    assert (move.box.value, move.note.value) == ("-5", "")
+    assert explorer.state() == next(iter(explorer.presets.values()))
+
+
+def test_a_number_is_shown_as_it_is_read():
+    move = explorers.IsolatedMargin().controls["move"]
+    read = {"45.0": (45, "45"), "+3": (3, "3"), "1e1": (10, "10"), "\u22127.5": (-7.5, "-7.5")}
+    for typed, (value, shown) in read.items():
+        move.box.value = typed
+        assert (move.value, move.box.value, move.note.value) == (value, shown, ""), typed
+    size = explorers.LiquidationSteps().controls["size"]
+    size.box.value = "3 000_000"
+    assert (size.value, size.box.value) == (3_000_000, "3000000")
+
+
+@pytest.mark.parametrize("beyond", [1e-3, 1.0, 1e9, float("inf"), float("nan")])
+def test_a_state_out_of_range_is_refused_and_nothing_moves(explorer, beyond):
+    before, shown = explorer.state(), explorer.view.value
+    first = next(iter(sliders(explorer)))
+    for name, slide in sliders(explorer).items():
+        for value in (slide.max + beyond, slide.min - beyond):
+            with pytest.raises(ValueError) as refused:
+                explorer.set(**{first: explorer.controls[first].max, name: value})
+            said = str(refused.value)
+            assert name in said and repr(value) in said
+            if abs(beyond) < float("inf"):
+                assert f"from {numbers.written(slide.min)} to {numbers.written(slide.max)}" in said
+            with pytest.raises(ValueError):
+                explorer.controls[name].value = value
+    for name in sliders(explorer):
+        with pytest.raises(TypeError, match=name):
+            explorer.set(**{name: "5"})
+    assert explorer.state() == before and explorer.view.value == shown and explorer.error is None
+
+
+def test_a_slider_moved_sends_the_picture_first_and_nothing_twice(explorer, monkeypatch):
+    name, slide = next(iter(sliders(explorer).items()))
+    control, sent, send = explorer.controls[name], [], ipywidgets.Widget._send
+    explorer.set(**{name: slide.min})
+    with monkeypatch.context() as patch:
+
+        def noted(self, *given, **more):
+            sent.append(self)
+            send(self, *given, **more)
+
+        patch.setattr(ipywidgets.Widget, "_send", noted)
+        for steps in (2, 5):  # as the page does
+            slide.set_state({"value": slide.min + steps * slide.step})
+    sent = [one for one in sent if one not in (slide, explorer.still)]  # its echo, and the axes
+    assert sent == [explorer.view, control.box] * 2
+
+
+def test_every_id_is_an_explorers_own(explorer):
+    """Two of a kind may stand on one page, from two kernels."""
+    other = type(explorer)()
+    pages = [layer.value for one in (explorer, other) for layer in (one.still, one.view)]
+    found = [one for page in pages for one in ids(page)]
+    assert found and len(set(found)) == len(found)
+    for page in pages:
+        used = re.findall(r'url\(#([^)]*)\)|href="#([^"]*)"', page)
+        assert {a or b for a, b in used} <= set(ids(page)), "a picture uses what is its own"
 
 
 def test_rounding_noise_of_a_slider_is_never_shown(explorer):
     for name, slide in sliders(explorer).items():
         at = round(explorer.state()[name], 9)
         for noise, steps in product((1e-9, -1e-9, 1e-12, -1e-12, 9e-16), (0, 1)):
-            box(explorer, name).value = at + steps * slide.step
+            explorer.controls[name].value = min(slide.max, at + steps * slide.step)
             slide.value = at + noise
-            assert explorer.state()[name] == box(explorer, name).value == at, name
+            assert explorer.state()[name] == explorer.controls[name].value == at, name
             shown = explorer.view.value.split("</svg>")[1] + explorer.reading["sentence"]
             assert not re.search(r"\.\d*9999|\.\d*0000\d|\de-", shown)
 
@@ -133,11 +247,11 @@ def test_a_burst_ends_on_the_last_value(explorer):
     name, slide = next(iter(sliders(explorer).items()))
     for i in range(20):
         slide.value = min(slide.max, slide.min + i * slide.step)
-    last = explorer.view.value
+    last = view(explorer)
     fresh = type(explorer)()
     fresh.set(**explorer.state())
     assert explorer.state()[name] == pytest.approx(min(slide.max, slide.min + 19 * slide.step))
-    assert last == fresh.view.value
+    assert last == view(fresh)
 
 
 # --------------------------------------------------- presets, reset, state, set
@@ -216,7 +330,7 @@ def test_what_is_shown_is_what_the_controls_say_even_after_a_refused_value():
         explorer.set(size=20, side=2)
     fresh = explorers.IsolatedMargin()
     fresh.set(**explorer.state())
-    assert explorer.view.value == fresh.view.value
+    assert view(explorer) == view(fresh)
     explorer.set(size=30)
     assert "30" in str(explorer.state()["size"]) and explorer.error is None
 
@@ -328,7 +442,9 @@ def test_equal_states_give_equal_pictures_by_whatever_way(explorer):
         explorer.preset(name)
         fresh = type(explorer)()
         fresh.preset(name)
-        assert explorer.view.value == fresh.view.value and explorer.still.value == fresh.still.value
+        assert view(explorer) == view(fresh)
+        stills = (one.still.value.replace(one.layers.own, "") for one in (explorer, fresh))
+        assert len(set(stills)) == 1
 
 
 def test_the_picture_holds_no_black_no_date_and_no_place(explorer):

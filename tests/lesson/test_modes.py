@@ -16,7 +16,7 @@ from marginlab.lesson.explorers import ModeSurface
 from marginlab.market.fat_tails import Jumps
 from marginlab.market.paths import Brownian
 from marginlab.market.survival import ROUNDING, survival
-from tests.lesson.shown import Cells, numbers
+from tests.lesson.shown import Cells, numbers, view
 
 MODES = ("isolated", "cross")
 MARGINS, LEVERAGES = (100, 80, 60, 40, 20, 10), (2, 3, 5, 10, 20, 50)
@@ -554,7 +554,7 @@ def test_an_instrument_that_is_false_is_refused(nothing, monkeypatch):
 
 
 def test_no_instrument_is_btc(teaching):
-    assert ModeSurface(instrument=None).view.value == teaching.view.value
+    assert view(ModeSurface(instrument=None)) == view(teaching)
 
 
 def test_the_highest_volatility_is_allowed_and_the_least_is_calm(monkeypatch):
@@ -568,7 +568,7 @@ def test_the_highest_volatility_is_allowed_and_the_least_is_calm(monkeypatch):
 def test_the_same_seed_gives_the_same_and_another_does_not(monkeypatch):
     monkeypatch.setattr("marginlab.lesson.explorers.modes.PATHS", 100)
     one, other, third = (ModeSurface(seed=seed) for seed in (8, 8, 9))
-    assert one.view.value == other.view.value != third.view.value
+    assert view(one) == view(other) != view(third)
     for book in BOOKS:
         for mode in MODES:
             for n in range(2):  # what is needed, and the gain

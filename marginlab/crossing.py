@@ -116,6 +116,8 @@ class Facts(NamedTuple):
     name, currency : str
     value, own : callable
         Of x: what was asked, in the pool's own currency, and the price of that currency.
+    pieces : callable
+        Of x: its terms by name, which sum to `value`.
     breached : callable
         Whether it is at or below 0 already.
     parts, tiers : callable
@@ -133,6 +135,7 @@ class Facts(NamedTuple):
     currency: str
     value: Callable
     own: Callable
+    pieces: Callable
     breached: Callable
     parts: Callable
     tiers: Callable
@@ -330,9 +333,11 @@ def why_not(side):
     if not facts.moves:
         return f"nothing in this pool moves with {side.index}"
     step = min(1e-5, (side.line.end - 1) / 2)
-    slope = facts.value(1 + step) - facts.value(1 - step)
-    less, more = (facts.parts(side.line.prices(x)) for x in (1 - step, 1 + step))
-    if abs(slope) <= 1e-9 * sum(abs(more[name] - less[name]) for name in more):
+    less, more = facts.pieces(1 - step), facts.pieces(1 + step)
+    moves = [more[name] - less[name] for name in more]
+    noise = 1e-14 * sum(map(abs, more.values()))
+    slope = sum(moves)
+    if abs(slope) <= max(noise, 1e-9 * sum(map(abs, moves))):
         worth = "the pool's worth does not move with the price"
         return worth if side.kind == "bankruptcy" else "its slack does not move"
     gain = "is a gain here" if facts.alone else "only adds to slack here"

@@ -315,17 +315,22 @@ class Pool:
 
     def parts(self, given=None, /, **prices):
         """What each position, balance and debt adds to slack: a dict by name that sums to it."""
-        at, found = self.prices(given, **prices), {}
+        return self._parts(self.prices(given, **prices))
+
+    def _parts(self, at, charged=None, full=False):
+        """The terms of slack, charged on at `charged`; in `full`, those of worth."""
+        found = {}
         for currency, amount in self.collateral.items():
             if amount:
                 name = f"{currency} {'owed' if amount < 0 else 'held'}"
-                counted = self._counted(currency, amount, at)
-                found[name] = counted - self._loan(currency, amount, at)
+                found[name] = (self._whole if full else self._counted)(currency, amount, at)
+                found[name] -= 0.0 if full else self._loan(currency, amount, at)
         for p, schedule in zip(self.positions, self.schedules, strict=True):
-            gain = p.instrument.value(p.quantity, p.entry, at) - self.charge(p, schedule, at)
-            slack = gain * self.unit(p.instrument.settle, at)
-            found[p.label] = found.get(p.label, 0.0) + slack
-        if self.orders and self.venue.orders_required:
+            gain = p.instrument.value(p.quantity, p.entry, at)
+            gain = gain if full else gain - self.charge(p, schedule, charged or at)
+            there = gain * self.unit(p.instrument.settle, at)
+            found[p.label] = found.get(p.label, 0.0) + there
+        if self.orders and self.venue.orders_required and not full:
             found["open orders"] = -self.orders
         return found
 
@@ -393,21 +398,26 @@ class Pool:
         """The prices at which `worth` is zero: a `Crossings`. `index` as above."""
         return self._crossings(self._line(index), "bankruptcy")
 
-    def slack_along(self, at):
-        """Slack as the liquidation price has it: some venues freeze the charge at the marks."""
-        charged = self.marks if self.venue.maintenance_at == "mark" else None
-        return self._equity(at) - self._requirement(at, charged)
+    @property
+    def _charged(self):
+        """The prices on which a liquidation price is charged, where the venue freezes them."""
+        return self.marks if self.venue.maintenance_at == "mark" else None
+
+    def _slack_along(self, at):
+        """Slack as the liquidation price has it."""
+        return self._equity(at) - self._requirement(at, self._charged)
 
     def _crossings(self, line, kind):
+        full = kind == "bankruptcy"
+
         def at(x):
             moved = line.prices(x)
             own = {s for s, index in self._own_marks if index in moved}
             return {n: p for n, p in self.marks.items() if n not in own} | moved
 
         def value(x):
-            if kind == "liquidation":
-                return self.slack_along(at(x))
-            return self.balances(at(x)) + self._gained(at(x))
+            there = at(x)
+            return self.balances(there) + self._gained(there) if full else self._slack_along(there)
 
         def own(x):
             return self.quote(self.currency, at(x))
@@ -415,13 +425,25 @@ class Pool:
         def in_quote(x):  # in which inverse contracts are straight, too
             return value(x) * own(x)
 
+        def pieces(x):
+            return self._parts(at(x), self._charged, full)
+
         def breached():  # at the contracts' own marks, as `Account.at` sees it
-            return (self.slack() if kind == "liquidation" else value(1.0)) <= 0
+            return (value(1.0) if full else self.slack()) <= 0
 
-        facts = self._facts(line, value, own, breached)
-        return Crossings(kind, line, facts, *ends(in_quote, line.end))
+        low, high = ends(in_quote, line.end)
+        if high is not None and high > 1e3 and line.end == inf:
+            far = at(10 * high)  # so far away, a small rest of large terms is rounding
+            sizes = [abs(p.notional(p.instrument.price(far))) for p in self.positions]
+            units = [self.unit(p.instrument.settle, far) for p in self.positions]
+            terms = sum(size * unit for size, unit in zip(sizes, units, strict=True))
+            held = sum(abs(self._whole(c, a, far)) for c, a in self.collateral.items())
+            if abs(value(10 * high)) <= 1e-14 * (terms + held):
+                high = None
+        facts = self._facts(line, value, own, pieces, breached)
+        return Crossings(kind, line, facts, low, high)
 
-    def _facts(self, line, value, own, breached):
+    def _facts(self, line, value, own, pieces, breached):
         """What an answer has to know to give its reason."""
         moving = [p for p in self.positions if p.instrument.index in line.parts]
         debts = [c for c, amount in self.collateral.items() if amount < 0]
@@ -432,6 +454,7 @@ class Pool:
             currency=self.currency,
             value=value,
             own=own,
+            pieces=pieces,
             breached=breached,
             parts=lambda prices: self.parts(prices),
             tiers=lambda prices: self._tiers(prices, moving),
@@ -473,7 +496,7 @@ class Pool:
         def slack(pool, price):
             own = {s for s, i in pool._own_marks if i == index}
             marks = {n: p for n, p in pool.marks.items() if n not in own}
-            return pool.slack_along({**marks, index: price})
+            return pool._slack_along({**marks, index: price})
 
         pool, held = self, self.collateral.get(self.currency, 0.0)
         if not self.own_in_full and held < 0:  # start where nothing is owed
@@ -481,7 +504,10 @@ class Pool:
         here = slack(pool, price)
         # slack is affine in the pool's own currency: two valuations give it
         step = abs(held) + abs(here) + pool._requirement(pool.prices({index: price})) or 1.0
-        margin = held - here * step / (slack(pool.adding(step), price) - here)
+        gained = slack(pool.adding(step), price) - here
+        if abs(gained) <= 1e-9 * step:
+            raise ValueError(f"no amount of {self.currency} counts in {self.name!r}")
+        margin = held - here * step / gained
         if margin < 0 and not self.own_in_full:
             raise ValueError(
                 f"liquidation={price:,g} takes no {self.currency} at all in {self.name!r}: it ends "

@@ -49,10 +49,16 @@ def binance_cross_margin():
     yield 22_000, account.cross.liquidation("BTC").below.price, 1e-9
 
 
-@example("MEXC margin: risk rate 105 %, 0.1 BTC borrowed and sold at 50,000; mirrored at prjmp.com/7828.html")
+@example(
+    "MEXC margin: risk rate 105 %, 0.1 BTC borrowed and sold at 50,000; mirrored at prjmp.com/7828.html"
+)
 def mexc_short():
-    venue = replace(SINGLE, assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.000033)}, interest=Interest(per=1))
-    account = Account(venue, USDT=1_000).trade(PAIR, -0.1, 50_000, isolated=1_000, borrow="BTC").accrue(1)
+    venue = replace(
+        SINGLE, assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.000033)}, interest=Interest(per=1)
+    )
+    account = (
+        Account(venue, USDT=1_000).trade(PAIR, -0.1, 50_000, isolated=1_000, borrow="BTC").accrue(1)
+    )
     pool = account[PAIR]
     yield 57_141, pool.liquidation("BTC").above.price, 0.5
     yield 1.20, 1 + 0.05 * pool.margin_ratio(), 0.005
@@ -61,16 +67,22 @@ def mexc_short():
 
 @example("blog.mexc.com: calculation and payment of interests in margin trading")
 def mexc_interest():
-    venue = replace(SINGLE, assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.000033)}, interest=Interest(per=1))
+    venue = replace(
+        SINGLE, assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.000033)}, interest=Interest(per=1)
+    )
     account = Account(venue, USDT=1_000).trade(PAIR, -0.1, 50_000, isolated=1_000, borrow="BTC")
     yield 0.1000033, -account.accrue(0.9)[PAIR].collateral["BTC"], 5e-8
     yield 0.100066, -account.accrue(19.5)[PAIR].collateral["BTC"], 5e-7
 
 
-@example("help.crypto.com 4642940: 0.052 % a day, by the hour and compound; the older page: simple, hours started")
+@example(
+    "help.crypto.com 4642940: 0.052 % a day, by the hour and compound; the older page: simple, hours started"
+)
 def crypto_com_interest():
     venue = replace(SINGLE, assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.00052)})
-    account = Account(venue, BTC=1).trade(PAIR, 0.02, 50_000, isolated=True, leverage=5, borrow="USDT")
+    account = Account(venue, BTC=1).trade(
+        PAIR, 0.02, 50_000, isolated=True, leverage=5, borrow="USDT"
+    )
     yield 1_000.04333, -account.accrue(1).accrue(1)[PAIR].collateral["USDT"], 5e-6
     yield 0.06501, -account.accrue(2 + 10 / 60)[PAIR].collateral["USDT"] - 1_000, 1e-5
 
@@ -83,11 +95,15 @@ def binance_interest():
 @example("rightbtc.zendesk.com 360046157651: one hour at once, and one for every hour")
 def rightbtc_interest():
     venue = replace(
-        SINGLE, assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.0002)}, interest=Interest(per=1, opening=1)
+        SINGLE,
+        assets={"*": Asset(loan=Tiers.flat(0.05), rate=0.0002)},
+        interest=Interest(per=1, opening=1),
     )
     rule = venue.interest
     yield 4, rule.at_once(10_000, 0.0002) + rule.due(10_000, 0.0002, 1), 1e-9
-    account = Account(venue, BTC=1).trade(PAIR, 0.2, 50_000, isolated=True, leverage=5, borrow="USDT")
+    account = Account(venue, BTC=1).trade(
+        PAIR, 0.2, 50_000, isolated=True, leverage=5, borrow="USDT"
+    )
     yield 2, -account[PAIR].collateral["USDT"] - 10_000, 1e-9
 
 
@@ -103,12 +119,16 @@ def bitget_collateral():
 
 @example("MEXC, multi-asset collateral: 90 % of one BTC and 80 % of the next")
 def mexc_collateral():
-    venue = replace(MULTI, assets={"BTC": Asset(haircut=Tiers(((0, 0.1), (1, 0.2)), basis="quantity"))})
+    venue = replace(
+        MULTI, assets={"BTC": Asset(haircut=Tiers(((0, 0.1), (1, 0.2)), basis="quantity"))}
+    )
     yield 1.7, Pool("USD", {"BTC": 2}, (), venue, {"BTC": 50_000}).equity() / 50_000, 1e-12
     yield 0.9, Pool("BTC", {"BTC": 1}, (), venue, {"BTC": 50_000}).equity(), 1e-12
 
 
-@example("binance.com FAQ c983a9268cfa4e70a4916c276bb3b7bc: equity at the bid rate, margins at the ask rate")
+@example(
+    "binance.com FAQ c983a9268cfa4e70a4916c276bb3b7bc: equity at the bid rate, margins at the ask rate"
+)
 def binance_multi_assets():
     ask = 1.005  # of the index; where a margin is charged at it, its rate is so much higher
     venue = replace(MULTI, assets={"USDT": Asset(haircut=0.01, debt_weight=ask), "USDC": Asset()})
@@ -118,23 +138,34 @@ def binance_multi_assets():
     yield 418.13, empty.available() / (0.99 * ask), 0.005
     btc = Perpetual("BTCUSDT", "BTC", "USDT", tiers=Tiers.flat(0.008 * ask))
     eth = Perpetual("ETHUSDC", "ETH", "USDC", tiers=Tiers.flat(0.01))
-    pool = replace(empty, positions=[Position(btc, 0.5, 20_000, 100 / ask), Position(eth, 20, 600, 50)])
+    pool = replace(
+        empty, positions=[Position(btc, 0.5, 20_000, 100 / ask), Position(eth, 20, 600, 50)]
+    )
     yield 199.596, pool.requirement(), 1e-9
     yield 0.4798, 1 / pool.margin_ratio(), 0.00005
     yield 76.525, pool.available(), 1e-9
 
 
-@example("kucoin.com/support/35233217061785: risk rate in cross margin, an open order counted as if it were filled")
+@example(
+    "kucoin.com/support/35233217061785: risk rate in cross margin, an open order counted as if it were filled"
+)
 def kucoin_risk_rate():
     venue = replace(SINGLE, fee=0.0006, fee_at="price")
     btc = Perpetual("BTC-USDT", "BTC", "USDT", face=0.001, tiers=Tiers.flat(0.005))
     eth = Perpetual("ETH-USDT", "ETH", "USDT", face=0.01, tiers=Tiers.flat(0.008))
     opening = 3_000 * 0.01 * 1_000 * 0.0006
-    pool = Pool("USDT", {"USDT": 5_000 - opening}, (Position(btc, 100, 62_000), Position(eth, -1_000, 3_000)), venue)
+    pool = Pool(
+        "USDT",
+        {"USDT": 5_000 - opening},
+        (Position(btc, 100, 62_000), Position(eth, -1_000, 3_000)),
+        venue,
+    )
     yield 0.0588, 1 / pool.margin_ratio(), 0.00005
 
 
-@example("ccxt ts/src/test/static/response/okx.json@02140ad047b4047caf72b2e8a98f99e3297a5398: a whole balance")
+@example(
+    "ccxt ts/src/test/static/response/okx.json@02140ad047b4047caf72b2e8a98f99e3297a5398: a whole balance"
+)
 def okx_discounted_equity():
     held = {  # equity in coins, in USD, and discounted
         "BTC": (1.06126645222, 125092.85636955927, 122590.9992421681),
@@ -150,8 +181,14 @@ def okx_discounted_equity():
         "USDT": (0.000258796, 0.0002588348194, 0.0002588348194),
     }
     more = {"BTC": 0.02, "ETH": 0.02, "LTC": 0.05, "ADA": 0.1}
-    assets = {**venues.OKX_MULTI.assets, **{coin: Asset(haircut=haircut) for coin, haircut in more.items()}}
-    venue, marks = replace(venues.OKX_MULTI, assets=assets), {coin: usd / n for coin, (n, usd, _) in held.items()}
+    assets = {
+        **venues.OKX_MULTI.assets,
+        **{coin: Asset(haircut=haircut) for coin, haircut in more.items()},
+    }
+    venue, marks = (
+        replace(venues.OKX_MULTI, assets=assets),
+        {coin: usd / n for coin, (n, usd, _) in held.items()},
+    )
     whole = Account(venue, **{coin: n for coin, (n, _, _) in held.items()}).mark(**marks).cross
     yield sum(discounted for _, _, discounted in held.values()), whole.equity(), 1e-6
     yield sum(usd for _, usd, _ in held.values()), whole.worth(), 1e-6
@@ -164,7 +201,9 @@ def okx_discounted_equity():
 DAY = (0, 24)  # hours
 
 
-@example("blog.btcmex.com/funding-and-funding-rate/: I - P within 0.05 % makes F = I; 04, 12 and 20 UTC")
+@example(
+    "blog.btcmex.com/funding-and-funding-rate/: I - P within 0.05 % makes F = I; 04, 12 and 20 UTC"
+)
 def bitmex_damper():
     rule = venues.XBTUSD_FUNDING
     for premium in (-0.0004, 0.0, 0.0001, 0.0003, 0.0006):
@@ -176,14 +215,18 @@ def bitmex_damper():
         yield hour, ours, 0
 
 
-@example("blog.bitmex.com/site_announcement/bitcoin-usd-swap-funding-rate-calculation-changes: 0.01 %, 0.03 % a day")
+@example(
+    "blog.bitmex.com/site_announcement/bitcoin-usd-swap-funding-rate-calculation-changes: 0.01 %, 0.03 % a day"
+)
 def bitmex_interest():
     rule = venues.XBTUSD_FUNDING
     yield 0.0001, rule.rate(0.0), 1e-12
     yield 0.0003, rule.rate(0.0) * rule.periods(*DAY), 1e-12
 
 
-@example("blog.bitmex.com/important-changes-to-bitcoin-usd-swap-funding: most in a day, at 8 hours and at 2 hours")
+@example(
+    "blog.bitmex.com/important-changes-to-bitcoin-usd-swap-funding: most in a day, at 8 hours and at 2 hours"
+)
 def bitmex_most_in_a_day():
     for premium, side in ((0.5, 1), (-0.5, -1)):  # the cap: 75 % of initial less maintenance margin
         yield side * 0.75 * (0.01 - 0.005), venues.XBTUSD_FUNDING.rate(premium), 1e-12
@@ -196,7 +239,10 @@ def bitmex_most_in_a_day():
 @example("helpcenter.bit.com 11036577404313: two rows of an example, and the limit of 0.5 %")
 def bit_com_dead_band():
     rule = venues.BITCOM_FUNDING
-    for index, mark, printed, rate in ((55_143.54, 55_131.00, 0.00023, 0), (55_140.87, 55_190.03, 0.00089, 0.00039)):
+    for index, mark, printed, rate in (
+        (55_143.54, 55_131.00, 0.00023, 0),
+        (55_140.87, 55_190.03, 0.00089, 0.00039),
+    ):
         found = funding.premium(index, mark)
         yield printed, abs(found), 5e-6
         yield rate, rule.rate(found), 5e-6
@@ -204,7 +250,9 @@ def bit_com_dead_band():
     yield -0.005, rule.rate(-0.01), 1e-12
 
 
-@example("binance.com announcement c00588a7e8504b3eb28d02a2da00530b: F / (8 / N), 2 for 4 hours; interest 0.03 % a day")
+@example(
+    "binance.com announcement c00588a7e8504b3eb28d02a2da00530b: F / (8 / N), 2 for 4 hours; interest 0.03 % a day"
+)
 def binance_intervals():
     for premium in (0.002, -0.002):
         yield Funding().rate(premium) / 2, Funding(interval=4).rate(premium), 1e-12
@@ -230,13 +278,17 @@ def hyperliquid_hourly():
     yield 0.1095, rule.annual(rule.rate(0.0)), 1e-9
 
 
-@example("okx.com/help/360053909272: the average premium, between -0.375 % and 0.375 % for BTC; interest is 0")
+@example(
+    "okx.com/help/360053909272: the average premium, between -0.375 % and 0.375 % for BTC; interest is 0"
+)
 def okx_bounds():
     for premium, rate in ((0.01, 0.00375), (-0.01, -0.00375), (0.0021, 0.0021), (0.0, 0.0)):
         yield rate, venues.OKX_FUNDING_2024.rate(premium), 1e-12
 
 
-@example("binance.bh/en-BH/square/hashtag/FundingRate: a short of 10,000 at 1 with margin 500, 0.05 % every 8 hours")
+@example(
+    "binance.bh/en-BH/square/hashtag/FundingRate: a short of 10,000 at 1 with margin 500, 0.05 % every 8 hours"
+)
 def funding_alone():
     for maintenance, left in ((0.0, 100), (0.01, 80)):  # the post leaves maintenance out
         contract = Perpetual("ONE-USDT", "ONE", "USDT", tiers=Tiers.flat(maintenance))
@@ -250,10 +302,16 @@ def funding_alone():
         yield left, funding.payments_left(account[contract], -0.0005), 0
         yield 0, len(after[left - 1].liquidations), 0
         yield 1, len(after[left].liquidations), 0
-        yield float("inf"), funding.payments_left(account[contract], 0.0005), 0  # what the sign turns into an income
+        yield (
+            float("inf"),
+            funding.payments_left(account[contract], 0.0005),
+            0,
+        )  # what the sign turns into an income
 
 
-@example("Bybit help centre 000001391: out of the available balance, then out of the position's margin")
+@example(
+    "Bybit help centre 000001391: out of the available balance, then out of the position's margin"
+)
 def bybit_available_first():
     venue = replace(venues.BYBIT_CLASSIC, tiers={"*": Tiers.flat(0.005)})
     contract = Perpetual("ONE-USDT", "ONE", "USDT")
@@ -263,14 +321,22 @@ def bybit_available_first():
         after = account.pay_funding(contract, rate)
         yield available, after.cross.collateral["USDT"], 1e-9
         yield margin, after[contract].collateral["USDT"], 1e-9
-        yield before + (100 - margin) / 10, after[contract].liquidation().price, 1e-9  # nearer to the mark
+        yield (
+            before + (100 - margin) / 10,
+            after[contract].liquidation().price,
+            1e-9,
+        )  # nearer to the mark
     own = replace(venue, funding=Funding())
-    after = Account(own, USDT=115).trade(contract, 10, 100, isolated=100).pay_funding(contract, 0.02)
+    after = (
+        Account(own, USDT=115).trade(contract, 10, 100, isolated=100).pay_funding(contract, 0.02)
+    )
     yield 15, after.cross.collateral["USDT"], 1e-9
     yield 80, after[contract].collateral["USDT"], 1e-9
 
 
-@example("bybit.com/ro-RO/help-center/article/Funding-fee-calculation: margin below 0, carried by unrealised profit")
+@example(
+    "bybit.com/ro-RO/help-center/article/Funding-fee-calculation: margin below 0, carried by unrealised profit"
+)
 def bybit_negative_margin():
     venue = replace(venues.BYBIT_CLASSIC, tiers={"*": Tiers.flat(0.005)})
     contract = Perpetual("ONE-USDT", "ONE", "USDT")
@@ -287,7 +353,11 @@ def dydx_every_second():
     contract = Perpetual("ONE-USD", "ONE", "USDC", tiers=Tiers.flat(0.01))
     yield 0.0001, venue.funding.rate(0.0), 1e-12
     for balance in (10, -10):
-        account = Account(venue, USDC=1_000).trade(contract, balance, 100).mark(ONE=100, **{"ONE-USD": 102})
+        account = (
+            Account(venue, USDC=1_000)
+            .trade(contract, balance, 100)
+            .mark(ONE=100, **{"ONE-USD": 102})
+        )
         for hours in (1 / 3_600, 1, 8, 24):
             for rate in (0.0003, -0.0003):
                 after = account.pay_funding(contract, rate, venue.funding.periods(5.3, 5.3 + hours))

@@ -5,19 +5,33 @@ the last digit that it prints). Where a source counts a balance of quote currenc
 the margin is that balance plus what the position cost.
 """
 
-from tests.process import process
-from marginlab import replace
-
 import pytest
 
-from marginlab import Account, Liquidation, Perpetual, Pool, Position, Tiers, Venue, deleveraging, venues
+from marginlab import (
+    Account,
+    Liquidation,
+    Perpetual,
+    Pool,
+    Position,
+    Tiers,
+    Venue,
+    close_all,
+    close_share,
+    deleveraging,
+    replace,
+    venues,
+)
 from marginlab.liquidation import bankruptcy_prices
+from tests.published.rules import DRIFT, DYDX_V4, close_enough, close_for_a_fee
 
 EXAMPLES = {}
 FUND, TRADER = "insurance fund", "trader"
 TENTH = Tiers.flat(0.1)
 DYDX = "dydxprotocol/v4-chain protocol/x/clob/keeper/"
-BTC, ETH = Perpetual("BTC-USD", "BTC", "USDC", tiers=TENTH), Perpetual("ETH-USD", "ETH", "USDC", tiers=TENTH)
+BTC, ETH = (
+    Perpetual("BTC-USD", "BTC", "USDC", tiers=TENTH),
+    Perpetual("ETH-USD", "ETH", "USDC", tiers=TENTH),
+)
 
 
 def example(source):
@@ -50,7 +64,9 @@ def kinds(events):
 # ------------------------------------------------------ the insurance fund's gains and payments
 
 
-@example("kucoin.com/support/26686139092889: 1,000 contracts of XBTUSDTM at 40,000, margin 1,000, filled at 38,850")
+@example(
+    "kucoin.com/support/26686139092889: 1,000 contracts of XBTUSDTM at 40,000, margin 1,000, filled at 38,850"
+)
 def kucoin_insurance_fund():
     contract = Perpetual("XBTUSDTM", "BTC", "USDT", face=0.001, tiers=Tiers.flat(0.004))
     account = Account(venues.KUCOIN, USDT=1_000).trade(contract, 1_000, 40_000, isolated=1_000)
@@ -65,24 +81,51 @@ def kucoin_insurance_fund():
         yield -1_000, to(TRADER, new(at_line, after)), 1e-9
 
 
-@example("doc.sat.is, System gain and losses: two longs at 100, bankrupt at 99, filled at 99.25 and then at 98.75")
+@example(
+    "doc.sat.is, System gain and losses: two longs at 100, bankrupt at 99, filled at 99.25 and then at 98.75"
+)
 def satis_insurance_fund():
-    venue, accounts = Venue("as printed", maintenance_at="entry", tiers={"*": Tiers.flat(0.005)}), []
+    venue, accounts = (
+        Venue("as printed", maintenance_at="entry", tiers={"*": Tiers.flat(0.005)}),
+        [],
+    )
     for symbol in ("A", "B"):  # a contract each, so that each has a last price of its own
-        account = Account(venue, USDC=1).trade(Perpetual(f"{symbol}-USDC", symbol, "USDC"), 1, 100, isolated=1)
+        account = Account(venue, USDC=1).trade(
+            Perpetual(f"{symbol}-USDC", symbol, "USDC"), 1, 100, isolated=1
+        )
         yield 99.5, account[f"{symbol}-USDC"].liquidation().price, 1e-9
         yield 99, account[f"{symbol}-USDC"].bankruptcy().price, 1e-9
         accounts.append(account.mark(**{symbol: 99.5}))
     yield 0.25, deleveraging.liquidate_all(accounts[:1], {"A": 99.25}, fund=0).fund["USDC"], 1e-9
     both = deleveraging.liquidate_all(accounts, {"A": 99.25, "B": 98.75}, fund=0)
     yield 0, both.fund["USDC"], 1e-9
-    yield 0, sum(kind == "auto-deleveraging" for account in both.accounts for kind in kinds(account.events)), 0
-    other_way = deleveraging.liquidate_all(accounts[::-1], {"A": 99.25, "B": 98.75}, fund=0)  # nothing there yet
-    yield 1, sum(kind == "auto-deleveraging" for account in other_way.accounts for kind in kinds(account.events)), 0
+    yield (
+        0,
+        sum(
+            kind == "auto-deleveraging"
+            for account in both.accounts
+            for kind in kinds(account.events)
+        ),
+        0,
+    )
+    other_way = deleveraging.liquidate_all(
+        accounts[::-1], {"A": 99.25, "B": 98.75}, fund=0
+    )  # nothing there yet
+    yield (
+        1,
+        sum(
+            kind == "auto-deleveraging"
+            for account in other_way.accounts
+            for kind in kinds(account.events)
+        ),
+        0,
+    )
     yield 0.25, other_way.fund["USDC"], 1e-9
 
 
-@example("blog.btcmex.com/insurance-fund/: a long, liquidated at 3,100 and bankrupt at 3,000, filled at 3,060")
+@example(
+    "blog.btcmex.com/insurance-fund/: a long, liquidated at 3,100 and bankrupt at 3,000, filled at 3,060"
+)
 def btcmex_insurance_fund():
     contract = Perpetual("XBTUSD", "BTC", "USDT", tiers=Tiers.flat(100 / 3_100))
     account = Account(Venue("as printed"), USDT=400).trade(contract, 1, 3_400, isolated=400)
@@ -92,31 +135,41 @@ def btcmex_insurance_fund():
     yield 60, to(FUND, new(at_line, at_line.liquidate(last={"BTC": 3_060}))), 1e-9
 
 
-@example("support.btse.com 43000531566: a short of 100,000 contracts at 8,000, 100x, initial margin 8,000")
+@example(
+    "support.btse.com 43000531566: a short of 100,000 contracts at 8,000, 100x, initial margin 8,000"
+)
 def btse_short():
     contract = Perpetual("BTCPFC", "BTC", "USDT", face=0.001, tiers=Tiers.flat(0.005, leverage=100))
     venue = Venue("as printed", maintenance_at="entry")
-    account = Account(venue, USDT=8_000).trade(contract, -100_000, 8_000, isolated=True, leverage=100)
+    account = Account(venue, USDT=8_000).trade(
+        contract, -100_000, 8_000, isolated=True, leverage=100
+    )
     yield 8_000, account[contract].collateral["USDT"], 1e-9
     yield 8_040, account[contract].liquidation().price, 1e-9
     yield 8_080, account[contract].bankruptcy().price, 1e-9
     at_line = account.mark(BTC=8_040)
     yield 0, to(FUND, new(at_line, at_line.liquidate(last={"BTC": 8_080}))), 1e-9
-    (deleveraged,) = (e for e in new(at_line, at_line.liquidate(last={"BTC": 8_161}, fund=0)) if e.contract)
+    (deleveraged,) = (
+        e for e in new(at_line, at_line.liquidate(last={"BTC": 8_161}, fund=0)) if e.contract
+    )
     yield 8_080, deleveraged.price, 1e-9
     yield 100_000, deleveraged.quantity, 1e-9
 
 
-def one(quote, quantity, **rules):
-    """A dYdX subaccount with a balance of quote currency and so many BTC, at the tests' oracle price; what is aside."""
-    venue = replace(venues.DYDX_V4, liquidation=replace(venues.DYDX_V4.liquidation, **rules))
+def one(quote, quantity, first):
+    """A dYdX subaccount with a balance of quote currency and so many BTC, at the tests' oracle
+    price, liquidated by this step first; and what is aside."""
+    venue = replace(DYDX_V4, liquidation=Liquidation(first, close_all))
     entry = 70_000 if quantity > 0 else 30_000
     margin = quote + quantity * entry
     account = Account(venue, USDC=60_000).trade(BTC, quantity, entry, isolated=margin)
     return account.mark(BTC=50_000), 60_000 - margin
 
 
-@example(DYDX + "liquidations_test.go, GetLiquidationInsuranceFundDelta: 0.1 BTC, 5,100 owed or 4,900 held")
+@example(
+    DYDX
+    + "liquidations_test.go, GetLiquidationInsuranceFundDelta: 0.1 BTC, 5,100 owed or 4,900 held"
+)
 def dydx_insurance_fund_delta():
     for quote, quantity, rate, filled, delta in (
         (-5_100, 0.1, 0.025, 56_100, 140.25),
@@ -131,7 +184,7 @@ def dydx_insurance_fund_delta():
         (4_900, -0.1, 0.005, 49_000, 0),
         (4_900, -0.1, 0.005, 49_490, -49),
     ):
-        account, aside = one(quote, quantity, fund_fee=rate)
+        account, aside = one(quote, quantity, close_for_a_fee(rate))
         after = account.liquidate(last={"BTC": filled})
         yield delta, to(FUND, new(account, after)), 1e-9
         left = quote + quantity * filled - max(delta, 0)  # the rest is the trader's
@@ -141,7 +194,10 @@ def dydx_insurance_fund_delta():
 # ---------------------------------------------------------------------------- bankruptcy prices
 
 
-@example(DYDX + "liquidations_test.go, GetBankruptcyPriceInQuoteQuantums: 50,000 for BTC and 3,000 for ETH")
+@example(
+    DYDX
+    + "liquidations_test.go, GetBankruptcyPriceInQuoteQuantums: 50,000 for BTC and 3,000 for ETH"
+)
 def dydx_bankruptcy_prices():
     for quote, held, closed, worth in (
         (-4_501, {BTC: 0.1}, BTC, 4_501),
@@ -154,35 +210,47 @@ def dydx_bankruptcy_prices():
         (510, {BTC: -0.004, ETH: -0.1}, ETH, 306),
         (110, {BTC: 0.004, ETH: -0.1}, ETH, 306),
     ):
-        for entries in ({BTC: 50_000, ETH: 3_000}, {BTC: 58_000, ETH: 2_700}):  # the margin makes up for them
-            positions = [Position(contract, quantity, entries[contract]) for contract, quantity in held.items()]
+        for entries in (
+            {BTC: 50_000, ETH: 3_000},
+            {BTC: 58_000, ETH: 2_700},
+        ):  # the margin makes up for them
+            positions = [
+                Position(contract, quantity, entries[contract])
+                for contract, quantity in held.items()
+            ]
             margin = quote + sum(p.quantity * p.entry for p in positions)
-            pool = Pool("USDC", {"USDC": margin}, positions, venues.DYDX_V4, {"BTC": 50_000, "ETH": 3_000})
+            pool = Pool("USDC", {"USDC": margin}, positions, DYDX_V4, {"BTC": 50_000, "ETH": 3_000})
             found = bankruptcy_prices(pool)
             label = next(p.label for p in pool.positions if p.instrument == closed)
             yield worth, found[label] * abs(held[closed]), 1e-9
             if len(held) == 1:
                 side = pool.bankruptcy()
-                yield worth, (side.below if held[closed] > 0 else side.above).price * abs(held[closed]), 1e-9
+                yield (
+                    worth,
+                    (side.below if held[closed] > 0 else side.above).price * abs(held[closed]),
+                    1e-9,
+                )
             everything = {p.instrument.index: found[p.label] for p in pool.positions}
             yield 0, pool.worth(everything), 1e-9
 
 
 @example(DYDX + "liquidations_test.go: a long that holds more than it owes has no bankruptcy price")
 def dydx_none():
-    pool = Pool("USDC", {"USDC": 50_001}, [Position(BTC, 1, 50_000)], venues.DYDX_V4)
+    pool = Pool("USDC", {"USDC": 50_001}, [Position(BTC, 1, 50_000)], DYDX_V4)
     yield True, bankruptcy_prices(pool)["long BTC-USD"] is None, 0
 
 
 # ------------------------------------------------------------------------------- partial sizes
 
 
-@example("drift-labs/protocol-v2 math/liquidation/tests.rs: 10 short of margin, at 10x and 100; fees of 1 % and 1 %")
+@example(
+    "drift-labs/protocol-v2 math/liquidation/tests.rs: 10 short of margin, at 10x and 100; fees of 1 % and 1 %"
+)
 def drift_base_asset_amounts():
     for side in (1, -1):
         for liquidator, fund, base in ((0, 0, 1), (0.01, 0, 10 / 9), (0.01, 0.01, 1.25)):
-            rule = replace(venues.DRIFT.liquidation, liquidator_fee=liquidator, fund_fee=fund)
-            venue = replace(venues.DRIFT, liquidation=rule)
+            rule = Liquidation(close_enough(0.0, fund, liquidator), close_all)
+            venue = replace(DRIFT, liquidation=rule)
             contract = Perpetual("ONE-USDC", "ONE", "USDC", tiers=TENTH)
             account = worth(Account(venue, USDC=500).trade(contract, side * 10, 100), 90)
             yield -10, account[contract].slack(), 1e-9
@@ -194,38 +262,60 @@ def drift_base_asset_amounts():
             yield -(liquidator + fund) * base * 100, event.flows[TRADER], 1e-9
 
 
-@example("drift-labs/protocol-v2 controller/liquidation/tests.rs: to cover a shortage, a long of 2 at 100 and 5 held")
+@example(
+    "drift-labs/protocol-v2 controller/liquidation/tests.rs: to cover a shortage, a long of 2 at 100 and 5 held"
+)
 def drift_to_cover_a_shortage():
     contract = Perpetual("ONE-USDC", "ONE", "USDC", tiers=Tiers.flat(0.05))
     for buffer, fund, left, fees in (
-        (0.02 / 0.05, 0.01, 0.2, 1.8),  # MARGIN_PRECISION / 50 of the notional, to a maintenance of 5 % of it
+        (
+            0.02 / 0.05,
+            0.01,
+            0.2,
+            1.8,
+        ),  # MARGIN_PRECISION / 50 of the notional, to a maintenance of 5 % of it
         (0, 0.0, 0.75, 1.25),  # an older version
     ):
-        rule = replace(venues.DRIFT.liquidation, fund_fee=fund, buffer=buffer)
-        account = worth(Account(replace(venues.DRIFT, liquidation=rule), USDC=500).trade(contract, 2, 100), 5)
+        rule = Liquidation(close_enough(buffer, fund, 0.01), close_all)
+        account = worth(
+            Account(replace(DRIFT, liquidation=rule), USDC=500).trade(contract, 2, 100), 5
+        )
         after = account.liquidate()
         (event,) = new(account, after)
         yield left, after[contract].positions[0].quantity, 1e-9
         yield left - 2, event.quantity, 1e-9
         yield 100, event.price, 0
         yield fees if fund else 0, event.flows[FUND], 1e-9
-        yield 5 - fees * (2 if fund else 1), after[contract].equity(), 1e-9  # the liquidator has as much
+        yield (
+            5 - fees * (2 if fund else 1),
+            after[contract].equity(),
+            1e-9,
+        )  # the liquidator has as much
         if buffer:
             yield 0.07, after[contract].equity() / (left * 100), 1e-9
 
 
-@example(DYDX + "liquidations_test.go, GetPerpetualPositionToLiquidate: MaxPositionPortionLiquidatedPpm, 0.1 BTC")
+@example(
+    DYDX
+    + "liquidations_test.go, GetPerpetualPositionToLiquidate: MaxPositionPortionLiquidatedPpm, 0.1 BTC"
+)
 def dydx_portions():
     for part, closed in ((0.5, 0.05), (0.4, 0.04), (1.0, 0.1)):
         for quote, quantity in ((-4_501, 0.1), (5_499, -0.1)):
-            account, _ = one(quote, quantity, partial="share", share=part, fund_fee=0.0)
-            first = next(event for event in new(account, account.liquidate(fund=0)) if event.contract or part == 1)
+            account, _ = one(quote, quantity, close_share(part))
+            first = next(
+                event
+                for event in new(account, account.liquidate(fund=0))
+                if event.contract or part == 1
+            )
             yield -closed * (1 if quantity > 0 else -1), first.quantity or -quantity, 1e-12
 
 
-@example("docs.perp.fi, Liquidation: at a margin ratio of 6.25 % a quarter is closed, and the rest stands again")
+@example(
+    "docs.perp.fi, Liquidation: at a margin ratio of 6.25 % a quarter is closed, and the rest stands again"
+)
 def perp_quarter():
-    rule = process(partial="share", share=0.25)
+    rule = Liquidation(close_share(0.25), close_all)
     venue = Venue("as printed", liquidation=rule, tiers={"*": Tiers.flat(0.0625)})
     contract = Perpetual("ONE-USDC", "ONE", "USDC")
     for side in (1, -1):
@@ -233,7 +323,11 @@ def perp_quarter():
         line = account[contract].liquidation().price
         after = account.mark(ONE=line).liquidate()
         yield 7.5 * side, after[contract].positions[0].quantity, 1e-12
-        yield 0.25 * 10 * side * (line - 100), to(TRADER, new(account, after)), 1e-9  # a quarter of the PnL
+        yield (
+            0.25 * 10 * side * (line - 100),
+            to(TRADER, new(account, after)),
+            1e-9,
+        )  # a quarter of the PnL
         yield 0.0625 / 0.75, after[contract].equity() / (7.5 * line), 1e-12
 
 
@@ -248,7 +342,9 @@ def scored(side, gain, leverage, quantity=1.0):
     return worth(account.mark(ONE=650), quantity * 650 / leverage)
 
 
-@example("help.zubr.io 360011816240: ten clients by PnL and leverage, their ranks and the order that follows")
+@example(
+    "help.zubr.io 360011816240: ten clients by PnL and leverage, their ranks and the order that follows"
+)
 def zubr_order():
     table = (
         (0.10, 4, 0.4, 5),
@@ -262,9 +358,15 @@ def zubr_order():
         (0.11, 11, 1.21, 1),
         (0.07, 6, 0.42, 4),
     )
-    accounts = [scored(-1, gain, leverage) for gain, leverage, _, _ in table]  # a leverage below 1 is a short's
-    ranks = [found[0] for account in accounts for found in deleveraging.queue([account], "ONE-USDC", -1)]
-    places = {found[1]: n for n, found in enumerate(deleveraging.queue(accounts, "ONE-USDC", -1), 1)}
+    accounts = [
+        scored(-1, gain, leverage) for gain, leverage, _, _ in table
+    ]  # a leverage below 1 is a short's
+    ranks = [
+        found[0] for account in accounts for found in deleveraging.queue([account], "ONE-USDC", -1)
+    ]
+    places = {
+        found[1]: n for n, found in enumerate(deleveraging.queue(accounts, "ONE-USDC", -1), 1)
+    }
     for n, (_, _, rank, place) in enumerate(table):
         yield rank, ranks[n], 1e-9
         yield place, places[n], 0
@@ -274,7 +376,9 @@ def zubr_order():
 def bitmex_queue():
     table = {1: (10, 3), 2: (10, 6), 3: (20, 1), 4: (30, 4), 5: (20, 5), 6: (10, 2)}
     accounts = [scored(1, 0.1 * rank, 10, quantity) for quantity, rank in table.values()]
-    for (score, n, _, _), want in zip(deleveraging.queue(accounts, "ONE-USDC", 1), (2, 5, 4, 1, 6, 3), strict=True):
+    for (score, n, _, _), want in zip(
+        deleveraging.queue(accounts, "ONE-USDC", 1), (2, 5, 4, 1, 6, 3), strict=True
+    ):
         yield want, n + 1, 0
         yield table[want][1], score, 1e-9
     after, rest = deleveraging.deleveraged(accounts, "ONE-USDC", -20, 650)
@@ -292,12 +396,16 @@ def mcs_score_of_a_loss():
     contract = Perpetual("BTCUSD", "BTC", "BTC", tiers=Tiers.flat(0.005))
     for entry, mark, bust in ((10_000, 10_100, 10_204), (9_000, 9_010, 12_000)):
         margin = 1_000 / entry - 1_000 / bust  # a short of 1,000 USD
-        pool = Pool("BTC", {"BTC": margin}, [Position(contract, -1_000, entry)], venues.MCS, {"BTC": mark})
+        pool = Pool(
+            "BTC", {"BTC": margin}, [Position(contract, -1_000, entry)], venues.MCS, {"BTC": mark}
+        )
         printed = (bust - mark) * (entry - mark) / (bust * mark)
         yield printed, deleveraging.score(pool, pool.positions[0]), 1e-12
 
 
-@example("help.bybit.com 900000031623: 5,000 contracts at 7,890.08 with 50x, closed at the bankruptcy price 7,735.50")
+@example(
+    "help.bybit.com 900000031623: 5,000 contracts at 7,890.08 with 50x, closed at the bankruptcy price 7,735.50"
+)
 def bybit_deleveraged_at_bankruptcy():
     venue = replace(venues.BYBIT_CLASSIC, tiers={"*": Tiers.flat(0.005, leverage=100)})
     contract = Perpetual("BTCUSD", "BTC", "BTC")
@@ -305,7 +413,9 @@ def bybit_deleveraged_at_bankruptcy():
     yield 7_773.50, long[contract].liquidation().price, 0.25
     yield 7_735.372549, long[contract].bankruptcy().price, 5e-7
     short = Account(venue, BTC=10).trade(contract, -8_000, 8_000, isolated=True, leverage=10)
-    found = deleveraging.liquidate_all([long.mark(BTC=7_770), short.mark(BTC=7_770)], {"BTC": 7_600}, fund=0)
+    found = deleveraging.liquidate_all(
+        [long.mark(BTC=7_770), short.mark(BTC=7_770)], {"BTC": 7_600}, fund=0
+    )
     ours, other = found.accounts
     (forced,) = (event for event in new(long, ours) if event.kind == "auto-deleveraging")
     yield 7_735.372549, forced.price, 5e-7
@@ -315,9 +425,17 @@ def bybit_deleveraged_at_bankruptcy():
     yield 0, len(found.unmatched), 0
 
 
-@example(DYDX + "deleveraging_test.go, TestProcessDeleveraging: a short of 1 BTC against a long, at 50,000")
+@example(
+    DYDX
+    + "deleveraging_test.go, TestProcessDeleveraging: a short of 1 BTC against a long, at 50,000"
+)
 def dydx_offsetting():
-    for quote, other, quantity, held in (  # of the liquidated short, of the long, closed; what the long has then
+    for (
+        quote,
+        other,
+        quantity,
+        held,
+    ) in (  # of the liquidated short, of the long, closed; what the long has then
         (54_999, 50_000, 1, 104_999),
         (54_999, -45_001, 1, 9_998),
         (50_000, 50_000, 1, 100_000),
@@ -327,29 +445,36 @@ def dydx_offsetting():
         (49_999, -50_000, 1, None),  # prices of the two do not meet
         (54_999, 50_000, 0.1, 55_499.9),
     ):
-        short = Pool("USDC", {"USDC": quote - 52_000}, [Position(BTC, -1, 52_000)], venues.DYDX_V4, {"BTC": 50_000})
+        short = Pool(
+            "USDC", {"USDC": quote - 52_000}, [Position(BTC, -1, 52_000)], DYDX_V4, {"BTC": 50_000}
+        )
         price = bankruptcy_prices(short)["short BTC-USD"]
         entry = 60_000
-        long = Account(venues.DYDX_V4, USDC=other + entry).trade(BTC, 1, entry).mark(BTC=50_000)
+        long = Account(DYDX_V4, USDC=other + entry).trade(BTC, 1, entry).mark(BTC=50_000)
         (after,), rest = deleveraging.deleveraged([long], BTC, -quantity, price)
         if held is None:
             yield quantity, rest, 0
             yield 1, after[BTC].positions[0].quantity, 0
             continue
         yield 0, rest, 0
-        owned = after.balances()["USDC"] - sum(p.quantity * p.entry for _, p in after.find("BTC-USD"))
+        owned = after.balances()["USDC"] - sum(
+            p.quantity * p.entry for _, p in after.find("BTC-USD")
+        )
         yield held, owned, 1e-6
 
 
-@example(DYDX + "deleveraging_test.go: 80,800 held, short 1 BTC and 10 ETH, 800 left; BTC is closed at 50,500")
+@example(
+    DYDX
+    + "deleveraging_test.go: 80,800 held, short 1 BTC and 10 ETH, 800 left; BTC is closed at 50,500"
+)
 def dydx_several_positions():
     positions = [Position(BTC, -1, 50_000), Position(ETH, -10, 3_000)]
-    pool = Pool("USDC", {"USDC": 800}, positions, venues.DYDX_V4)
+    pool = Pool("USDC", {"USDC": 800}, positions, DYDX_V4)
     yield 5_000, replace(pool, positions=positions[:1]).requirement(), 1e-9
     yield 3_000, replace(pool, positions=positions[1:]).requirement(), 1e-9
     price = bankruptcy_prices(pool)["short BTC-USD"]
     yield 50_500, price, 1e-9
-    long = Account(venues.DYDX_V4, USDC=100_000).trade(BTC, 1, 50_000)
+    long = Account(DYDX_V4, USDC=100_000).trade(BTC, 1, 50_000)
     (after,), _ = deleveraging.deleveraged([long], BTC, -1, price)
     yield 50_000 + 50_500, after.balances()["USDC"], 1e-9
 

@@ -13,6 +13,7 @@ from marginlab import (
     Asset,
     Funding,
     Interest,
+    Liquidation,
     Perpetual,
     Pool,
     Position,
@@ -23,9 +24,8 @@ from marginlab import (
     steps,
     venues,
 )
-from marginlab.rules import Liquidation
-from tests.process import process
-from marginlab.liquidation import liquidate
+from marginlab.liquidation import close_all
+from tests.published import rules
 
 DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf-8"))
 CASES = {case["id"]: case for case in DATA["cases"]}
@@ -41,6 +41,11 @@ def inputs_of(case):
 # ------------------------------------------------ from a case's inputs to a pool
 
 
+def record_of(name):
+    """A venue that the package has, or that stands beside these tests."""
+    return getattr(rules, name, None) or getattr(venues, name)
+
+
 def venue_of(case, i):
     """The rules: a record of marginlab.venues, or stated fields; the closing fee always comes from the case."""
     fields = dict(case.get("rules", {}))
@@ -48,7 +53,7 @@ def venue_of(case, i):
     fee = i.get("taker", i.get("fee", 0.0))
     if record is None:
         return Venue(case["venue"], fee=fee, **fields)
-    record = getattr(venues, record)
+    record = record_of(record)
     return replace(record, fee=fee) if record.fee_at != "none" else record
 
 
@@ -57,18 +62,26 @@ def schedule_of(i):
     if "tiers" in i:
         return Tiers(i["tiers"])
     if "slope" in i:
-        return Tiers(((0, i["base"], 1 / i["base"]),), basis="quantity", growth=i["slope"])
+        return rules.Growing(i["base"], i["slope"], leverage=1 / i["base"])
     if "posMaint" in i:
         return Tiers.flat(i["posMaint"] / (i["q"] * i["EP"]))
-    return Tiers.bracket(i["mmr"], i.get("cum", i.get("mm_deduction", 0.0))) if "mmr" in i else Tiers.flat(0.0)
+    return (
+        Tiers.bracket(i["mmr"], i.get("cum", i.get("mm_deduction", 0.0)))
+        if "mmr" in i
+        else Tiers.flat(0.0)
+    )
 
 
 def position_of(case, i, index="BTC"):
     """One position, of one coin or one unit of quote currency a contract."""
     inverse = case["instrument"] == "inverse"
-    contract = Perpetual(i.get("symbol", f"{index}-PERP"), index, index if inverse else "USDT", tiers=schedule_of(i))
+    contract = Perpetual(
+        i.get("symbol", f"{index}-PERP"), index, index if inverse else "USDT", tiers=schedule_of(i)
+    )
     quantity = i.get("s", 1) * i.get("N" if inverse else "q", i.get("V", 1.0))
-    return Position(contract, quantity, i.get("EP", i.get("ep", i.get("mark", i.get("index", 1.0)))), i.get("L"))
+    return Position(
+        contract, quantity, i.get("EP", i.get("ep", i.get("mark", i.get("index", 1.0)))), i.get("L")
+    )
 
 
 def pool_of(case, i, wallet=None):
@@ -104,7 +117,9 @@ def pool_figures(case, i):
         "imr": lambda: pool.requirement(kind="initial"),
         "im_20x": lambda: pool.requirement(kind="initial"),
         "mm": lambda: pool.requirement(),
-        "mmr_amount": lambda: position.instrument.maintenance(position.quantity, mark),  # without the closing fee
+        "mmr_amount": lambda: position.instrument.maintenance(
+            position.quantity, mark
+        ),  # without the closing fee
         "mm_slices": lambda: slices(i["tiers"], position.notional(mark)),
         "amount_t7": lambda: schedule.amounts[6],
         "margin_usdc": lambda: pool.requirement(kind=case["kind"].removesuffix("_margin")),
@@ -128,14 +143,19 @@ def bankruptcy(case, i, pool):
 def slices(tiers, notional):
     """Each tier's rate on the slice of the notional inside it: the definition, without maintenance amounts."""
     tops = [floor for floor, _ in tiers[1:]] + [math.inf]
-    return sum(rate * max(0.0, min(notional, top) - floor) for (floor, rate), top in zip(tiers, tops, strict=True))
+    return sum(
+        rate * max(0.0, min(notional, top) - floor)
+        for (floor, rate), top in zip(tiers, tops, strict=True)
+    )
 
 
 def amounts(case, i):
     """Maintenance amounts, of a whole schedule or of the row after one whose amount is published."""
     if "tiers" in i:
         schedule = Tiers(i["tiers"])
-        return {f"cum_{n}": lambda amount=amount: amount for n, amount in enumerate(schedule.amounts, 1)}
+        return {
+            f"cum_{n}": lambda amount=amount: amount for n, amount in enumerate(schedule.amounts, 1)
+        }
     rows = ((0, 0), (i["cum_prev"] / i["mmr_prev"], i["mmr_prev"]), (i["floor"], i["mmr_n"]))
     return {"cum": lambda: Tiers(rows).amounts[-1]}
 
@@ -147,28 +167,46 @@ def roe(case, i):
     pool = pool_of(case, i)
     pnl = pool.positions[0].pnl(i["exit"])
     initial = pool.requirement(kind="initial", BTC=i["EP"])
-    return {"pnl": lambda: pnl, "realized_pnl": lambda: pnl + paid, "pnl_ratio": lambda: (pnl + paid) / initial}
+    return {
+        "pnl": lambda: pnl,
+        "realized_pnl": lambda: pnl + paid,
+        "pnl_ratio": lambda: (pnl + paid) / initial,
+    }
 
 
 def insurance(case, i):
     """What the fund gains when a position that is bankrupt at `bank` is marked there and closed at `fill_q`."""
     contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(0.1))
     side, bank = (1 if i["sell"] else -1), i["bank"]
-    venue = Venue(case["venue"], surplus_to="trader", liquidation=process(fund_fee=i["fee"]))
-    account = Account(venue, USDT=bank).trade(contract, side, bank * (1 + side / 2), isolated=bank / 2).mark(BTC=bank)
-    after = liquidate(account, last={"BTC": i["fill_q"]})
+    process = Liquidation(rules.close_for_a_fee(i["fee"]), close_all)
+    venue = Venue(case["venue"], surplus_to="trader", liquidation=process)
+    account = (
+        Account(venue, USDT=bank)
+        .trade(contract, side, bank * (1 + side / 2), isolated=bank / 2)
+        .mark(BTC=bank)
+    )
+    after = account.liquidate(last={"BTC": i["fill_q"]})
     return {"delta": lambda: sum(event.flows.get("insurance fund", 0.0) for event in after.events)}
 
 
 def partial_size(case, i):
     """How much of 10 contracts is closed to cure a shortage, which is in USD; `qpx` is the price of their currency."""
-    rule = process(partial="size", liquidator_fee=i["liqfee"], fund_fee=i["iffee"])
-    venue = Venue(case["venue"], account_mode="multi-currency", assets={"*": Asset()}, liquidation=rule)
+    rule = Liquidation(rules.close_enough(0.0, i["iffee"], i["liqfee"]), close_all)
+    venue = Venue(
+        case["venue"], account_mode="multi-currency", assets={"*": Asset()}, liquidation=rule
+    )
     contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(i["mr"]))
     count, px, qpx = 10.0, i["px"], i["qpx"]
-    wallet = count * px + count * px * i["mr"] - i["shortage"] / qpx  # it was bought at twice the price
-    account = Account(venue, USDT=wallet).mark(BTC=2 * px, USDT=qpx).trade(contract, count, 2 * px).mark(BTC=px)
-    (event,) = liquidate(account).events[len(account.events) :]
+    wallet = (
+        count * px + count * px * i["mr"] - i["shortage"] / qpx
+    )  # it was bought at twice the price
+    account = (
+        Account(venue, USDT=wallet)
+        .mark(BTC=2 * px, USDT=qpx)
+        .trade(contract, count, 2 * px)
+        .mark(BTC=px)
+    )
+    (event,) = account.liquidate().events[len(account.events) :]
     return {"base": lambda: -event.quantity}
 
 
@@ -179,7 +217,7 @@ ANY = 40_000.0  # a price on which the figure, which is in coins, does not depen
 
 def lending(case, **assets):
     """The rules of a case, with these currencies for those of its record, if it names one."""
-    record = getattr(venues, case["rules"]["record"]) if "rules" in case else Venue(case["venue"])
+    record = record_of(case["rules"]["record"]) if "rules" in case else Venue(case["venue"])
     return replace(record, assets=assets)
 
 
@@ -207,7 +245,9 @@ def opening(case, i):
     """A purchase with borrowed money, its margin in the coin that is bought."""
     venue, size = lending(case, USDT=Asset(loan=Tiers.flat(0.03))), i["size"]
     before = Account(venue, BTC=size)
-    after = before.trade(Spot("BTC/USDT"), size, i["px"], isolated=True, leverage=i["L"], borrow="USDT")
+    after = before.trade(
+        Spot("BTC/USDT"), size, i["px"], isolated=True, leverage=i["L"], borrow="USDT"
+    )
     pool = after["BTC/USDT"]
     return {
         "margin_btc": lambda: before.cross.equity() - after.cross_in("BTC").equity(),
@@ -223,7 +263,9 @@ def borrow_interest(case, i):
     account = Account(venue, BTC=1).trade(pair, 1, price, borrow="USDT")
     fee = -account["BTC/USDT"].collateral["USDT"] - i["B"]
     after = (account.trade(pair, -fee / price, price) if fee else account).accrue(i["h"])
-    return {"interest": lambda: sum(e.flows["lender"] for e in after.events if e.kind == "interest")}
+    return {
+        "interest": lambda: sum(e.flows["lender"] for e in after.events if e.kind == "interest")
+    }
 
 
 # ----------------------------------------------------------------------- funding
@@ -234,7 +276,9 @@ def holding(case, i, rule, marks):
     position = position_of(case, i | {"EP": marks["BTC"]})
     contract, venue = position.instrument, replace(venue_of(case, i), funding=rule)
     behind = abs(position.notional(position.entry))
-    account = Account(venue, **{contract.settle: behind}).trade(contract, position.quantity, position.entry)
+    account = Account(venue, **{contract.settle: behind}).trade(
+        contract, position.quantity, position.entry
+    )
     return account.mark(**marks), position
 
 
@@ -242,7 +286,10 @@ def paid(before, after):
     """What an account's only pool has paid, in its currency; the ledger has to say the same."""
     events = after.events[len(before.events) :]
     assert {event.kind for event in events} == {"funding"}
-    amount = before.cross.collateral[before.cross.currency] - after.cross.collateral[before.cross.currency]
+    amount = (
+        before.cross.collateral[before.cross.currency]
+        - after.cross.collateral[before.cross.currency]
+    )
     assert sum(event.flows["counterparties"] for event in events) == pytest.approx(amount, rel=1e-9)
     return amount
 
@@ -267,10 +314,16 @@ def funding_payment(case, i):
 
 def funding_rate(case, i, **rules):
     """The premium and the rate for it; and, where a rate was printed, what it makes a position pay."""
-    rule, premium = replace(venue_of(case, i).funding, **rules), funding.premium(i["index"], i["perp"])
+    rule, premium = (
+        replace(venue_of(case, i).funding, **rules),
+        funding.premium(i["index"], i["perp"]),
+    )
     if "printed_rate" not in i:
         bounded = replace(rule, cap=i["cap"], floor=None)
-        return {"raw": lambda: replace(rule, cap=math.inf).rate(premium), "rate": lambda: bounded.rate(premium)}
+        return {
+            "raw": lambda: replace(rule, cap=math.inf).rate(premium),
+            "rate": lambda: bounded.rate(premium),
+        }
     account, position = holding(case, i, rule, {"BTC": i["index"], "BTC-PERP": i["perp"]})
     coins = paid(account, account.pay_funding(position.instrument, i["printed_rate"]))
     return {"premium": lambda: premium, "usd": lambda: coins * i["index"], "btc": lambda: coins}
@@ -320,7 +373,10 @@ def agrees(case, found):
         rel = case["tolerance"]["value"]
     else:
         abs_ = case["tolerance"]["value"]
-    return all(found[key] == pytest.approx(want, rel=rel, abs=abs_) for key, want in case["expected"].items())
+    return all(
+        found[key] == pytest.approx(want, rel=rel, abs=abs_)
+        for key, want in case["expected"].items()
+    )
 
 
 # ------------------------------------------------------------------------- tests
@@ -330,11 +386,15 @@ def test_every_case_has_a_status_and_they_are_counted():
     assert len(CASES) == len(DATA["cases"]) == sum(DATA["counts"].values())
     assert Counter(case["status"] for case in CASES.values()) == DATA["counts"]
     for case in CASES.values():
-        assert case["source"] and case["inputs"] and case["expected"] and case["tolerance"], case["id"]
+        assert case["source"] and case["inputs"] and case["expected"] and case["tolerance"], case[
+            "id"
+        ]
         assert ("reason" in case) == (case["status"] != "reproduced"), case["id"]
         assert ("check" in case) == (case["status"] == "exception"), case["id"]
         assert ("issue" in case) == (case["status"] == "later"), case["id"]
-        assert case.get("issue") is not None or case["status"] != "later" or "option" in case["reason"], case["id"]
+        assert (
+            case.get("issue") is not None or case["status"] != "later" or "option" in case["reason"]
+        ), case["id"]
 
 
 @pytest.mark.parametrize("name", REPRODUCED)
@@ -349,9 +409,14 @@ def changed(i, factor=1.01):
     i = {"s": 1} | i if "EP" in i or "q" in i else i
     for name, value in i.items():
         if isinstance(value, dict):
-            yield from ((f"{name}.{inner}", i | {name: new}) for inner, new in changed(value, factor))
+            yield from (
+                (f"{name}.{inner}", i | {name: new}) for inner, new in changed(value, factor)
+            )
         elif name == "tiers":
-            yield "tiers.rates", i | {name: [[floor, min(rate * factor, 0.99)] for floor, rate in value]}
+            yield (
+                "tiers.rates",
+                i | {name: [[floor, min(rate * factor, 0.99)] for floor, rate in value]},
+            )
             yield "tiers.floors", i | {name: [[floor * factor, rate] for floor, rate in value]}
         elif name == "s":
             yield name, i | {name: -value}
@@ -376,20 +441,33 @@ def survives(case, i):
 def test_no_case_passes_whatever_its_inputs_are(name):
     """Each input changed by 1 % makes the case fail; those that cannot are listed with the case, and checked too."""
     case = CASES[name]
-    i, idle, coarse, steps = inputs_of(case), case.get("idle", []), case.get("coarse", []), case.get("steps", {})
+    i, idle, coarse, steps = (
+        inputs_of(case),
+        case.get("idle", []),
+        case.get("coarse", []),
+        case.get("steps", {}),
+    )
     unmoved = [key for key, new in changed(i) if survives(case, new)]
     assert sorted(unmoved) == sorted([*idle, *coarse, *steps])
     more = {key for key, new in changed(i, 1.1) if survives(case, new)}
     assert more - set(steps) == set(idle)
     for key, step in steps.items():
-        assert not survives(case, i | {key: i[key] + step}) and not survives(case, i | {key: i[key] - step})
+        assert not survives(case, i | {key: i[key] + step}) and not survives(
+            case, i | {key: i[key] - step}
+        )
 
 
 @pytest.mark.parametrize("name", REPRODUCED + EXCEPTIONS)
 def test_the_shipped_records_carry_the_fee_of_the_case(name):
     case = CASES[name]
-    record = getattr(venues, case.get("rules", {}).get("record", ""), None)
-    if record is not None and record.fee_at != "none" and case["kind"] != "roe" and case["instrument"] != "spot-margin":
+    record = case.get("rules", {}).get("record")
+    record = record and record_of(record)
+    if (
+        record is not None
+        and record.fee_at != "none"
+        and case["kind"] != "roe"
+        and case["instrument"] != "spot-margin"
+    ):
         assert record.fee == inputs_of(case).get("taker", inputs_of(case).get("fee"))
 
 
@@ -397,7 +475,7 @@ def test_the_shipped_records_carry_the_fee_of_the_case(name):
 def test_the_shipped_growing_schedules_give_the_published_margins(name):
     case, i = CASES[name], inputs_of(CASES[name])
     contract = Perpetual(i["symbol"], "BTC", "USDC")
-    pool = Pool("USDC", {"USDC": 0.0}, [Position(contract, i["q"], i["index"])], venues.DERIBIT)
+    pool = Pool("USDC", {"USDC": 0.0}, [Position(contract, i["q"], i["index"])], rules.DERIBIT)
     margin = pool.requirement(kind=case["kind"].removesuffix("_margin"))
     assert agrees(case, {"margin_usdc": margin})
 
@@ -407,7 +485,10 @@ def test_the_shipped_schedules_carry_the_published_amounts():
     assert list(venues.BTCUSDT_2026_09.amounts) == list(published["expected"].values())
     assert [list(row[:2]) for row in venues.BTCUSDT_2026_09.rows] == published["inputs"]["tiers"]
     coin = CASES["binance-coinm-cum-l5"]
-    assert venues.BTCUSD_COIN_2020_06.amounts[3:] == (coin["inputs"]["cum_prev"], coin["expected"]["cum"])
+    assert venues.BTCUSD_COIN_2020_06.amounts[3:] == (
+        coin["inputs"]["cum_prev"],
+        coin["expected"]["cum"],
+    )
 
 
 def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases():
@@ -419,7 +500,10 @@ def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases(
     i = CASES["binance-pm-marginmm"]["inputs"]
     pool = Pool("USD", {"BTC": -i["btc_loan"]}, (), venues.BINANCE_PORTFOLIO, {"BTC": ANY})
     assert pool.requirement() == pytest.approx(i["mmr"] * i["btc_loan"] * ANY, rel=1e-9)
-    for name, rule in (("ft-borrow-binance-2", Interest()), ("ft-borrow-kraken-4", venues.KRAKEN_SPOT.interest)):
+    for name, rule in (
+        ("ft-borrow-binance-2", Interest()),
+        ("ft-borrow-kraken-4", venues.KRAKEN_SPOT.interest),
+    ):
         i = CASES[name]["inputs"]
         charged = rule.at_once(i["B"], i["r"]) + rule.due(i["B"], i["r"], i["h"])
         assert agrees(CASES[name], {"interest": charged}), name
@@ -429,7 +513,11 @@ def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases(
 
 
 def test_the_shipped_funding_rules_are_those_of_the_cases():
-    assert venues.KRAKEN_FUNDING.cap == -venues.KRAKEN_FUNDING.lowest == CASES["kraken-funding-cap"]["inputs"]["cap"]
+    assert (
+        venues.KRAKEN_FUNDING.cap
+        == -venues.KRAKEN_FUNDING.lowest
+        == CASES["kraken-funding-cap"]["inputs"]["cap"]
+    )
     for name, rule in (("BITMEX", venues.XBTUSD_FUNDING), ("KRAKEN", venues.KRAKEN_FUNDING)):
         assert getattr(venues, name).funding is rule
 
@@ -442,8 +530,12 @@ def test_bitmex_pays_its_interest_only_within_the_damper():
         assert rule.rate(want["rate"] + off) == pytest.approx(want["rate"] + more, rel=1e-9)
     account, position = holding(case, i, rule, {"BTC": i["px"]})
     other, short = holding(case, i | {"N": -i["N"]}, rule, {"BTC": i["px"]})
-    assert paid(account, account.pay_funding(position.instrument, want["rate"])) == pytest.approx(want["payment_xbt"])
-    assert paid(other, other.pay_funding(short.instrument, want["rate"])) == pytest.approx(-want["payment_xbt"])
+    assert paid(account, account.pay_funding(position.instrument, want["rate"])) == pytest.approx(
+        want["payment_xbt"]
+    )
+    assert paid(other, other.pay_funding(short.instrument, want["rate"])) == pytest.approx(
+        -want["payment_xbt"]
+    )
 
 
 def test_a_sum_of_payments_is_the_same_at_once_and_one_by_one():
@@ -451,8 +543,12 @@ def test_a_sum_of_payments_is_the_same_at_once_and_one_by_one():
     i = inputs_of(case)
     account, position = holding(case, i, Funding(), {"BTC": i["marks"][0]})
     at_once = funding.total(position, i["rates"], i["marks"])
-    assert agrees(case, {"short_receives": -at_once}) and not agrees(case, {"short_receives": at_once})
-    assert funding.payments(position, i["rates"], i["marks"]).sum() == pytest.approx(at_once, rel=1e-12)
+    assert agrees(case, {"short_receives": -at_once}) and not agrees(
+        case, {"short_receives": at_once}
+    )
+    assert funding.payments(position, i["rates"], i["marks"]).sum() == pytest.approx(
+        at_once, rel=1e-12
+    )
     after = account
     for mark, rate in zip(i["marks"], i["rates"], strict=True):
         after = after.mark(BTC=mark).pay_funding(position.instrument, rate)
@@ -467,7 +563,9 @@ def test_who_opens_15_seconds_late_misses_a_payment():
     position = position_of(case, i)
     for start in (-late, late):
         met = [n for n, hour in enumerate((0, 8)) if hour in rule.times(start, 8)]
-        received = -funding.total(position, [i["rates"][n] for n in met], [i["marks"][n] for n in met])
+        received = -funding.total(
+            position, [i["rates"][n] for n in met], [i["marks"][n] for n in met]
+        )
         assert agrees(case, {"short_receives": received}) == (start < 0)
     assert received == pytest.approx(-0.0002493, rel=1e-9)
 
@@ -479,9 +577,13 @@ def test_kraken_prints_an_eighth_of_the_premium_for_its_24th():
     eighth = replace(venues.KRAKEN_FUNDING, per=8).rate(premium)
     assert eighth == pytest.approx(i["printed_rate"], rel=rel)
     assert venues.KRAKEN_FUNDING.rate(premium) == pytest.approx(0.0000595, rel=rel)
-    assert venues.KRAKEN_FUNDING.rate(premium) * venues.KRAKEN_FUNDING.periods(0.5, 24.5) == pytest.approx(premium)
+    assert venues.KRAKEN_FUNDING.rate(premium) * venues.KRAKEN_FUNDING.periods(
+        0.5, 24.5
+    ) == pytest.approx(premium)
     own = funding_rate(case, i | {"printed_rate": venues.KRAKEN_FUNDING.rate(premium)})
-    assert own["usd"]() == pytest.approx(5.95, rel=rel) and not agrees(case, {key: own[key]() for key in own})
+    assert own["usd"]() == pytest.approx(5.95, rel=rel) and not agrees(
+        case, {key: own[key]() for key in own}
+    )
 
 
 def test_kraken_pays_on_the_notional_at_the_index():
@@ -513,7 +615,9 @@ def pro_rata(case, i):
     share = replace(whole, positions=positions[1:], collateral={"USDT": ratio * notionals[1]})
     assert agrees(case, {"amr": ratio, "liq_ETH": share.liquidation("ETH").above.price})
     btc, eth = legs
-    free = i["total"] - notionals[0] * (btc["mmr"] + i["taker"])  # what BTC, at its mark, leaves for ETH
+    free = i["total"] - notionals[0] * (
+        btc["mmr"] + i["taker"]
+    )  # what BTC, at its mark, leaves for ETH
     others_frozen = (eth["mark"] + free) / (1 + eth["mmr"] + i["taker"])
     assert whole.liquidation("ETH").above.price == pytest.approx(others_frozen, rel=1e-12)
     assert not agrees(case, {"amr": ratio, "liq_ETH": others_frozen})
@@ -541,10 +645,17 @@ def satoshi_figures(case, i, rounded):
             "unrealised_pnl": round(position.pnl(mark) * 1e8),
             "margin_incl_upnl": round(margin.equity(BTC=mark) * 1e8),
         }
-    initial, fee = pool.requirement(kind="initial"), i["posComm"] / 1e8  # the fee is held and required alike
+    initial, fee = (
+        pool.requirement(kind="initial"),
+        i["posComm"] / 1e8,
+    )  # the fee is held and required alike
     pool = pool.adding(initial)
     ceiled = [1e8 / math.ceil(1e8 / p) for p in (pool.liquidation().price, pool.bankruptcy().price)]
-    liquidation, bust = ceiled if rounded(i["EP"]) != i["EP"] else (pool.liquidation().price, pool.bankruptcy().price)
+    liquidation, bust = (
+        ceiled
+        if rounded(i["EP"]) != i["EP"]
+        else (pool.liquidation().price, pool.bankruptcy().price)
+    )
     return {
         "posCost": round(-position.notional(position.entry) * 1e8),
         "posInit": round(initial * 1e8),

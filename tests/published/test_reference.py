@@ -25,7 +25,7 @@ from tests.process import process
 from marginlab import Account, Liquidation, Perpetual, Pool, Position, Tiers, Venue
 from marginlab.liquidation import bankruptcy_prices
 
-SEED, CASES = 20_261_122, 320
+SEED, CASES, RICH = 20_261_122, 320, 2.0**30
 COINS = ("BTC", "ETH", "SOL", "XRP")
 TINY = 1e-9
 
@@ -44,7 +44,10 @@ class Book:
     """Cash, positions {coin: [signed size, entry]}, and what has happened."""
 
     def __init__(self, case):
-        self.cash, self.open = case["cash"], {coin: list(held) for coin, held in case["positions"].items()}
+        self.cash, self.open = (
+            case["cash"],
+            {coin: list(held) for coin, held in case["positions"].items()},
+        )
         self.case, self.rule, self.log = case, case["rule"], []
 
     def required(self, coin, size=None):
@@ -62,7 +65,9 @@ class Book:
 
     def fill(self, coin):
         side = 1 if self.open[coin][0] > 0 else -1
-        return self.case["last"].get(coin, self.case["marks"][coin]) * (1 - side * self.case["impact"])
+        return self.case["last"].get(coin, self.case["marks"][coin]) * (
+            1 - side * self.case["impact"]
+        )
 
     def ranked(self):
         marks = self.case["marks"]
@@ -86,7 +91,9 @@ class Book:
         """What is left of a position after so many tiers down, (b) and (c)."""
         mark, rows = self.case["marks"][coin], self.case["tiers"][coin]
         notional, floors = abs(self.open[coin][0]) * mark, [floor for floor, _ in rows]
-        tier = max(n for n, floor in enumerate(floors) if n == 0 or notional > floor * (1 + 1e-11))  # from 0
+        tier = max(
+            n for n, floor in enumerate(floors) if n == 0 or notional > floor * (1 + 1e-11)
+        )  # from 0
         if tier + 1 < self.rule["least_tier"] or tier < self.rule["tiers"]:
             return 0.0
         return floors[tier - self.rule["tiers"] + 1] / mark
@@ -94,7 +101,11 @@ class Book:
     def restoring(self, coin):
         """The least size whose closing leaves slack of `buffer` times the requirement: it is concave, in straight
         pieces between the ends of tiers."""
-        size, mark, buffer = abs(self.open[coin][0]), self.case["marks"][coin], max(self.rule["buffer"], 1e-11)
+        size, mark, buffer = (
+            abs(self.open[coin][0]),
+            self.case["marks"][coin],
+            max(self.rule["buffer"], 1e-11),
+        )
         side = 1 if self.open[coin][0] > 0 else -1
         lost = side * (mark - self.fill(coin))
         others = sum(self.required(other) for other in self.open if other != coin)
@@ -119,15 +130,15 @@ class Book:
         kind, marks = self.rule["partial"], self.case["marks"]
         for coin in self.ranked():
             size = count = abs(self.open[coin][0])
-            if size * marks[coin] > self.rule["partial_above"]:
-                if kind == "share" and coin not in stepped:
-                    count = self.rule["share"] * size
-                elif kind == "tiers":
-                    count = size - self.stepped_down(coin)
-                elif kind == "size":
-                    count = self.restoring(coin)
-                if count < size * (1 - 1e-12):
-                    return coin, count
+            large = size * marks[coin] > self.rule["partial_above"]
+            if kind == "share" and large and coin not in stepped:
+                count = self.rule["share"] * size
+            elif kind == "tiers":
+                count = size - self.stepped_down(coin)
+            elif kind == "size":
+                count = self.restoring(coin)
+            if count < size * (1 - 1e-12):
+                return coin, count
         if self.rule["scope"] == "pool" or len(self.open) == 1:
             return None
         first = self.ranked()[0]
@@ -155,7 +166,11 @@ class Book:
         left = self.cash + sum(self.pnl(coin, price) for coin, price in at.items())
         missing = max(0.0, -left)
         beyond = max(0.0, missing - fund)
-        ends = self.ends(at, -left, rule["shared_by"] if left < 0 else "requirement") if taken or beyond else {}
+        ends = (
+            self.ends(at, -left, rule["shared_by"] if left < 0 else "requirement")
+            if taken or beyond
+            else {}
+        )
         for coin in self.ranked():
             end = ends.get(coin)
             cut = beyond / missing if beyond and end not in (None, at[coin]) else 0.0
@@ -174,8 +189,13 @@ class Book:
     def run(self):
         stepped, self.fund, self.missing, self.how = set(), 0.0, 0.0, "stands"
         while self.equity() - self.requirement() <= TINY * 1e-3 * self.requirement():
-            taken = self.rule["takeover"] > 0 and self.equity() <= self.rule["takeover"] * self.requirement()
-            step = None if taken or self.equity() <= 0 else self.next(stepped)  # what is bankrupt is closed whole
+            taken = (
+                self.rule["takeover"] > 0
+                and self.equity() <= self.rule["takeover"] * self.requirement()
+            )
+            step = (
+                None if taken or self.equity() <= 0 else self.next(stepped)
+            )  # what is bankrupt is closed whole
             if step is None:
                 self.settle(taken)
                 return self
@@ -193,10 +213,16 @@ def drawn(rng):
         notional = 10 ** rng.uniform(3, 5.5)
         side = int(rng.choice([-1, 1]))
         case["marks"][coin] = mark
-        case["positions"][coin] = (side * notional / mark, mark * (1 + side * rng.uniform(-0.05, 0.15)))
+        case["positions"][coin] = (
+            side * notional / mark,
+            mark * (1 + side * rng.uniform(-0.05, 0.15)),
+        )
         floors = np.cumsum(10 ** rng.uniform(3, 5, rng.integers(0, 4)))
         rates = np.cumsum(rng.uniform(0.004, 0.02, len(floors) + 1))
-        case["tiers"][coin] = [(0.0, float(rates[0])), *zip(map(float, floors), map(float, rates[1:]), strict=True)]
+        case["tiers"][coin] = [
+            (0.0, float(rates[0])),
+            *zip(map(float, floors), map(float, rates[1:]), strict=True),
+        ]
         if rng.random() < 0.5:
             case["last"][coin] = mark * (1 + rng.normal(0, 0.01))
     case["rule"] = {
@@ -216,7 +242,9 @@ def drawn(rng):
     case["cash"] = 0.0
     book = Book(case)
     need, pnl = book.requirement(), book.equity()
-    case["cash"] = max(0.0, need * rng.choice([rng.uniform(-1.5, 0.6), rng.uniform(0.6, 1.02)]) - pnl)
+    case["cash"] = max(
+        0.0, need * rng.choice([rng.uniform(-1.5, 0.6), rng.uniform(0.6, 1.02)]) - pnl
+    )
     case["fund"] = float(rng.choice([0.0, need * rng.uniform(0, 1), inf]))
     return case
 
@@ -227,15 +255,21 @@ def drawn(rng):
 def account_of(case):
     venue = Venue("drawn", liquidation=process(**case["rule"]), surplus_to=case["surplus_to"])
     positions = [
-        Position(Perpetual(f"{coin}-USDT", coin, "USDT", tiers=Tiers(tuple(case["tiers"][coin]))), size, entry)
+        (Perpetual(f"{coin}-USDT", coin, "USDT", tiers=Tiers(case["tiers"][coin])), size, entry)
         for coin, (size, entry) in case["positions"].items()
     ]
-    account = Account(venue, USDT=case["cash"])
-    pool = Pool("USDT", {"USDT": case["cash"]}, positions, venue, {}, account.cross.name)
-    return account.updated(pool).mark(**case["marks"])
+    account = Account(venue, USDT=RICH)
+    for contract, size, entry in positions:
+        account = account.trade(contract, size, entry)
+    return account.credit("USDT", case["cash"] - RICH).mark(**case["marks"])
 
 
-KINDS = {"partial liquidation": "part", "closing": "whole", "assignment": "whole", "auto-deleveraging": "deleveraged"}
+KINDS = {
+    "partial liquidation": "part",
+    "closing": "whole",
+    "assignment": "whole",
+    "auto-deleveraging": "deleveraged",
+}
 
 
 def compared(case):
@@ -246,9 +280,15 @@ def compared(case):
     events = after.events[len(account.events) :]
     flows = Counter()
     for event in events:
-        assert sum(event.flows.values()) == pytest.approx(0, abs=1e-9 * max(map(abs, event.flows.values()), default=1))
+        assert sum(event.flows.values()) == pytest.approx(
+            0, abs=1e-9 * max(map(abs, event.flows.values()), default=1)
+        )
         flows.update(event.flows)
-    log = [(KINDS[e.kind], e.contract.split("-")[0], e.quantity, e.price) for e in events if e.kind in KINDS]
+    log = [
+        (KINDS[e.kind], e.contract.split("-")[0], e.quantity, e.price)
+        for e in events
+        if e.kind in KINDS
+    ]
     return book, after, flows, log, [e for e in events if e.kind == "liquidation"]
 
 
@@ -261,14 +301,18 @@ def test_the_engine_does_what_the_docstrings_say(block):
     for n in range(block, CASES, 8):
         case = drawn(rng_of(n))
         book, after, flows, log, ended = compared(case)
-        scale = sum(abs(size) * case["marks"][coin] for coin, (size, _) in case["positions"].items())
+        scale = sum(
+            abs(size) * case["marks"][coin] for coin, (size, _) in case["positions"].items()
+        )
         near = pytest.approx
         assert after.balances()["USDT"] == near(book.cash, rel=1e-7, abs=1e-9 * scale), n
         left = {p.instrument.index: p.quantity for p in after.cross.positions}
         assert left == near({coin: size for coin, (size, _) in book.open.items()}, rel=1e-6), n
         assert flows["trader"] == near(book.cash - case["cash"], rel=1e-7, abs=1e-9 * scale), n
         assert flows["insurance fund"] == near(book.fund, rel=1e-7, abs=1e-9 * scale), n
-        assert sum(event.shortfall for event in ended) == near(book.missing, rel=1e-7, abs=1e-9 * scale), n
+        assert sum(event.shortfall for event in ended) == near(
+            book.missing, rel=1e-7, abs=1e-9 * scale
+        ), n
         assert (book.how == "stands") == (not ended), n
         assert [step[:2] for step in log] == [step[:2] for step in book.log], n
         for ours, theirs in zip(log, book.log, strict=True):
@@ -284,7 +328,10 @@ def test_the_drawn_accounts_are_of_every_kind():
         seen.update({book.how, *(kind for kind, *_ in book.log)})
         if any(kind == "part" for kind, *_ in book.log):
             seen[case["rule"]["partial"], case["rule"]["scope"], book.how] += 1
-    assert min(seen[kind] for kind in ("stands", "taken", "closed", "part", "whole", "deleveraged")) > 30, seen
+    assert (
+        min(seen[kind] for kind in ("stands", "taken", "closed", "part", "whole", "deleveraged"))
+        > 30
+    ), seen
     for partial in ("share", "tiers", "size"):
         for scope in ("pool", "position"):
             assert seen[partial, scope, "stands"] >= 5, seen
@@ -295,7 +342,9 @@ def test_the_drawn_accounts_are_of_every_kind():
 
 
 def flat(**rules):
-    return Venue("flat", tiers={"*": Tiers.flat(0.05)}, liquidation=process(**rules), surplus_to="trader")
+    return Venue(
+        "flat", tiers={"*": Tiers.flat(0.05)}, liquidation=process(**rules), surplus_to="trader"
+    )
 
 
 @pytest.mark.parametrize("quantity, mark", [(1, 110), (-1, 90)])
@@ -303,7 +352,9 @@ def test_a_pool_with_one_position_has_one_bankruptcy_price(quantity, mark):
     position = Position(Perpetual("BTC-USDT", "BTC", "USDT"), quantity, 100)
     pool = Pool("USDT", {"USDT": -20}, [position], flat(), {"BTC": mark})
     ((_, price),) = bankruptcy_prices(pool).items()
-    assert price == pytest.approx(100 + 20 * quantity)  # 20 owed: sold for 120, or bought back for 80
+    assert price == pytest.approx(
+        100 + 20 * quantity
+    )  # 20 owed: sold for 120, or bought back for 80
     assert pool.worth(BTC=price) == pytest.approx(0)
 
 
@@ -312,13 +363,17 @@ def test_a_fund_pays_no_more_than_it_has():
     for coin in ("BTC", "ETH"):
         account = account.trade(Perpetual(f"{coin}-USDT", coin, "USDT"), 10, 100)
     account = account.credit("USDT", -100).mark(BTC=92, ETH=99)  # 10 left, 95.5 required
-    after = account.liquidate(last={"BTC": 85}, fund=20)  # 50 owed after BTC is sold, and 10 to lose on ETH
+    after = account.liquidate(
+        last={"BTC": 85}, fund=20
+    )  # 50 owed after BTC is sold, and 10 to lose on ETH
     paid = -sum(event.flows.get("insurance fund", 0) for event in after.events)
     assert paid == pytest.approx(20)
 
 
 def test_just_so_much_is_closed_where_only_the_end_of_a_tier_is_enough():
-    venue = Venue("steep", liquidation=process(partial="size"), tiers={"*": Tiers(((0, 0.005), (1_000, 0.1)))})
+    venue = Venue(
+        "steep", liquidation=process(partial="size"), tiers={"*": Tiers(((0, 0.005), (1_000, 0.1)))}
+    )
     account = Account(venue, USDT=1_000).trade(Perpetual("BTC-USDT", "BTC", "USDT"), 20.3, 100)
     account = account.credit("USDT", 25.601 - 1_000)  # 10.3 closed at 98 leave 5.001 for 5
     after = account.liquidate(impact=0.02)

@@ -1,16 +1,16 @@
-"""An account: cross pools, isolated pools, and what happens to them. Only it knows where pools live.
+"""An account: cross and isolated pools, and what happens to them. Only it knows where they live.
 
 Operations return a new account; what they refuse leaves it as it was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import NamedTuple
 
 from attrs import evolve, frozen
 
 from . import checks, funding
-from .contracts import Position, Spot
+from .contracts import Perpetual, Position, Spot
 from .ledger import Event, ledger
 from .liquidation import gained, liquidated, purse, stated
 from .pool import Pool, bust, short_of_margin, walled
@@ -37,14 +37,12 @@ class Account:
     marks: Mapping
     events: tuple
 
-    def __init__(self, venue, /, **balances):
+    def __init__(self, venue: Venue, /, **balances: float):
         if not isinstance(venue, Venue):
             raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {venue!r}")
         if not balances:
             raise ValueError("an account must hold something: give balances such as BTC=10")
-        amounts = {
-            c: checks.number(f"the balance {c}", a, least=0) for c, a in balances.items()
-        }
+        amounts = {c: checks.number(f"the balance {c}", a, least=0) for c, a in balances.items()}
         if venue.multi_currency:
             held = {(CROSS, "USD"): Pool("USD", amounts, (), venue, {}, "cross")}
         else:
@@ -74,12 +72,12 @@ class Account:
     # --------------------------------------------------------------- looking
 
     @property
-    def pools(self):
+    def pools(self) -> tuple[Pool, ...]:
         """All pools, as a tuple of `Pool`."""
         return tuple(self.held.values())
 
     @property
-    def cross(self):
+    def cross(self) -> Pool:
         """The shared pool. ValueError if there is one for each of several currencies."""
         shared = [p for p in self.pools if not p.isolated]
         if len(shared) > 1:
@@ -87,7 +85,7 @@ class Account:
             raise ValueError(f"there is a cross pool for each of {each}: use cross_in({first!r})")
         return shared[0]
 
-    def cross_in(self, currency):
+    def cross_in(self, currency: str) -> Pool:
         """The shared pool that holds a settlement currency; ValueError if the account has none."""
         return self.held[self._cross_key(currency)]
 
@@ -100,8 +98,8 @@ class Account:
             raise ValueError(f"unknown currency {currency!r}: this account holds {holds}")
         return (CROSS, currency)
 
-    def find(self, symbol, leg=None):
-        """All (pool, position) in which a contract is open, of one leg ("long" or "short") or both."""
+    def find(self, symbol: str, leg: str | None = None) -> list[tuple[Pool, Position]]:
+        """All (pool, position) in which a contract is open; of one leg, "long" or "short"."""
         return [(self.held[key], p) for key, p in self._open(symbol, leg)]
 
     def _open(self, symbol, leg=None):
@@ -110,7 +108,8 @@ class Account:
             (key, p)
             for key, pool in self.held.items()
             for p in pool.positions
-            if p.instrument.symbol == symbol and leg in (None, "long" if p.quantity > 0 else "short")
+            if p.instrument.symbol == symbol
+            and leg in (None, "long" if p.quantity > 0 else "short")
         ]
 
     def _pair(self, pair):
@@ -123,7 +122,7 @@ class Account:
         ]
         return (walled if walled in self.held else None), owing
 
-    def __getitem__(self, key):
+    def __getitem__(self, key) -> Pool:
         """The pool that a position sits in, by instrument or symbol: `account[btc]`.
 
         Where one contract is open more than once, words say which: `account[btc, "isolated"]`,
@@ -153,7 +152,7 @@ class Account:
         known = ", ".join(p.label for pool in self.pools for p in pool.positions) or "none"
         raise KeyError(f"no open position in {' '.join([repr(name), *words])}; open: {known}")
 
-    def balances(self):
+    def balances(self) -> dict[str, float]:
         """All that the trader holds, free or set aside, by currency, without unrealised PnL."""
         total = {}
         for pool in self.pools:
@@ -162,7 +161,7 @@ class Account:
         return total
 
     @property
-    def liquidations(self):
+    def liquidations(self) -> tuple[Event, ...]:
         """The liquidations so far, as a tuple of `Event`."""
         return tuple(e for e in self.events if e.kind == "liquidation")
 
@@ -173,7 +172,7 @@ class Account:
 
     # ---------------------------------------------------------------- prices
 
-    def mark(self, **prices):
+    def mark(self, **prices: float) -> "Account":
         """Value everything at these prices, and nothing else.
 
         Keys are indices ("BTC"), or symbols for a contract's own mark, which holds until its index
@@ -192,7 +191,7 @@ class Account:
         marks = {name: value for name, value in self.marks.items() if name not in own} | new
         return self._but({k: p.marked(marks) for k, p in self.held.items()}, marks=marks)
 
-    def at(self, **prices):
+    def at(self, **prices: float) -> "Account":
         """Mark, and let the venue act: `mark` and `liquidate`, filled at these marks, with a fund
         that pays whatever is missing. ValueError for a name that nothing here follows."""
         self.check_followed(prices)
@@ -205,7 +204,12 @@ class Account:
                 known = ", ".join(sorted(self.followed))
                 raise ValueError(f"nothing here follows {name!r}: use {known}")
 
-    def liquidate(self, last=None, impact=0.0, fund=inf):
+    def liquidate(
+        self,
+        last: Mapping | None = None,
+        impact: float | Callable = 0.0,
+        fund: float | Mapping = inf,
+    ) -> "Account":
         """Let the venue act on every pool that is at or below its maintenance line at the marks.
 
             account.mark(BTC=44_000).liquidate(last={"BTC": 43_500}, impact=0.01, fund=0.5)
@@ -259,8 +263,15 @@ class Account:
     # ------------------------------------------------------ trades and transfers
 
     def trade(
-        self, instrument, quantity, price, isolated=None, leverage=None, leg=None, borrow=None
-    ):
+        self,
+        instrument: Perpetual | Spot,
+        quantity: float,
+        price: float,
+        isolated: float | bool | None = None,
+        leverage: float | None = None,
+        leg: str | None = None,
+        borrow: str | None = None,
+    ) -> "Account":
         """Buy (+) or sell (-): opens, increases, reduces, flips or closes, or exchanges coins.
 
         Parameters
@@ -305,7 +316,7 @@ class Account:
             return _exchange(self, order)
         return _trade(self, order)
 
-    def transfer(self, amount, currency, to=None, source=None):
+    def transfer(self, amount: float, currency: str, to=None, source=None) -> "Account":
         """Move collateral from the cross pool into an isolated one (`to=`), or back (`source=`).
 
         Out of the cross pool goes at most what is withdrawable; out of an isolated pool at most
@@ -333,7 +344,7 @@ class Account:
         paid = self.credit(currency, -sign * amount)
         return paid._but({key: pool.adding(sign * amount)}, [event])
 
-    def accrue(self, hours):
+    def accrue(self, hours: float) -> "Account":
         """Interest on every borrowed coin for so many hours: it is added to the debt.
 
         A balance of a pool's own currency that losses or funding took below zero bears it in a
@@ -353,7 +364,9 @@ class Account:
             held[key] = pool
         return self._but(held, events)
 
-    def pay_funding(self, instrument, rate, periods=1.0):
+    def pay_funding(
+        self, instrument: Perpetual | str, rate: float, periods: float = 1.0
+    ) -> "Account":
         """Funding on every open position of a contract: `rate` * notional, from longs to shorts.
 
         It goes out of, or into, the pool that a position sits in; the venue may charge the account
@@ -367,9 +380,7 @@ class Account:
         symbol = getattr(instrument, "symbol", instrument)
         if not self._open(symbol):
             self._key(instrument)  # says what is open
-            raise TypeError(
-                f"instrument must be a Perpetual: there is no funding on {symbol!r}"
-            )
+            raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
         return self.paid({symbol: rate * periods})
 
     def paid(self, rates):
@@ -393,7 +404,7 @@ class Account:
                     account = account._but({payer: after}, [event])
         return account
 
-    def place_orders(self, margin, currency):
+    def place_orders(self, margin: float, currency: str) -> "Account":
         """Hold so much margin for open orders in the cross pool of a currency (USD in a
         multi-currency account), in place of what was held before: initial margin, and maintenance
         too where the venue's `orders_required` says so. ValueError if it is more than is available.
@@ -414,7 +425,7 @@ class Account:
         event = Event("orders", pool.name, currency, {TRADER: 0.0}, text=text)
         return self._but({key: after}, [event])
 
-    def credit(self, currency, amount):
+    def credit(self, currency: str, amount: float) -> "Account":
         """This account with so much more (or less) of a currency in its cross pool."""
         if self.venue.multi_currency or (CROSS, currency) in self.held:
             key = self._cross_key(currency)
@@ -629,10 +640,14 @@ def _check_size(position, notional, schedule):
 
 
 def reduced(account, key, held, quantity, price):
-    """The account after closing part or all of `held`: the venue says where profit and margin go."""
+    """The account after closing part or all of `held`; the venue says where the money goes."""
     pool, settle, venue = account.held[key], held.instrument.settle, account.venue
     left, paid = held.instrument.fill(held, quantity, price)
-    share, margin, realised = -quantity / held.quantity, pool.collateral.get(settle, 0.0), paid[settle]
+    share, margin, realised = (
+        -quantity / held.quantity,
+        pool.collateral.get(settle, 0.0),
+        paid[settle],
+    )
     kept = (left,) if left else ()
     positions = tuple(q for p in pool.positions for q in (kept if p is held else (p,)))
     out = 0.0
@@ -764,7 +779,12 @@ def _exchanged(account, key, swap, borrow):
 def _walled_off(account, order, key, swap, repays):
     """The account after a trade in the isolated pool of a pair."""
     paid, _, got, amount, *_ = swap
-    pair, isolated, leverage, borrow = order.instrument, order.isolated, order.leverage, order.borrow
+    pair, isolated, leverage, borrow = (
+        order.instrument,
+        order.isolated,
+        order.leverage,
+        order.borrow,
+    )
     if repays:
         if order.margin or leverage is not None or borrow:
             raise ValueError(
@@ -793,7 +813,7 @@ def _walled_off(account, order, key, swap, repays):
 
 
 def _lent(venue, pool, currency, amount):
-    """What is charged at once for borrowing so much more; Refused if it is not lent, or not that."""
+    """What is charged at once for borrowing so much more; Refused if that is not lent."""
     asset = venue.asset(currency)
     if asset is None or asset.loan is None:
         raise Refused(f"borrow={currency!r}: {venue.name} does not lend {currency}")

@@ -6,6 +6,8 @@ from numbers import Integral, Real
 import attrs
 import numpy as np
 
+Numbers = float | np.ndarray  # one, or an array of them: results broadcast
+
 
 def number(name, value, above=None, least=None, most=None):
     """`value` as a finite float above `above`, at least `least` and at most `most`.
@@ -110,9 +112,7 @@ def field_of(check, default=attrs.NOTHING, optional=False, **about):
 
 def number_field(default=attrs.NOTHING, optional=False, above=None, least=None, most=None):
     """A field that holds a finite number within bounds."""
-    return field_of(
-        lambda name, value: number(name, value, above, least, most), default, optional
-    )
+    return field_of(lambda name, value: number(name, value, above, least, most), default, optional)
 
 
 def choice(*allowed):

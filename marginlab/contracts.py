@@ -9,11 +9,12 @@ A contract is anything with `symbol`, `index` (what moves it), `settle` (what it
 `prices` maps names to floats or arrays: an index ("BTC"), or a contract's own mark by its symbol.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from attrs import evolve, frozen
 
-from .checks import field_of, name_field, number_field
+from .checks import Numbers, field_of, name_field, number_field
 from .rules import Tiers, _schedule
 
 
@@ -50,23 +51,23 @@ class Perpetual:
             )
 
     @cached_property
-    def inverse(self):
+    def inverse(self) -> bool:
         """Whether it settles in the coin that it follows."""
         return self.settle == self.index
 
-    def price(self, prices):
+    def price(self, prices: Mapping) -> Numbers:
         """Its price among `prices`: its own mark if there is one, else its index."""
         return prices[self.symbol] if self.symbol in prices else prices[self.index]
 
-    def level(self, price):
+    def level(self, price: Numbers) -> Numbers:
         """The price in which it is linear: P, or -1/P if inverse. PnL is size times its change."""
         return -1.0 / price if self.inverse else price
 
-    def notional(self, quantity, price):
+    def notional(self, quantity: Numbers, price: Numbers) -> Numbers:
         """Signed value in the settlement currency: q*face*P, or q*face/P if inverse."""
         return quantity * self.face / price if self.inverse else quantity * self.face * price
 
-    def pnl(self, quantity, entry, price):
+    def pnl(self, quantity: Numbers, entry: Numbers, price: Numbers) -> Numbers:
         """Profit (+) or loss (-) in the settlement currency: q*face*(P-E), or q*face*(1/E-1/P).
 
         Source: Binance FAQ b3c689c1f50a44cabb3a84e663b81d93 (linear),
@@ -74,11 +75,11 @@ class Perpetual:
         """
         return quantity * self.face * (self.level(price) - self.level(entry))
 
-    def value(self, quantity, entry, prices):
+    def value(self, quantity: Numbers, entry: Numbers, prices: Mapping) -> Numbers:
         """`pnl` at `prices`."""
         return self.pnl(quantity, entry, self.price(prices))
 
-    def maintenance(self, quantity, prices, schedule=None):
+    def maintenance(self, quantity: Numbers, prices, schedule=None) -> Numbers:
         """Maintenance margin by a schedule (its own if absent), in the settlement currency (>= 0).
 
         `prices` is a mapping, or one price.
@@ -87,13 +88,13 @@ class Perpetual:
         notional = abs(self.notional(quantity, price))
         return (schedule or self.tiers).maintenance(notional, abs(quantity))
 
-    def average_entry(self, quantity, entry, more, price):
+    def average_entry(self, quantity: float, entry: float, more: float, price: float) -> float:
         """Entry after buying `more` at `price`: the mean by contracts, harmonic if inverse."""
         if self.inverse:
             return (quantity + more) / (quantity / entry + more / price)
         return (quantity * entry + more * price) / (quantity + more)
 
-    def fill(self, position, quantity, price):
+    def fill(self, position: "Position", quantity: float, price: float) -> tuple:
         """(position or None, {currency: what it pays}) after so many contracts more at a price.
 
         A position grows at its average entry, or what is closed of it is realised; it cannot flip.
@@ -162,19 +163,19 @@ class Position:
             raise ValueError("quantity must be positive (long) or negative (short), not 0")
 
     @cached_property
-    def side(self):
+    def side(self) -> int:
         """+1 for a long, -1 for a short."""
         return 1 if self.quantity > 0 else -1
 
-    def pnl(self, price):
+    def pnl(self, price: Numbers) -> Numbers:
         """Unrealised PnL at a price, in the settlement currency."""
         return self.instrument.pnl(self.quantity, self.entry, price)
 
-    def notional(self, price):
+    def notional(self, price: Numbers) -> Numbers:
         """Signed notional at a price, in the settlement currency."""
         return self.instrument.notional(self.quantity, price)
 
     @cached_property
-    def label(self):
+    def label(self) -> str:
         """Side and symbol, such as "short BTC-USDT"."""
         return f"{'long' if self.quantity > 0 else 'short'} {self.instrument.symbol}"

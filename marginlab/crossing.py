@@ -15,7 +15,8 @@ from attrs import frozen
 
 from .show import fmt, table
 
-NEAR, FAR = 1e-13, 1e13  # beyond them an end is rounding: a long that is paid in full ends at 0
+NEAR, FAR = 1e-13, 1e9  # beyond them an end is rounding: a long that is paid in full ends at 0
+INWARD = np.array([NEAR, 1e-6, 1e-3, 0.1, 0.5, 0.8])
 OUTWARD = np.array([1.2, 2.0, 10.0, 1e3, 1e6, FAR])  # where a concave function is looked at
 SHARES = np.array([0.2, 0.5, 0.9, 0.999, 1 - NEAR])  # and on a way that ends
 
@@ -56,7 +57,7 @@ class Line:
 
 
 def root(f, a, b):
-    """The x between a and b > a at which f goes through 0. Numbers or arrays; NaN where it does not.
+    """The x between a and b > a at which f goes through 0. Numbers or arrays; NaN where none.
 
     False position; the value of an end that stays is halved (Illinois). A straight piece takes one
     step. (For 5,000 positions scipy's elementwise.find_root takes four times as long.)
@@ -80,15 +81,17 @@ def ends(f, last=inf):
     x is below `last`. Where f(1) is above 0 the ends lie on both sides of 1; else there may still
     be such a range elsewhere, and if there is none both are None.
     """
-    points = np.r_[1 / OUTWARD[::-1], OUTWARD if last == inf else 1 + (last - 1) * SHARES]
+    points = np.r_[INWARD, OUTWARD if last == inf else 1 + (last - 1) * SHARES]
     good = 1.0 if f(1.0) > 0 else healthy(f, points)
     if good is None:
         return None, None
-    return first_end(f, good, points[points < good][::-1]), first_end(f, good, points[points > good])
+    return first_end(f, good, points[points < good][::-1]), first_end(
+        f, good, points[points > good]
+    )
 
 
 def first_end(f, good, outward):
-    """The root before the first of the points outward at which f is not above 0; None if none is."""
+    """The root before the first of the points outward at which f is not above 0, or None."""
     down = f(outward) <= 0
     if not np.any(down):
         return None
@@ -292,7 +295,7 @@ class Crossings(NamedTuple):
 
 
 def why(side):
-    """What happens at a crossing, how far away it is, and what holds the pool up or pulls it down."""
+    """What happens at a crossing, how far away it is, and what holds the pool up there."""
     facts, line = side.facts, side.line
     what = "equity meets its requirement" if side.kind == "liquidation" else facts.used_up
     way = f"{abs(side.distance) * 100:.1f} % {'below' if side.distance < 0 else 'above'}"

@@ -1,4 +1,4 @@
-"""Auto-deleveraging: with the fund empty, winners on the other side are closed at bankruptcy prices.
+"""Auto-deleveraging: with the fund empty, winners are closed at losers' bankruptcy prices.
 
 So BitMEX, Bybit and dYdX. Others do it at the mark price (OKX, also when its fund falls fast) or at
 the oracle's before (Hyperliquid), or share the loss out among all winners (Deribit): that is not in
@@ -12,10 +12,12 @@ from attrs import evolve
 
 from . import checks
 from .account import Account, reduced
+from .contracts import Position
 from .liquidation import mark, purse, stated
+from .pool import Pool
 
 
-def score(pool, position):
+def score(pool: Pool, position: Position) -> float:
     """Where a position stands in the queue for auto-deleveraging: the highest is closed first.
 
         PnL% * effective leverage if PnL% > 0, else PnL% / effective leverage
@@ -57,13 +59,12 @@ def many(accounts):
                 )
             name, price = contract.index, account.marks[contract.index]
             if marks.setdefault(name, price) != price:
-                raise ValueError(
-                    f"accounts must be marked alike: {name} is at {marks[name]:,g} and at {price:,g}"
-                )
+                both = f"{name} is at {marks[name]:,g} and at {price:,g}"
+                raise ValueError(f"accounts must be marked alike: {both}")
     return found
 
 
-def queue(accounts, instrument, side):
+def queue(accounts: list[Account], instrument, side: int) -> list[tuple]:
     """Positions of one side (+1 long, -1 short) of a contract, the first to be closed first.
 
     Longs and shorts are ranked apart; a pool that is worth nothing stands for nobody. Each is

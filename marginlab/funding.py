@@ -13,14 +13,16 @@ from math import inf
 import numpy as np
 
 from . import checks
+from .checks import Numbers
 from .contracts import Position
 from .ledger import Event
+from .pool import Pool
 from .rules import COUNTERPARTIES, TRADER
 
 __all__ = ["break_even", "due", "payments", "payments_left", "premium", "shift", "total"]
 
 
-def premium(index, bid, ask=None):
+def premium(index: Numbers, bid: Numbers, ask: Numbers | None = None) -> Numbers:
     """Premium index: how far a contract trades above (+) or below (-) its index, as a fraction.
 
         (max(0, bid - index) - max(0, index - ask)) / index
@@ -41,7 +43,7 @@ def premium(index, bid, ask=None):
 # ------------------------------------------------------ one position, on paths
 
 
-def payments(position, rates, prices):
+def payments(position: Position, rates: Numbers, prices: Numbers) -> Numbers:
     """What a position pays (+) or receives (-) at each rate and price, in its settlement currency.
 
     Time is the first axis of both arrays; a rate for each time holds for all paths. q*face*P*rate,
@@ -53,7 +55,7 @@ def payments(position, rates, prices):
     return position.notional(prices) * rates
 
 
-def total(position, rates, prices):
+def total(position: Position, rates: Numbers, prices: Numbers) -> Numbers:
     """Sum over time of `payments`: one number for each path. Arguments as there."""
     rates, prices = _paths(position, rates, prices)
     if not np.ndim(prices):
@@ -82,7 +84,7 @@ def _paths(position, rates, prices):
     )
 
 
-def break_even(position, paid):
+def break_even(position: Position, paid: float) -> float:
     """The price at which a position's PnL makes up for `paid`, in quote currency.
 
     E + paid / (q*face), or 1 / (1/E - paid / (q*face)) if it is inverse. ValueError if none does.
@@ -120,7 +122,7 @@ def paid(payer, amount, pool, position, rate):
     return payer.adding(-amount, settle), event
 
 
-def due(pool, rates):
+def due(pool: Pool, rates: float | Mapping) -> float:
     """What a pool pays (+) or receives (-) at its marks, in its own currency.
 
     At one rate, or at a mapping of rates by instrument or symbol. ValueError if a rate is for a
@@ -147,7 +149,7 @@ def _due(pool, rates):
     return amounts
 
 
-def payments_left(pool, rates):
+def payments_left(pool: Pool, rates: float | Mapping) -> int | float:
     """After how many payments, at unchanged prices and rates, a pool is liquidated; inf if never.
 
     slack / due, rounded up, where what is paid counts in full; what is not (a debt with its loan
@@ -169,7 +171,7 @@ def payments_left(pool, rates):
     return count if count < 2**60 else inf
 
 
-def shift(pool, paid, index=None, currency=None):
+def shift(pool: Pool, paid: float, index=None, currency: str | None = None) -> tuple[float, float]:
     """How far a payment moves the liquidation price nearest to the mark: (first order, exact).
 
     In quote currency. To first order it is paid / slope, with the slope of slack there:

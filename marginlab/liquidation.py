@@ -307,9 +307,7 @@ def reduced(pool, position, count, price):
     return after, sum(paid.values())
 
 
-def closed(
-    pool, position, count, price, kind, market_price=None, fund_fee=0.0, other_fee=0.0
-):
+def closed(pool, position, count, price, kind, market_price=None, fund_fee=0.0, other_fee=0.0):
     """(pool, event) after so many contracts of a position in a pool are closed at a price.
 
     `market_price` is what they would bring, where they are not sold at the market: taken over, the
@@ -385,7 +383,7 @@ def filled(pool, market, taken, haircut, fund):
         ahead = ahead.sold(pool, position, count)
         trial, _ = reduced(trial, position, count, fills[label])
     left, events = trial.worth(), []
-    beyond = -left - fund if -left - fund > DUST * pool.scale else 0.0
+    beyond = -left - fund if -left - fund > DUST * pool.size else 0.0
     prices = bankruptcy_prices(pool, fills, haircut) if taken or beyond else {}
     for position in order:
         count, price = abs(position.quantity), fills[position.label]
@@ -414,7 +412,7 @@ def settled(pool, market, taken):
     venue, marks, first, events = pool.venue, pool.marks, market.first or pool, []
     start = first.balances(marks)
     haircut = start - first.balances(marks, counted=True)
-    scale = max(pool.scale, abs(start))
+    scale = max(pool.size, abs(start))
     at = mark(pool, pool.positions[0]) if len(pool.positions) == 1 else None
     owed = any(amount < 0 for amount in pool.collateral.values())
     there = fund = market.fund if venue.shortfall_to == FUND else 0.0

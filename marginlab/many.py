@@ -1,4 +1,4 @@
-"""Liquidation prices of many positions at once, each alone in its pool: the same rules on arrays."""
+"""Liquidation prices of many positions at once, each alone in its pool: the same rules, arrays."""
 
 from math import inf
 from typing import NamedTuple
@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from . import checks
+from .checks import Numbers
+from .contracts import Perpetual
 from .crossing import FAR, NEAR, root
 from .pool import bust, charge
 from .rules import Venue
@@ -24,7 +26,15 @@ class Many(NamedTuple):
         return self.instrument.notional(self.quantity, price)
 
 
-def liquidation_price(venue, instrument, quantity, entry, margin, mark=None, leverage=None):
+def liquidation_price(
+    venue: Venue,
+    instrument: Perpetual,
+    quantity: Numbers,
+    entry: Numbers,
+    margin: Numbers,
+    mark: Numbers | None = None,
+    leverage: Numbers | None = None,
+) -> Numbers:
     """Liquidation prices of isolated positions, one by one or in arrays that broadcast.
 
     Agrees with `Pool.liquidation`.
@@ -55,7 +65,9 @@ def liquidation_price(venue, instrument, quantity, entry, margin, mark=None, lev
     entry, margin = checks.positive("entry", entry), checks.positive("margin", margin)
     mark = entry if mark is None else checks.positive("mark", mark)
     leverage = None if leverage is None else checks.positive("leverage", leverage)
-    shape = np.broadcast_shapes(*map(np.shape, (quantity, entry, margin, mark, 1.0 if leverage is None else leverage)))
+    shape = np.broadcast_shapes(
+        *map(np.shape, (quantity, entry, margin, mark, 1.0 if leverage is None else leverage))
+    )
     held, schedule = Many(instrument, quantity, entry, leverage), venue.schedule(instrument)
     lost, inverse, long = 0.0, instrument.inverse, quantity > 0
     if venue.fee_at == "bankruptcy":

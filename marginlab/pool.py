@@ -1,4 +1,6 @@
-"""A pool: collateral and positions that stand or fall together. Isolated: one position. Cross: rest.
+"""A pool: collateral and positions that stand or fall together.
+
+Isolated margin is a pool with one position, cross margin a pool with everything else.
 
     slack(prices) = equity(prices) - requirement(prices)         liquidation  <=>  slack <= 0
 
@@ -13,7 +15,7 @@ Nothing but this knows a venue's rules; everything else asks it. Words, and what
     share     how far an index moves when another moves by 1
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import inf
 
@@ -21,6 +23,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from . import checks
+from .checks import Numbers
 from .contracts import Position
 from .crossing import Crossings, Facts, Line, ends
 from .rules import Asset, Refused, Venue
@@ -125,7 +128,7 @@ class Pool:
         named = {name for c in contracts for name in (c.index, c.symbol, c.settle)}
         return frozenset({*named, *self.collateral, self.currency})
 
-    def prices(self, given=None, /, **named):
+    def prices(self, given: Mapping | None = None, /, **named: Numbers) -> dict:
         """The marks with the given prices over them. An index moves all its contracts with it."""
         new = {**(given or {}), **named}
         if unknown := new.keys() - self.names - self.marks.keys():
@@ -146,7 +149,7 @@ class Pool:
         held = {(p.instrument.symbol, p.instrument.index) for p in self.positions}
         return tuple(pair for pair in held if pair[0] in self.marks)
 
-    def quote(self, currency, prices):
+    def quote(self, currency: str, prices: Mapping) -> Numbers:
         """Value of one unit of a currency in quote currency."""
         if currency in prices:
             return prices[currency]
@@ -156,7 +159,7 @@ class Pool:
             f"the price of {currency} is needed to value {self.name!r}: give {currency}=..."
         )
 
-    def unit(self, currency, prices):
+    def unit(self, currency: str, prices: Mapping) -> Numbers:
         """Value of one unit of a currency in the pool's own."""
         if currency == self.currency:
             return 1.0
@@ -164,16 +167,18 @@ class Pool:
 
     # ----------------------------------------------------------- the equation
 
-    def equity(self, given=None, /, **prices):
+    def equity(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """What the venue counts: collateral after haircuts, less debts, plus unrealised PnL."""
         return self._equity(self.prices(given, **prices))
 
-    def worth(self, given=None, /, **prices):
+    def worth(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """What the pool would bring: collateral in full, less debts, plus unrealised PnL."""
         at = self.prices(given, **prices)
         return self.balances(at) + self._gained(at)
 
-    def requirement(self, given=None, /, kind="maintenance", **prices):
+    def requirement(
+        self, given: Mapping | None = None, /, kind: str = "maintenance", **prices: Numbers
+    ) -> Numbers:
         """Sum of the margins of positions and debts, with the venue's fee rule.
 
         `kind` is "maintenance" or "initial".
@@ -182,12 +187,12 @@ class Pool:
         at = self.prices(given, **prices)
         return self._requirement(at) if kind == "maintenance" else self._initial(at)
 
-    def slack(self, given=None, /, **prices):
+    def slack(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """Equity minus maintenance requirement: at or below zero the pool is liquidated."""
         at = self.prices(given, **prices)
         return self._equity(at) - self._requirement(at)
 
-    def stand(self):
+    def stand(self) -> tuple[float, float]:
         """(equity, requirement) at the marks."""
         return self._equity(self.marks), self._requirement(self.marks)
 
@@ -222,7 +227,7 @@ class Pool:
         return total
 
     def _requirement(self, at, charged=None):
-        """Maintenance margin at prices `at`; `charged` are others on which positions are charged."""
+        """Maintenance margin at prices `at`; positions may be charged at others, `charged`."""
         total = self.orders if self.venue.orders_required else 0.0
         for currency, amount in self.collateral.items():
             total = total + self._loan(currency, amount, at)
@@ -303,7 +308,7 @@ class Pool:
     # ------------------------------------------------------- what follows from it
 
     @np.errstate(over="ignore")  # infinite over a requirement of next to nothing
-    def margin_ratio(self, given=None, /, **prices):
+    def margin_ratio(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """Equity / requirement: 1 at liquidation, infinite without positions.
 
         Some venues print the inverse.
@@ -313,7 +318,7 @@ class Pool:
         none = np.full(requirement.shape, inf)
         return plain(np.divide(equity, requirement, out=none, where=requirement > 0))
 
-    def parts(self, given=None, /, **prices):
+    def parts(self, given: Mapping | None = None, /, **prices: Numbers) -> dict:
         """What each position, balance and debt adds to slack: a dict by name that sums to it."""
         return self._parts(self.prices(given, **prices))
 
@@ -334,13 +339,15 @@ class Pool:
             found["open orders"] = -self.orders
         return found
 
-    def available(self, given=None, /, **prices):
+    def available(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """What a new trade may use: equity, profit included, less margin in use."""
         at = self.prices(given, **prices)
         used = np.maximum(self._initial(at), self._requirement(at))
         return plain(self._equity(at) - used)
 
-    def withdrawable(self, currency=None, given=None, /, **prices):
+    def withdrawable(
+        self, currency: str | None = None, given: Mapping | None = None, /, **prices: Numbers
+    ) -> Numbers:
         """What may leave the pool, in a currency (its own if None): unrealised profit has to stay.
 
         At most what is held; each coin takes its value after haircut along. Negative if initial
@@ -375,17 +382,16 @@ class Pool:
         return np.minimum(held, held - needed / price)
 
     @property
-    def scale(self):
-        """What lies in the pool and what its positions have gained or lost: that of its rounding."""
+    def size(self):
+        """What lies in the pool and what its positions have gained or lost, no sign counted."""
         amounts = [(a, currency) for currency, a in self.collateral.items() if a]
         for p in self.positions:
-            gain = p.instrument.value(p.quantity, p.entry, self.marks)
-            amounts.append((gain, p.instrument.settle))
+            amounts.append((p.pnl(p.instrument.price(self.marks)), p.instrument.settle))
         return sum(abs(a) * self.unit(currency, self.marks) for a, currency in amounts)
 
     # ----------------------------------------------------------- where it ends
 
-    def liquidation(self, index=None):
+    def liquidation(self, index: str | Sequence | Mapping | None = None) -> Crossings:
         """The prices at which slack is zero, others held at their marks: a `Crossings`.
 
         `index` is one index; or several that move by the same fraction, as a sequence,
@@ -394,7 +400,7 @@ class Pool:
         """
         return self._crossings(self._line(index), "liquidation")
 
-    def bankruptcy(self, index=None):
+    def bankruptcy(self, index: str | Sequence | Mapping | None = None) -> Crossings:
         """The prices at which `worth` is zero: a `Crossings`. `index` as above."""
         return self._crossings(self._line(index), "bankruptcy")
 
@@ -431,17 +437,8 @@ class Pool:
         def breached():  # at the contracts' own marks, as `Account.at` sees it
             return (value(1.0) if full else self.slack()) <= 0
 
-        low, high = ends(in_quote, line.end)
-        if high is not None and high > 1e3 and line.end == inf:
-            far = at(10 * high)  # so far away, a small rest of large terms is rounding
-            sizes = [abs(p.notional(p.instrument.price(far))) for p in self.positions]
-            units = [self.unit(p.instrument.settle, far) for p in self.positions]
-            terms = sum(size * unit for size, unit in zip(sizes, units, strict=True))
-            held = sum(abs(self._whole(c, a, far)) for c, a in self.collateral.items())
-            if abs(value(10 * high)) <= 1e-14 * (terms + held):
-                high = None
         facts = self._facts(line, value, own, pieces, breached)
-        return Crossings(kind, line, facts, low, high)
+        return Crossings(kind, line, facts, *ends(in_quote, line.end))
 
     def _facts(self, line, value, own, pieces, breached):
         """What an answer has to know to give its reason."""
@@ -481,7 +478,7 @@ class Pool:
             on[name] = schedule.tier(size) + 1
         return on
 
-    def margin_for(self, liquidation, index=None):
+    def margin_for(self, liquidation: float, index: str | None = None) -> float:
         """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`.
 
         Negative where profit at the mark would carry the pool without any. ValueError if no
@@ -572,12 +569,12 @@ class Pool:
         made = evolve(self, **new)
         return made.marked(changes["marks"]) if "marks" in changes else made
 
-    def marked(self, marks):
+    def marked(self, marks: Mapping) -> "Pool":
         """The pool at these marks, as far as it follows them."""
         followed = {name: price for name, price in marks.items() if name in self.names}
         return evolve(self, marks=checks.Frozen(followed))
 
-    def adding(self, amount, currency=None):
+    def adding(self, amount: float, currency: str | None = None) -> "Pool":
         """The pool with so much more (or less) of a currency, its own if none is given.
 
         Dust is taken for nothing.
@@ -679,5 +676,6 @@ def short_of_margin(name, pool, initial):
     if at_line or missing > 1e-12 * needed:
         raise Refused(
             f"{name} would leave {pool.name!r} short of its margin: {needed:,.10g} "
-            f"{pool.currency} of {kind} margin needed, {equity:,.10g} there, {missing:,.10g} missing"
+            f"{pool.currency} of {kind} margin needed, {equity:,.10g} there, "
+            f"{missing:,.10g} missing"
         )

@@ -18,14 +18,14 @@ import numpy as np
 from attrs import frozen
 
 from . import checks
-from .checks import choice, field_of, number_field
+from .checks import Numbers, choice, field_of, number_field
 
 YEAR = 8_760  # hours
 FUND, COUNTERPARTIES, TRADER, LENDER = "insurance fund", "counterparties", "trader", "lender"
 
 
 class Refused(ValueError):
-    """What a venue would refuse, with its reason. Bad input is a ValueError or TypeError of its own."""
+    """What a venue would refuse, with its reason; bad input is a ValueError or TypeError."""
 
 
 # ------------------------------------------------------------------ schedules
@@ -121,24 +121,24 @@ class Tiers:
         return tuple(map(float, amounts))
 
     @classmethod
-    def flat(cls, rate, leverage=None, **about):
+    def flat(cls, rate: float, leverage: float | None = None, **about) -> "Tiers":
         """One tier: the same rate for every size."""
         return cls(((0, rate) if leverage is None else (0, rate, leverage),), **about)
 
     @classmethod
-    def bracket(cls, rate, amount=0.0, **about):
-        """The one row that an exchange shows beside a position: `rate * size - amount`, from 0 up."""
+    def bracket(cls, rate: float, amount: float = 0.0, **about) -> "Tiers":
+        """The one row that exchanges show beside a position: `rate * size - amount`, or 0."""
         checks.number("rate", rate, above=0)
         checks.number("amount", amount, least=0)
         return cls(((0, 0), (amount / rate, rate)) if amount else ((0, rate),), **about)
 
-    def tier(self, size):
+    def tier(self, size: Numbers) -> int | np.ndarray:
         """Number of the tier (from 0) that holds `size`; float or array."""
         if isinstance(size, np.ndarray):
             return np.searchsorted(self.floors, size, side="right") - 1
         return bisect_right(self.floors, size) - 1
 
-    def maintenance(self, notional, quantity=None):
+    def maintenance(self, notional: Numbers, quantity: Numbers | None = None) -> Numbers:
         """Maintenance margin of a notional >= 0, in the notional's currency; float or array.
 
         `quantity` is the number of contracts or coins (>= 0): needed, and used, where that is the
@@ -148,7 +148,7 @@ class Tiers:
             return self.rate(quantity) * notional
         return self._along(notional)
 
-    def rate(self, quantity):
+    def rate(self, quantity: Numbers) -> Numbers:
         """Effective maintenance rate of so many contracts (> 0), for basis "quantity"."""
         if quantity is None:
             raise ValueError(
@@ -164,13 +164,13 @@ class Tiers:
         tier = bisect_right(self.floors, size) - 1
         return self.rates[tier] * size - self.amounts[tier]
 
-    def max_leverage(self, notional, quantity=None):
+    def max_leverage(self, notional: Numbers, quantity: Numbers | None = None) -> Numbers:
         """Highest leverage that the schedule allows at this size: steps down from tier to tier."""
         tier = self.tier(notional if self.basis == "notional" else quantity)
         most = np.array(self.leverages)[tier]
         return most if np.ndim(most) else float(most)
 
-    def initial(self, notional, leverage=None, quantity=None):
+    def initial(self, notional: Numbers, leverage: float | None = None, quantity=None) -> Numbers:
         """Initial margin notional / leverage; without one, at the highest that is allowed."""
         return notional / (leverage or self.max_leverage(notional, quantity))
 
@@ -247,12 +247,12 @@ class Interest:
         """A period as a share of the hours for which a rate is quoted."""
         return self.every / self.per
 
-    def due(self, debt, rate, hours):
+    def due(self, debt: float, rate: float, hours: float) -> float:
         """Interest on a debt (> 0) after so many hours, in the currency of the debt."""
         started = ceil(checks.number("hours", hours, least=0) / self.every - 1e-9)  # 3 * 0.1 is 0.3
         return debt * rate * self.period * started
 
-    def at_once(self, debt, rate):
+    def at_once(self, debt: float, rate: float) -> float:
         """What is charged when a debt (> 0) is taken up, in its currency."""
         return debt * rate * self.period * self.opening
 
@@ -334,7 +334,7 @@ class Funding:
         """The lowest rate of one interval."""
         return -self.cap if self.floor is None else self.floor
 
-    def rate(self, premium):
+    def rate(self, premium: Numbers) -> Numbers:
         """Funding rate of one interval for its average premium, both fractions; float or array."""
         premium = checks.finite("premium", premium)
         rate = premium + self.interest
@@ -343,11 +343,11 @@ class Funding:
         rate = np.clip(rate * (self.interval / self.per), self.lowest, self.cap)
         return rate if np.ndim(rate) else float(rate)
 
-    def annual(self, rate):
+    def annual(self, rate: Numbers) -> Numbers:
         """A rate of one interval, paid all year, as a fraction of the notional: not compounded."""
         return checks.finite("rate", rate) * YEAR / self.interval
 
-    def periods(self, start, end):
+    def periods(self, start: float, end: float) -> float:
         """How many intervals are paid for from `start` to `end`, hours since a midnight UTC.
 
         Whole timestamps after `start` up to `end`, or, where it accrues continuously, a share of
@@ -359,7 +359,7 @@ class Funding:
             return (end - start) / self.interval
         return float(self._count(end) - self._count(start))
 
-    def times(self, start, end):
+    def times(self, start: float, end: float) -> np.ndarray:
         """The timestamps that `periods` counts, as an array of hours.
 
         ValueError if funding accrues continuously.
@@ -526,7 +526,7 @@ class Venue:
         """Whether one cross pool holds every currency."""
         return self.account_mode == "multi-currency"
 
-    def asset(self, currency):
+    def asset(self, currency: str) -> Asset | None:
         """How a currency counts: an `Asset`, or None where a single-currency venue is silent on it.
 
         ValueError if a multi-currency account does not take it as collateral.
@@ -561,7 +561,5 @@ class Venue:
                 f"tiers=Tiers.flat(0.005)"
             )
         if isinstance(found, Tiers) and found.rates[-1] >= 1:
-            raise ValueError(
-                f"rates of {instrument.symbol!r} must stay below 1, not {found.rates}"
-            )
+            raise ValueError(f"rates of {instrument.symbol!r} must stay below 1, not {found.rates}")
         return found

@@ -3,14 +3,16 @@
 pandas is imported when a table is asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf, nan
 
 import numpy as np
 from attrs import evolve
 
 from . import checks
+from .account import Account
 from .liquidation import purse, stated
+from .pool import Pool
 from .rules import TRADER
 
 
@@ -63,7 +65,9 @@ def steps(account, rates=None, prices=None, hours=None, last=None, impact=0.0, f
     lengths = {len(row) for row in every if np.ndim(row)}
     if len(lengths) != 1:
         found = sorted(lengths) or "none"
-        raise ValueError(f"rates, prices, last and hours must be rows of one length, not of {found}")
+        raise ValueError(
+            f"rates, prices, last and hours must be rows of one length, not of {found}"
+        )
     return _steps(account, rates, prices, hours, last, market, purses, lengths.pop())
 
 
@@ -158,7 +162,7 @@ def _standing(pool):
 NONE, NOTHING = {"balance": 0.0, "withdrawable": 0.0}, "none: no position or debt"
 
 
-def compare(before, after):
+def compare(before: Account, after: Account):
     """DataFrame of two accounts side by side: for every pool, each figure before, after, and the
     change.
 
@@ -195,7 +199,7 @@ def _figures(pool):
     return figures
 
 
-def surface(pool, **prices):
+def surface(pool: Pool, **prices: Sequence):
     """Slack of a pool over the prices of two indices, as a DataFrame: a row for each price of the
     first, a column for each of the second. Below zero the pool is liquidated.
 

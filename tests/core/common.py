@@ -5,7 +5,8 @@ from math import fsum
 import pytest
 from hypothesis import settings
 
-from marginlab import Perpetual, Spot
+from marginlab import Account, Perpetual, Spot, Tiers, Venue
+from tests.process import process
 
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 ETHER = Perpetual("ETH-USDT", index="ETH", settle="USDT")
@@ -59,3 +60,15 @@ def balanced(events):
         abs(fsum(event.flows.values())) <= 1e-11 * max(1.0, *map(abs, event.flows.values()))
         for event in events
     )
+
+
+def ordered(orders, held=60, **rule):
+    """200 USDT, 10 at 100, and open orders; 100 of maintenance, and as much of initial margin."""
+    venue = Venue(
+        "flat",
+        tiers={"*": Tiers.flat(0.1)},
+        orders_required=orders,
+        liquidation=process(**rule),
+    )
+    start = Account(venue, USDT=200).trade(LINEAR, 10, 100, leverage=10)
+    return start.place_orders(held, "USDT") if held else start

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Perpetual, Pool, Position, Refused, Tiers, Venue, replace, venues
 from marginlab.rules import TRADER
-from tests.core.common import ALL, ETHER, INVERSE, LINEAR, PAIR, STEADY, kinds, near
-from tests.process import process
+from tests.core.common import ALL, ETHER, INVERSE, LINEAR, PAIR, STEADY, kinds, near, ordered
 from tests.refusal import refused
 
 MULTI = venues.TEACHING_MULTI
@@ -375,18 +374,6 @@ def test_the_dollar_of_a_multi_currency_account_counts_where_the_venue_does_not_
 
 
 # ---------------------------------------------------------------- open orders
-
-
-def ordered(orders, held=60, **rule):
-    """200 USDT and 10 at 100; 100 of maintenance, and as much of initial margin."""
-    venue = Venue(
-        "flat",
-        tiers={"*": Tiers.flat(0.1)},
-        orders_required=orders,
-        liquidation=process(**rule),
-    )
-    start = Account(venue, USDT=200).trade(LINEAR, 10, 100, leverage=10)
-    return start.place_orders(held, "USDT") if held else start
 
 
 @pytest.mark.parametrize("orders", [True, False])

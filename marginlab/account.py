@@ -499,14 +499,14 @@ def _trade(account, order):
     if leg is not None:
         checks.one_of("leg", leg, (None, "long", "short"))
     account._cross_key(instrument.settle)  # refuses a currency that the account does not hold
-    venue.schedule(instrument)  # refuses a contract without rules
+    schedule = venue.schedule(instrument)  # refuses a contract without rules
     if instrument.index not in account.marks:
         account = account.mark(**{instrument.index: order.price})
     key, held = _which(account, order)
     if held is None:
         if leg and (quantity > 0) != (leg == "long"):
             raise ValueError(f"leg={leg!r}: there is no {leg} of {instrument.symbol} to reduce")
-        return _opened(account, order)
+        return _opened(account, order, schedule)
     if held.instrument != instrument:
         raise ValueError(
             f"instrument {instrument.symbol!r} differs from the open one of that symbol"
@@ -514,9 +514,9 @@ def _trade(account, order):
     if abs(held.quantity + quantity) <= 1e-12 * abs(held.quantity):  # 0.1 + 0.2 - 0.3 closes
         quantity = -held.quantity
     if held.quantity * quantity > 0:
-        return _opened(account, order, key, held)
+        return _opened(account, order, schedule, key, held)
     if abs(quantity) > abs(held.quantity):
-        return _flipped(account, order, key, held)
+        return _flipped(account, order, schedule, key, held)
     if order.margin or order.leverage is not None:
         raise ValueError(
             "isolated and leverage have no part in a trade that only reduces a position"
@@ -545,7 +545,7 @@ def _which(account, order):
     return chosen[0] if chosen else (None, None)
 
 
-def _flipped(account, order, key, held):
+def _flipped(account, order, schedule, key, held):
     """The account after a position is closed, and one of the other side opened with the rest."""
     if order.leg:
         raise ValueError(
@@ -556,10 +556,10 @@ def _flipped(account, order, key, held):
     if order.margin is None:
         isolated = account.held[key].isolated or None
         order = order._replace(isolated=isolated, leverage=order.leverage or held.leverage)
-    return _opened(flat, order._replace(quantity=order.quantity + held.quantity))
+    return _opened(flat, order._replace(quantity=order.quantity + held.quantity), schedule)
 
 
-def _opened(account, order, key=None, held=None):
+def _opened(account, order, schedule, key=None, held=None):
     """The account after opening a position, or after increasing `held` in the pool of a key."""
     instrument, quantity, price, settle = *order[:3], order.instrument.settle
     if key is None and order.isolated in (None, False):
@@ -584,7 +584,7 @@ def _opened(account, order, key=None, held=None):
         position = Position(instrument, quantity, price, leverage)
     elif leverage != position.leverage:
         position = evolve(position, leverage=leverage)
-    _check_size(position, notional, account.venue.schedule(instrument))
+    _check_size(position, notional, schedule)
     others = tuple(p for p in pool.positions if p is not held)
     balances = {**pool.collateral, settle: collateral}
     for currency, amount in paid.items():

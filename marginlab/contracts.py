@@ -12,7 +12,7 @@ A contract is anything with `symbol`, `index` (what moves it), `settle` (what it
 from collections.abc import Mapping
 from functools import cached_property
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from .checks import Numbers, field_of, name_field, number_field
 from .rules import Tiers, _schedule
@@ -56,7 +56,9 @@ class Perpetual:
         return self.settle == self.index
 
     def price(self, prices: Mapping) -> Numbers:
-        """Its price among `prices`: its own mark if there is one, else its index."""
+        """Its price among `prices`: its own mark, or that of its index. A price stays as it is."""
+        if not isinstance(prices, dict):
+            return prices
         return prices[self.symbol] if self.symbol in prices else prices[self.index]
 
     def level(self, price: Numbers) -> Numbers:
@@ -84,8 +86,7 @@ class Perpetual:
 
         `prices` is a mapping, or one price.
         """
-        price = self.price(prices) if isinstance(prices, dict) else prices
-        notional = abs(self.notional(quantity, price))
+        notional = abs(self.notional(quantity, self.price(prices)))
         return (schedule or self.tiers).maintenance(notional, abs(quantity))
 
     def average_entry(self, quantity: float, entry: float, more: float, price: float) -> float:
@@ -139,7 +140,7 @@ class Spot:
         return self.symbol.partition("/")[2]
 
 
-def _contract(_, value):
+def _contract(value):
     if not hasattr(value, "fill"):
         raise TypeError(f"instrument must be a Perpetual, not {value!r}")
     return value
@@ -153,7 +154,7 @@ class Position:
     and has no part in the maintenance margin. None means the highest that the schedule allows.
     """
 
-    instrument: Perpetual = field_of(_contract)
+    instrument: Perpetual = field(converter=_contract)
     quantity: float = number_field()
     entry: float = number_field(above=0)
     leverage: float | None = number_field(None, optional=True, above=0)

@@ -265,8 +265,8 @@ def ranked(pool):
             return notional_quote(pool, p)
         return pool.charge(p, schedule, pool.marks) * unit
 
-    pairs = zip(pool.positions, pool.schedules, strict=True)
-    return [p for p, _ in sorted(pairs, key=measure, reverse=True)]
+    pairs = list(zip(pool.positions, pool.schedules, strict=True))
+    return [p for p, _ in (sorted(pairs, key=measure, reverse=True) if pairs[1:] else pairs)]
 
 
 def floors_kept(pool, position):
@@ -301,10 +301,8 @@ def reduced(pool, position, count, price):
     left, paid = position.instrument.fill(position, -position.side * count, price)
     kept = () if left is None else (left,)
     positions = tuple(q for p in pool.positions for q in (kept if p == position else (p,)))
-    after = pool.but(positions=positions)
-    for currency, amount in paid.items():
-        after = after.adding(amount, currency)
-    return after, sum(paid.values())
+    ((currency, realised),) = paid.items()
+    return pool.adding(realised, currency, positions), realised
 
 
 def closed(pool, position, count, price, kind, market_price=None, fund_fee=0.0, other_fee=0.0):
@@ -369,7 +367,7 @@ def bankruptcy_prices(pool, fills=None, kept=0.0):
     return found
 
 
-def filled(pool, market, taken, haircut, fund):
+def filled(pool, market, taken, haircut, fund, scale):
     """(pool, events, what was left, below 0 what was missing) after every position is closed.
 
     What is missing beyond the fund is not sold at the market: that share of each position that lost
@@ -383,7 +381,7 @@ def filled(pool, market, taken, haircut, fund):
         ahead = ahead.sold(pool, position, count)
         trial, _ = reduced(trial, position, count, fills[label])
     left, events = trial.worth(), []
-    beyond = -left - fund if -left - fund > DUST * pool.size else 0.0
+    beyond = -left - fund if -left - fund > DUST * scale else 0.0
     prices = bankruptcy_prices(pool, fills, haircut) if taken or beyond else {}
     for position in order:
         count, price = abs(position.quantity), fills[position.label]
@@ -412,13 +410,14 @@ def settled(pool, market, taken):
     venue, marks, first, events = pool.venue, pool.marks, market.first or pool, []
     start = first.balances(marks)
     haircut = start - first.balances(marks, counted=True)
-    scale = max(pool.size, abs(start))
+    size = pool.size
+    scale = max(size, abs(start))
     at = mark(pool, pool.positions[0]) if len(pool.positions) == 1 else None
     owed = any(amount < 0 for amount in pool.collateral.values())
     there = fund = market.fund if venue.shortfall_to == FUND else 0.0
     outcome = pool.worth()
     if taken or market.last or market.impact or -outcome > there:  # else one event says it all
-        pool, events, outcome = filled(pool, market, taken, haircut, there)
+        pool, events, outcome = filled(pool, market, taken, haircut, there, size)
         fund = there + gained(pool, events)
     held, left, outcome = (
         x if abs(x) > DUST * scale else 0.0  # just at bankruptcy: rounding, no shortfall of 8.9e-16

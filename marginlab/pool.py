@@ -124,9 +124,7 @@ class Pool:
     @cached_property
     def names(self):
         """Every index, contract and coin whose price this pool follows."""
-        contracts = [p.instrument for p in self.positions]
-        named = {name for c in contracts for name in (c.index, c.symbol, c.settle)}
-        return frozenset({*named, *self.collateral, self.currency})
+        return frozenset(_names(self.currency, self.collateral, self.positions))
 
     def prices(self, given: Mapping | None = None, /, **named: Numbers) -> dict:
         """The marks with the given prices over them. An index moves all its contracts with it."""
@@ -239,7 +237,7 @@ class Pool:
     def charge(self, p, schedule, at):
         """What the venue requires for a position at prices `at`, in its settlement currency."""
         lost = self._lost(p) if self.venue.fee_at == "bankruptcy" else 0.0
-        return charge(self.venue, p, schedule, p.instrument.price(at), lost)
+        return charge(self.venue, p, schedule, at, lost)
 
     def _lost(self, p):
         """Notional at which a position has lost its margin: by its leverage, else its pool's.
@@ -558,31 +556,33 @@ class Pool:
 
     # ------------------------------------------------------------- another pool
 
-    def but(self, **changes):
-        """The pool with other positions, collateral or orders, which are known to be sound.
-
-        At `marks` if they are given, as far as it follows them; else at its own.
-        """
-        new = {"marks": self.marks} | changes
-        if "collateral" in changes:
-            new["collateral"] = checks.Frozen(changes["collateral"])
-        made = evolve(self, **new)
-        return made.marked(changes["marks"]) if "marks" in changes else made
+    def but(self, positions=None, collateral=None, orders=None, marks=None):
+        """The pool with other parts, which are known to be sound, at these marks or its own."""
+        positions = self.positions if positions is None else positions
+        collateral = self.collateral if collateral is None else checks.Frozen(collateral)
+        names = _names(self.currency, collateral, positions)
+        followed = {n: p for n, p in (marks or {}).items() if n in names}
+        return evolve(
+            self,
+            positions=positions,
+            collateral=collateral,
+            orders=self.orders if orders is None else orders,
+            marks=self.marks if marks is None else checks.Frozen(followed),
+        )
 
     def marked(self, marks: Mapping) -> "Pool":
         """The pool at these marks, as far as it follows them."""
-        followed = {name: price for name, price in marks.items() if name in self.names}
-        return evolve(self, marks=checks.Frozen(followed))
+        return self.but(marks=marks)
 
-    def adding(self, amount: float, currency: str | None = None) -> "Pool":
+    def adding(self, amount: float, currency: str | None = None, positions=None) -> "Pool":
         """The pool with so much more (or less) of a currency, its own if none is given.
 
-        Dust is taken for nothing.
+        Dust is taken for nothing. `positions`, if given, take the place of its own.
         """
         currency = currency or self.currency
         held = self.collateral.get(currency, 0.0)
         left = held + amount if abs(held + amount) > 1e-12 * abs(held) else 0.0
-        return self.but(collateral={**self.collateral, currency: left})
+        return self.but(positions, {**self.collateral, currency: left})
 
     def __getstate__(self):
         """What a pickle keeps: the fields, without what was worked out from them."""
@@ -625,6 +625,12 @@ class Pool:
         return table(self.rows, (self.name, f"at {self.venue.name}"))
 
 
+def _names(currency, collateral, positions):
+    contracts = [p.instrument for p in positions]
+    named = {name for c in contracts for name in (c.index, c.symbol, c.settle)}
+    return named | {currency, *collateral}
+
+
 def walled(currency, venue, name):
     """An isolated pool with nothing in it yet."""
     return Pool(currency, checks.Frozen({currency: 0.0}), (), venue, name=name, isolated=True)
@@ -633,23 +639,27 @@ def walled(currency, venue, name):
 # ------------------------------------------------------------------ conventions
 
 
-def charge(venue, p, schedule, price, lost):
+def charge(venue, p, schedule, prices, lost):
     """What a venue requires for a position (or many, as arrays): where the conventions differ.
 
-    `lost` is the notional at bankruptcy. In the settlement currency.
+    `prices` are a mapping or a price, `lost` is the notional at bankruptcy. In the settlement
+    currency.
     """
-    priced = p.entry if venue.maintenance_at == "entry" else price
-    margin = p.instrument.maintenance(p.quantity, priced, schedule)
-    if venue.fee_at == "none":
-        return margin + 0.0 * price  # of the shape of the prices
-    return margin + closing_fee(venue, p, price, lost) + 0.0 * price
+    contract = p.instrument
+    if venue.maintenance_at == "entry":
+        margin = contract.maintenance(p.quantity, p.entry, schedule)
+        margin = margin + 0.0 * contract.price(prices)  # of their shape
+    else:
+        margin = contract.maintenance(p.quantity, prices, schedule)
+    return margin if venue.fee_at == "none" else margin + closing_fee(venue, p, prices, lost)
 
 
-def closing_fee(venue, p, price, lost):
+def closing_fee(venue, p, prices, lost):
     """The fee for closing a position, where the venue has it inside the requirement."""
     if venue.fee_at == "bankruptcy":
         return venue.fee * lost
-    return venue.fee * abs(p.notional(p.entry if venue.fee_at == "entry" else price))
+    price = p.entry if venue.fee_at == "entry" else p.instrument.price(prices)
+    return venue.fee * abs(p.notional(price))
 
 
 def bust(p):

@@ -16,6 +16,7 @@ from math import inf, isfinite
 from attrs import evolve, frozen
 
 from . import checks
+from .checks import field_of, number_field
 from .ledger import Event
 from .pool import Pool
 from .rules import COUNTERPARTIES, FUND, TRADER
@@ -41,9 +42,19 @@ def liquidated(pool, market):
                 break
         else:
             raise ValueError(f"steps must end with one that closes {pool.name!r}: close_all")
+        if held(after) == held(pool):
+            raise ValueError(f"the step {step!r} changed nothing in {pool.name!r}: it would go on")
         market, pool = market.after(pool, new), after
         events += new
+    if events and not pool.open and events[-1].kind != "liquidation":  # a step sold the last of it
+        pool, ended = settled(pool, market, taken=False)
+        events += ended
     return pool, events
+
+
+def held(pool):
+    """What a step of a liquidation changes."""
+    return pool.positions, pool.collateral, pool.orders
 
 
 def gained(pool, events):
@@ -180,60 +191,60 @@ def close_all(pool, market):
     return settled(pool, market, taken=False)
 
 
-def take_over(below):
+@frozen
+class take_over:
     """The step in which a fund, or who stands for it, takes positions over as they are.
 
     Nothing more is sold at the market once equity is at most `below` (0 to 1) of the requirement
     (Hyperliquid's backstop: 2/3; source docs.byreal.io, at second hand).
     """
-    checks.number("below", below, least=0, most=1)
 
-    def step(pool, market):
+    below: float = number_field(least=0, most=1)
+
+    def __call__(self, pool, market):
         equity, requirement = pool.stand()
-        near = equity <= below * requirement
+        near = equity <= self.below * requirement
         return settled(pool, market, taken=True) if near else (pool, [])
 
-    return step
 
-
-def step_down(tiers=1, least=2):
+@frozen
+class step_down:
     """The step in which a position goes down by so many tiers of its schedule (Gate 1, OKX 2).
 
     `least` is the lowest tier, from 1, from which it still steps down (OKX: 3).
     """
-    checks.whole("tiers", tiers)
-    checks.whole("least", least, 2)
 
-    def step(pool, market):
+    tiers: int = field_of(checks.whole, 1)
+    least: int = field_of(lambda name, value: checks.whole(name, value, 2), 2)
+
+    def __call__(self, pool, market):
         for position in ranked(pool):
             kept = floors_kept(pool, position)
             # what ends a tier is still in it
             tier = bisect_right(kept, abs(position.quantity) * (1 - DUST)) - 1
-            if tier + 1 >= least and tier >= tiers:
-                count = abs(position.quantity) - kept[tier - tiers + 1]
+            if tier + 1 >= self.least and tier >= self.tiers:
+                count = abs(position.quantity) - kept[tier - self.tiers + 1]
                 return partly(pool, market, position, count)
         return pool, []
 
-    return step
 
-
-def close_share(share=0.2, above=0.0):
+@frozen
+class close_share:
     """The step in which a share of each position is closed, once for each time the venue looks.
 
     Only of positions of more notional than `above`, in quote currency (Hyperliquid: a fifth, above
     100,000; source docs.byreal.io, at second hand).
     """
-    checks.number("share", share, above=0, most=1)
-    checks.number("above", above, least=0)
 
-    def step(pool, market):
+    share: float = number_field(0.2, above=0, most=1)
+    above: float = number_field(0.0, least=0)
+
+    def __call__(self, pool, market):
         for position in ranked(pool):
-            large = notional_quote(pool, position) > above
-            if large and share < 1 and position.label not in market.stepped:
-                return partly(pool, market, position, share * abs(position.quantity))
+            large = notional_quote(pool, position) > self.above
+            if large and self.share < 1 and position.label not in market.stepped:
+                return partly(pool, market, position, self.share * abs(position.quantity))
         return pool, []
-
-    return step
 
 
 def close_each(pool, market):
@@ -275,7 +286,8 @@ def floors_kept(pool, position):
     price = position.entry if pool.venue.maintenance_at == "entry" else mark(pool, position)
     notional = abs(position.notional(price))  # what maintenance is charged on
     size = notional if schedule.basis == "notional" else whole
-    return [whole * (floor / size) for floor in schedule.floors]
+    floors = getattr(schedule, "floors", (0.0,))  # one tier, where a schedule has none
+    return [whole * (floor / size) for floor in floors]
 
 
 def mark(pool, position):
@@ -435,7 +447,7 @@ def settled(pool, market, taken):
     text = f"{pool.name}: {ended}; {who}"
     amounts = {"lost": lost, "surplus": surplus, "shortfall": missing}
     event = Event("liquidation", pool.name, pool.currency, flows, at, text, **amounts)
-    after = pool.but(positions=(), collateral={pool.currency: returned})
+    after = pool.but(positions=(), collateral={pool.currency: returned}, orders=0.0)
     return after, [*events, event]
 
 

@@ -81,7 +81,9 @@ def liquidation_price(
         left = margin + instrument.pnl(quantity, entry, price) - asked
         return left * price if inverse else left
 
-    low, high = (np.broadcast_to(end * mark, shape) for end in (NEAR, FAR))
+    alive = slack(mark) > 0  # then its end is on the losing side, whatever is on the other
+    low = np.broadcast_to(np.where(alive & ~long, mark, NEAR * mark), shape)
+    high = np.broadcast_to(np.where(alive & long, mark, FAR * mark), shape)
     below, above = slack(low) > 0, slack(high) > 0
     some = below != above
     price = root(slack, np.where(some, low, np.nan), np.where(some, high, np.nan))

@@ -268,7 +268,8 @@ class Pool:
             return 0.0
         owed, loan = -amount * self.quote(currency, at), asset.loan
         if initial:
-            return loan.initial(owed, None, -amount) / self.quote(self.currency, at)
+            asked = owed / loan.max_leverage(owed, -amount)
+            return asked / self.quote(self.currency, at)
         fee = self.venue.fee if self.venue.fee_at == "price" else 0.0
         asked = (1.0 + fee) * loan.maintenance(owed, -amount) + fee * owed
         return asked / self.quote(self.currency, at)
@@ -278,7 +279,9 @@ class Pool:
         total, venue = self.orders, self.venue
         for p, schedule in zip(self.positions, self.schedules, strict=True):
             price = p.entry if venue.maintenance_at == "entry" else p.instrument.price(at)
-            margin = schedule.initial(abs(p.notional(price)), p.leverage, abs(p.quantity))
+            notional = abs(p.notional(price))
+            leverage = p.leverage or schedule.max_leverage(notional, abs(p.quantity))
+            margin = notional / leverage
             if venue.fee_at in ("entry", "bankruptcy"):
                 lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
                 margin = margin + closing_fee(venue, p, price, lost)
@@ -668,7 +671,7 @@ def bust(p):
     Prices: E*(1 - s/L), or E*L/(L + s) if inverse, with s = +1 or -1.
     """
     z = np.where(np.greater(p.quantity, 0), 1, -1) * (1 if p.instrument.inverse else -1)
-    return abs(p.notional(p.entry)) * np.maximum(0.0, 1 + z / p.leverage)
+    return plain(abs(p.notional(p.entry)) * np.maximum(0.0, 1 + z / p.leverage))
 
 
 def plain(value):

@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import checks
 from ..contracts import Perpetual
-from ..liquidation import impact_of
+from ..liquidation import impact_of, purse
 from ..many import liquidation_price
 from ..rules import FUND, Venue
 
@@ -84,7 +84,7 @@ def cascade(
     prices = np.atleast_1d(checks.positive("prices", prices))
     if prices.ndim != 1:
         raise ValueError(f"prices must be one row, not of shape {prices.shape}")
-    fund = np.inf if fund == np.inf else checks.number("fund", fund, least=0)
+    fund = purse(fund, {instrument.settle})[instrument.settle]
     mark_share = checks.number("mark_share", mark_share, least=0, most=1)
 
     def push(net):

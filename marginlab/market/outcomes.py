@@ -92,9 +92,10 @@ def _margin(pool):
     return next(iter(_held(pool)), pool.currency)
 
 
-def _one_currency(account):
-    """Whether all of an account's pools are in one; else their worth is in quote currency."""
-    return len({pool.currency for pool in account.pools}) == 1
+def _currency(account):
+    """The one currency of an account's pools; None if there are several: then worth is in quote."""
+    first, *others = {pool.currency for pool in account.pools}
+    return None if others else first
 
 
 def _at_once(account, opened, paths, rates):
@@ -109,7 +110,7 @@ def _at_once(account, opened, paths, rates):
             worth += pool.collateral.get(_margin(pool), 0.0) * units[_margin(pool)]
     for block, left in enumerate(range(0, paths.count, paths.width)):
         here = slice(left, min(paths.count, left + paths.width))
-        trough, _, gain = (rows[..., : here.stop - left] for rows in troughs(book, block))
+        trough, gain = (rows[..., : here.stop - left] for rows in troughs(book, block))
         for k, pool in enumerate(opened):
             margin = pool.collateral.get(margins[k], 0.0)
             gone = -trough[k] >= margin * (1 - ROUNDING)
@@ -123,18 +124,16 @@ def _at_once(account, opened, paths, rates):
 
 
 def _units(account, currencies, paths):
-    """{currency: what a unit of it is worth in the end, on every path}, in that of the outcome."""
-    own, first = account.pools[0].currency, account.pools[0]
-    made = {}
-    last = paths.prices() if currencies - {own} & paths.start.keys() else {}
-    for currency in currencies:
-        if currency == own and _one_currency(account):
-            unit = 1.0
-        elif currency in paths.start:
-            unit = last[currency][-1]
+    """{currency: what a unit of it is worth in the end, on every path}."""
+    own = _currency(account)
+    coins = currencies & paths.start.keys() - {own}
+    last = paths.prices() if coins else {}
+    made = dict.fromkeys(currencies, np.ones(paths.count))
+    for currency in currencies - {own}:
+        if currency in coins:
+            made[currency] = last[currency][-1]
         else:
-            unit = first.quote(currency, account.marks)
-        made[currency] = np.broadcast_to(unit, paths.count)
+            made[currency] = account.pools[0].quote(currency, account.marks) * made[currency]
     return made
 
 
@@ -143,7 +142,8 @@ def _stepped(account, paths, rates, meanwhile):
     from tqdm.auto import tqdm
 
     at = {pool.name: np.full(paths.count, -1) for pool in account.pools if pool.open}
-    worth, hours = np.empty(paths.count), np.broadcast_to(paths.hours, paths.steps)
+    worth, own = np.empty(paths.count), _currency(account)
+    hours = np.broadcast_to(paths.hours, paths.steps)
     prices = {name: row for name, row in paths.prices().items() if name in account.followed}
     for path in tqdm(range(paths.count), "step by step", leave=False, unit="path", delay=2):
         marks = {name: row[:, path].tolist() for name, row in prices.items()}
@@ -165,7 +165,8 @@ def _stepped(account, paths, rates, meanwhile):
         for name in at.keys() & ended.keys():
             at[name][path] = ended[name]
         now = now.mark(**{name: row[-1] for name, row in marks.items()})
-        one = _one_currency(account)
-        units = [1.0 if one else pool.quote(pool.currency, now.marks) for pool in now.pools]
-        worth[path] = sum(p.worth() * unit for p, unit in zip(now.pools, units, strict=True))
+        worth[path] = sum(
+            pool.worth() * (1.0 if own else pool.quote(pool.currency, now.marks))
+            for pool in now.pools
+        )
     return at, worth

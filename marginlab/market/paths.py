@@ -14,7 +14,7 @@ from ..checks import Frozen, field_of
 from ..rules import YEAR
 
 WIDTH = 2_000  # paths drawn side by side from one seed: enough for numpy, few for the cache
-SLAB = 64_000  # prices of a coin worked on at a time
+SLAB = 32_000  # prices of a coin worked on at a time
 
 
 def _starts(_, start):
@@ -70,10 +70,6 @@ def generator(seed, block, what=0):
     """The random generator of one block of paths; `what` tells several in one block apart."""
     key = (*seed.spawn_key, block, what)
     return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
-
-
-def _array(per_coin):
-    return np.array([*per_coin.values()])
 
 
 @frozen(eq=False, slots=False)
@@ -198,6 +194,10 @@ def _root(matrix):
     return lower
 
 
+def _array(per_coin):
+    return np.array([*per_coin.values()])
+
+
 @frozen(eq=False, slots=False)
 class Brownian(Paths):
     """Geometric Brownian motion: returns are normal and know nothing of each other.
@@ -207,22 +207,17 @@ class Brownian(Paths):
 
     Parameters
     ----------
-    start, steps, count
-        As of all paths: prices by index in quote currency, and how many steps and paths.
-    volatility : float or mapping of index to float
-        Standard deviation of the log return over a year.
+    volatility, drift : float or mapping of index to float
+        Of a year: the standard deviation of the log return, and what the expected price gains,
+        start * exp(drift * years). The log price drifts by volatility**2 / 2 less.
     rng : numpy Generator
         Whose seed is taken; paths made from it later have others.
     hours : float
         From a step to the next.
-    drift : float or mapping of index to float
-        What the expected price gains in a year: start * exp(drift * years). The log price drifts by
-        volatility**2 / 2 less.
     correlation : float or array of shape (coins, coins), optional
         Of the returns: one number for every pair, or a matrix in the order of `start`.
 
-    ValueError or TypeError for what cannot be meant, such as a volatility of NaN, or a correlation
-    that no returns can have (not positive semi-definite).
+    ValueError or TypeError for what cannot be meant, such as a correlation that no returns have.
     """
 
     volatility: Mapping = _per_coin(least=0)
@@ -243,21 +238,19 @@ class Brownian(Paths):
         return (_array(self.drift) - _array(self.volatility) ** 2 / 2) * (self.hours / YEAR)
 
     def normals(self, block):
-        """A function that fills an array of shape (steps, coins, width) with normals that have the
-        spread and the correlation asked for."""
-        rng, spread = generator(self.seed, block), self.spread
-        own = np.diag(spread)[:, None]
-        bound = np.any(spread != np.diag(np.diag(spread)))
-        room = np.empty((self.most if bound else 0, len(own), self.width))  # anew it is slow
+        """A function that fills an array as `increments` do, with normals of their spread."""
+        rng, spread, own = generator(self.seed, block), self.spread, np.diag(self.spread)
+        room = np.empty((self.most, len(own), self.width))  # made anew it is slow
 
-        def fill(out):
-            free = rng.standard_normal(out=room[: len(out)] if bound else out)
-            if bound:  # matmul may give other bits on more threads
-                np.einsum("ij,sjn->sin", spread, free, out=out)
-            else:
-                out *= own
+        def free(out):
+            rng.standard_normal(out=out)
+            out *= own[:, None]
 
-        return fill
+        def bound(out):  # by einsum: matmul may give other bits on more threads
+            normals = rng.standard_normal(out=room[: len(out)])
+            np.einsum("ij,sjn->sin", spread, normals, out=out)
+
+        return bound if np.any(spread != np.diag(own)) else free
 
     def increments(self, block):
         fill = self.normals(block)
@@ -274,12 +267,11 @@ class Brownian(Paths):
 class Jumps(Brownian):
     """Brownian motion with jumps (Merton 1976). No watch sees a price inside one.
 
+    The volatility is that between jumps. The drift is not compensated for them: the expected price
+    gains drift + jumps * (exp(size + size_spread**2 / 2) - 1) in a year.
+
     Parameters
     ----------
-    start, steps, count, volatility, rng, hours, drift, correlation
-        As of `Brownian`; the volatility is that between jumps. The drift is not compensated for
-        them: the expected price gains drift + jumps * (exp(size + size_spread**2 / 2) - 1) in a
-        year.
     jumps : float
         How many a coin has in a year, on average.
     size, size_spread : float or mapping of index to float
@@ -329,19 +321,14 @@ def _memory(name, memory, paths):
 
 @frozen(eq=False, slots=False)
 class Clustered(Brownian):
-    """Volatility that comes in clusters, by GARCH(1,1) (Bollerslev 1986): a large move makes large
-    ones more likely.
+    """Volatility that comes in clusters, by GARCH(1,1) (Bollerslev 1986).
 
         variance = (1 - news - memory) * usual + news * (last return less its trend)**2
                  + memory * (last variance)
 
-    Parameters
-    ----------
-    start, steps, count, volatility, rng, hours, drift, correlation
-        As of `Brownian`; the volatility is the usual one, to which it returns and at which it
-        starts. The expected price gains a little more than the drift: returns have fatter tails.
-    news, memory : float
-        Weights of the last return and of the last variance, for a step; together below 1.
+    The usual variance, at which it starts, is that of `volatility`. The expected price gains a
+    little more than the drift: returns have fatter tails. `news` and `memory` are the weights of
+    the last return and of the last variance, for a step; together below 1.
     """
 
     news: float = _number(0.1, least=0)
@@ -397,7 +384,6 @@ class Given(Paths):
 
     Parameters
     ----------
-    start : mapping of index to price
     given : mapping of index to array
         Prices after each step, of shape (steps,) for one path or (steps, count).
     hours : float or array of shape (steps,)
@@ -509,8 +495,6 @@ class Bootstrap(Paths):
 
     Parameters
     ----------
-    start, steps, count
-        As of all paths; the coins are those that are asked for.
     history : History or DataFrame
         Prices, a column for each coin, a row for each time, all equally far apart.
     length : int

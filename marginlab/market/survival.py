@@ -1,13 +1,13 @@
 """Which margin carries a book through many paths: every margin, in both modes, from one pass."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import as_completed
-from functools import cached_property, reduce
-from itertools import chain
+from functools import partial, reduce
+from itertools import chain, pairwise
 from typing import NamedTuple
 
-import attrs
 import numpy as np
 from attrs import frozen
 
@@ -31,7 +31,6 @@ def survival(
     horizons=1,
     executor=None,
     chunk=4_000,
-    skip=(),
 ):
     """What a book of positions needs on each of many paths, in a pool for each and in one for all.
 
@@ -69,8 +68,6 @@ def survival(
         is the same to the bit; absent, it is done here.
     chunk : int
         Paths for each task, in whole blocks (see `Paths`). It has no part in the answer.
-    skip : sequence of int
-        Numbers of paths that are known already; see `Survival.joined`.
 
     Interrupted (Ctrl-C), it returns what is complete, with a line that says how many paths these
     are. Returns a `Survival`. TypeError or ValueError for what cannot be meant, or where a
@@ -99,7 +96,7 @@ def survival(
         names[pool.name] = unique.setdefault(same, (len(unique), pool, currency))[0]
     _, pools, margins = zip(*unique.values(), strict=True)
     asked = Book(pools, margins, rates, paths, _horizons(horizons, paths.steps))
-    number, answers = _survive(asked, executor, checks.whole("chunk", chunk), skip)
+    number, answers = _survive(asked, executor, checks.whole("chunk", chunk))
     pools, currency, *found = (
         {name: what[k] for name, k in names.items()} for what in (pools, margins, *answers)
     )
@@ -117,16 +114,13 @@ class Survival:
 
     Attributes
     ----------
-    pools : mapping of name to Pool
+    pools, currency : mappings of name to Pool, and to the currency of its margin
         Without collateral; of each position alone, under its label, and the shared ones.
-    currency : mapping of name to str
-        In which the margin of each is held.
     horizons : tuple of int
     number : ndarray of shape (paths,)
-        Which paths these are.
-    trough, when : mapping of name to ndarray of shape (horizons, paths)
-        The least of pnl - funding - requirement up to each horizon, and the step at which it was
-        first reached.
+        Which paths these are: all, unless it was interrupted.
+    trough : mapping of name to ndarray of shape (horizons, paths)
+        The least of pnl - funding - requirement up to each horizon.
     gain : mapping of name to ndarray of shape (paths,)
         pnl - funding at the last step, if the pool lives to see it.
     """
@@ -136,7 +130,6 @@ class Survival:
     horizons: tuple
     number: np.ndarray
     trough: Mapping
-    when: Mapping
     gain: Mapping
 
     @property
@@ -168,7 +161,7 @@ class Survival:
         if horizon not in self.horizons:
             known = ", ".join(map(str, self.horizons))
             raise ValueError(f"horizon must be one of {known}, not {horizon!r}")
-        return self._needs(split)[:, self.horizons.index(horizon)].max(axis=0)
+        return self._needs(split, self.horizons.index(horizon)).max(axis=0)
 
     def survived(self, capital, split, horizon=None):
         """Share of the paths on which no pool of the split is liquidated; for an array too.
@@ -245,46 +238,9 @@ class Survival:
             }
         return pd.DataFrame.from_dict(made, orient="index")
 
-    def joined(self, other):
-        """The answers of two runs on different numbers of the same `Paths` as one.
-
-            more = survival(..., skip=part.number)
-            part.joined(more)
-
-        ValueError if they do not fit.
-        """
-        if not isinstance(other, Survival):
-            raise TypeError(f"other must be a Survival, not {other!r}")
-        if self._asked() != other._asked():
-            raise ValueError(
-                "other must have the same pools, at the same venue, and the same horizons"
-            )
-        number = np.r_[self.number, other.number]
-        if len(np.unique(number)) < len(number):
-            raise ValueError("other must be of other paths: some are in both")
-        order = np.argsort(number)
-
-        def both(mine, yours):
-            return {n: np.concatenate([mine[n], yours[n]], axis=-1)[..., order] for n in self.pools}
-
-        return attrs.evolve(
-            self,
-            number=number[order],
-            trough=both(self.trough, other.trough),
-            when=both(self.when, other.when),
-            gain=both(self.gain, other.gain),
-        )
-
-    def _asked(self):
-        pools = {
-            name: (attrs.astuple(pool.venue, recurse=False), pool.positions)
-            for name, pool in self.pools.items()
-        }
-        return pools, self.currency, self.horizons
-
-    def _needs(self, split):
+    def _needs(self, split, at=slice(None)):
         """The capital that each pool of a split needs, of shape (pools, horizons, paths)."""
-        return np.stack([-self.trough[n] / share for n, share in self._split(split).items()])
+        return np.stack([-self.trough[n][at] / share for n, share in self._split(split).items()])
 
     def _gone(self, capital, split):
         """Whether each pool of a split is liquidated, of shape (pools, horizons, paths)."""
@@ -328,24 +284,13 @@ class Survival:
 
 
 class Book(NamedTuple):
-    """What troughs are asked of.
-
-    pools : tuple of Pool
-        Positions, and no collateral.
-    margins : tuple of str
-        For each pool the currency of its margin, in units of which its trough is counted.
-    rates : mapping of symbol to array of shape (steps,)
-        Funding rates paid after each step, 0 where nothing is due.
-    paths : Paths
-    horizons : tuple of int
-        Steps up to which troughs are kept; the last step is one of them.
-    """
+    """What troughs are asked of: pools of positions without collateral."""
 
     pools: tuple
-    margins: tuple
-    rates: dict
+    margins: tuple  # of each pool the currency of its margin, in units of which its trough counts
+    rates: dict  # by symbol, the funding rates paid after each step, 0 where nothing is due
     paths: Paths
-    horizons: tuple
+    horizons: tuple  # steps up to which troughs are kept; the last step is one of them
 
 
 def _pools(venue, book, together, margin):
@@ -472,43 +417,38 @@ def _haircut(pool, margin):
 # ------------------------------------------------------------------------ the pass
 
 
-def _survive(book, executor, chunk, skip):
-    """(numbers of the paths, (trough, when, gain) with a row for each pool)."""
-    paths, width = book.paths, book.paths.width
-    if isinstance(skip, str) or not isinstance(skip, Iterable):
-        raise TypeError(f"skip must be numbers of paths, not {skip!r}")
-    known = {checks.whole("skip", n, least=0, most=paths.count - 1) for n in skip}
-    number = np.setdiff1d(np.arange(paths.count), np.array([*known], dtype=int))
-    if not len(number):
-        raise ValueError(f"skip must leave some of the {paths.count} paths")
-    blocks, size = np.unique(number // width).tolist(), max(1, chunk // width)
+def _survive(book, executor, chunk):
+    """(numbers of the paths, (trough, gain) with a row for each pool)."""
+    count, width = book.paths.count, book.paths.width
+    blocks, size = range(-(-count // width)), max(1, chunk // width)
     tasks = [(book, blocks[n : n + size]) for n in range(0, len(blocks), size)]
-    shape, done = (len(book.pools), len(book.horizons), len(number)), np.zeros(len(number), bool)
-    kept = np.empty(shape), np.empty(shape, np.int32), np.empty(shape[::2])
+    shape, done = (len(book.pools), len(book.horizons), count), np.zeros(count, dtype=bool)
+    kept = np.empty(shape), np.empty(shape[::2])
     try:
-        for block, found in _found(tasks, executor, len(number), width):
-            here = slice(*np.searchsorted(number, (block * width, (block + 1) * width)))
+        for block, found in _found(tasks, executor, count, width):
+            here = slice(block * width, min(count, (block + 1) * width))
             for array, new in zip(kept, found, strict=True):
-                array[..., here] = new[..., number[here] - block * width]
+                array[..., here] = new[..., : here.stop - here.start]
             done[here] = True
     except KeyboardInterrupt:
         if not done.any():
             raise
-        print(f"Interrupted: this is the answer of {done.sum():,} of {len(number):,} paths.")
-    if done.all():
-        return number, kept
-    return number[done], tuple(array[..., done] for array in kept)
+        print(f"Interrupted: this is the answer of {done.sum():,} of {count:,} paths.")
+    if not done.all():
+        kept = tuple(array[..., done] for array in kept)
+    return np.flatnonzero(done), kept
 
 
 def _found(tasks, executor, room, width):
     """(block, its troughs) as they come, with a bar that shows how far it is."""
     from tqdm.auto import tqdm
 
-    waiting = [executor.submit(_work, task) for task in tasks] if executor else []
+    here = executor is None
+    waiting = [] if here else [executor.submit(_work, task) for task in tasks]
     answers = (future.result() for future in as_completed(waiting))
     with tqdm(total=room, desc="survival", unit="path", leave=False, delay=2) as bar:
         try:
-            for pair in chain.from_iterable(answers if executor else map(_work, tasks)):
+            for pair in chain.from_iterable(map(_work, tasks) if here else answers):
                 yield pair
                 bar.update(min(width, room - bar.n))
         finally:
@@ -523,182 +463,190 @@ def _work(task):
 
 
 def troughs(book, block):
-    """(trough, when, gain) of one block of paths.
+    """(trough, gain) of one block of paths.
 
     trough : ndarray of shape (pools, horizons, width)
-        The least of pnl - funding - requirement from the start up to each horizon, in units of
-        margin.
-    when : ndarray of the same shape
-        The first step at which it was reached.
+        The least of pnl - funding - requirement up to each horizon, in units of margin.
     gain : ndarray of shape (pools, width)
         pnl - funding at the end, in the currency of the margin.
     """
-    pools, found, start = [_Trough(book, k) for k in range(len(book.pools))], [], book.paths.start
-    for first, logs in book.paths.slabs(block, book.horizons):
-        slab = _Slab(start, logs)
+    paths, found = book.paths, []
+    # arrays by name, used again for every slab: made anew, large ones are slow
+    room = defaultdict(partial(np.empty, (paths.most + 1, paths.width)))
+    at_start = 0, np.zeros((1, len(paths.start), paths.width))
+    pools = [_Trough(book, k) for k in range(len(book.pools))]
+    for first, logs in chain([at_start], paths.slabs(block, book.horizons)):
+        slab = _Slab(paths.start, logs, room)
         for pool in pools:
             pool.look(first, slab)
         if first + len(logs) - 1 in book.horizons:
-            found.append(([pool.trough() for pool in pools], [pool.when.copy() for pool in pools]))
-    trough, when = (np.stack(rows, axis=1) for rows in zip(*found, strict=True))
-    last = _Slab(start, logs[-1:])
-    return trough, when, np.stack([pool.gain(last) for pool in pools])
+            found.append([pool.trough(room) for pool in pools])
+    last = _Slab(paths.start, logs[-1:], room)
+    return np.stack(found, axis=1), np.stack([pool.gain(last) for pool in pools])
 
 
-class _Slab(dict):
-    """Prices of some steps, of shape (steps, width), as they are asked for by name; `logs` are
-    those of price / start, of shape (steps, coins, width)."""
+class _Slab:
+    """Prices at some steps, of shape (steps, width), and what follows from them, once asked for.
 
-    def __init__(self, start, logs):
-        self.start, self.steps = start, len(logs)
+    `logs` are those of price / start, of shape (steps, coins, width).
+    """
+
+    def __init__(self, start, logs, room):
+        self.start, self.steps, self.room, self.known = start, len(logs), room, {}
         self.logs = {name: logs[:, n] for n, name in enumerate(start)}
-        self.moves = {}
 
-    def __missing__(self, name):
-        self[name] = price = self.start[name] * self.move(name)
-        return price
+    def array(self, name):
+        """Room for a value at each step on each path."""
+        return self.room[name][: self.steps]
 
     def move(self, name, inverse=False):
-        """price / start of a name, or start / price."""
+        """price / start, or start / price."""
         key = name, inverse
-        if key not in self.moves:
+        if key not in self.known:
             log = self.logs[name]
-            self.moves[key] = np.exp(-log if inverse else log)
-        return self.moves[key]
+            self.known[key] = np.exp(-log if inverse else log, out=self.array(key))
+        return self.known[key]
+
+    def prices(self, names):
+        """A mapping of these names to prices, as far as there are paths of them."""
+        return {n: self.start[n] * self.move(n) for n in sorted(names & self.start.keys())}
 
 
 class _Trough:
-    """One pool on a block of paths: its least value so far, when that was, and the funding paid.
+    """One pool on a block of paths: its least value so far, and the funding that it has paid.
 
-    Where it moves with one price alone, the log of the worst price, with the position's sign, is
-    kept in place of a value.
+    A pool whose schedules are all `Tiers` is a sum of straight lines; any other is asked for its
+    slack. Where slack only rises (or only falls) with one price, the log of the worst price, with
+    the position's sign, is kept in place of a value.
     """
 
     def __init__(self, book, k):
         self.pool, self.margin, self.start = book.pools[k], book.margins[k], book.paths.start
-        paths, positions, venue = book.paths, self.pool.positions, self.pool.venue
         self.weight = 1 - _haircut(self.pool, self.margin)[0]
-        self.flows = {}  # by currency: what is due at each step where a contract is at its start
-        for p in positions:
-            if p.instrument.symbol in book.rates:
-                due = p.notional(self.start[p.instrument.index]) * book.rates[p.instrument.symbol]
-                self.flows.setdefault(p.instrument.settle, []).append((p.instrument, due[:, None]))
-        self.pays = all((due >= 0).all() for flow in self.flows.values() for _, due in flow)
-        self.paid = {currency: np.zeros(paths.width) for currency in self.flows}
-        schedules = self.pool.schedules
-        straight = self.pool.own_in_full and all(isinstance(s, Tiers) for s in schedules)
-        pairs = zip(positions, schedules, strict=True) if straight else ()
-        self.lines = [_Lines(venue, p, s, self.start[p.instrument.index]) for p, s in pairs]
-        rises = all(slope * positions[0].side > 0 for of in self.lines for slope, _ in of.lines)
-        alone = len(self.lines) == 1 and rises and not self.flows
-        self.alone = positions[0] if alone else None
-        at_start = _Slab(self.start, np.zeros((1, len(self.start), paths.width)))
-        self.least = np.zeros(paths.width) if alone else self.slack(at_start)[0]
-        self.when = np.zeros(paths.width, dtype=np.int32)
+        self.least = np.full(book.paths.width, np.inf)
+        self.flows = {}  # by currency: contracts, and what is due at each step if at the start
+        for p in self.pool.positions:
+            contract = p.instrument
+            if contract.symbol in book.rates:
+                due = p.notional(self.start[contract.index]) * book.rates[contract.symbol]
+                self.flows.setdefault(contract.settle, []).append((contract, due))
+        self.pays = all((due >= 0).all() for flows in self.flows.values() for _, due in flows)
+        self.paid = {currency: np.zeros(book.paths.width) for currency in self.flows}
+        self.lines = []
+        if self.pool.own_in_full and all(isinstance(tiers, Tiers) for tiers in self.pool.schedules):
+            self.lines = [_Lines(self.pool.venue, p, self.start) for p in self.pool.positions]
+        self.constant = sum(of.constant for of in self.lines)
+        self.alone = len(self.lines) == 1 and self.lines[0].rises and not self.flows
 
     def look(self, first, slab):
-        """Go on by a slab."""
+        """Go on by a slab that begins with a step."""
         if self.alone:
-            values = slab.logs[self.alone.instrument.index]
-            values = values if self.alone.quantity > 0 else -values
+            p = self.pool.positions[0]
+            logs = slab.logs[p.instrument.index]
+            worst = logs.min(axis=0) if p.side > 0 else -logs.max(axis=0)
         else:
-            values = self.slack(slab, self.spent(first, slab))
-        new = values.min(axis=0)
-        better = np.flatnonzero(new < self.least)
-        self.least[better] = new[better]
-        self.when[better] = first + values[:, better].argmin(axis=0)
+            total = self.slack(slab)
+            if self.flows and first:
+                total -= self.spent(first, slab)
+            if not self.lines:
+                total /= self.weight * self.unit(self.margin, slab)
+            worst = total.min(axis=0)
+        np.minimum(self.least, worst, out=self.least)
 
-    def trough(self):
+    def trough(self, room):
+        """The least value so far, of shape (width,)."""
         if not self.alone:
-            return self.least.copy()
-        worst = self.least * self.alone.side
-        logs = np.broadcast_to(worst, (1, len(self.start), len(worst)))
-        return self.slack(_Slab(self.start, logs))[0]
+            return self.least + self.constant
+        logs = self.least * self.pool.positions[0].side
+        worst = np.broadcast_to(logs, (1, len(self.start), len(logs)))
+        return self.slack(_Slab(self.start, worst, room))[0] + self.constant
+
+    def slack(self, slab):
+        """Slack without margin, funding and what is constant, in the pool's currency."""
+        total = slab.array("total")
+        if not self.lines:
+            total[...] = self.pool.slack(slab.prices(self.pool.names))
+        for n, lines in enumerate(self.lines):
+            values = lines.values(slab, slab.array("one") if n else total)
+            if n:
+                total += values
+        return total
+
+    def spent(self, first, slab):
+        """What funding has taken by each step, in the pool's currency.
+
+        The venue looks before and after a payment, and the larger counts.
+        """
+        now, looks = slice(first - 1, first - 1 + slab.steps), []
+        for currency, flows in self.flows.items():
+            paid = slab.room["paid", currency][: slab.steps + 1]
+            paid[0] = self.paid[currency]
+            for n, (contract, due) in enumerate(flows):
+                move, part = slab.move(contract.index, contract.inverse), slab.array("part")
+                np.einsum("s,sw->sw", due[now], move, out=part if n else paid[1:])
+                if n:
+                    paid[1:] += part
+            for before, row in pairwise(paid):
+                row += before
+            self.paid[currency] = paid[-1].copy()
+            sides = paid[:-1], paid[1:]
+            if currency != self.pool.currency:
+                sides = [side * self.unit(currency, slab) for side in sides]
+            looks.append(sides)
+        before, after = (reduce(np.add, side) for side in zip(*looks, strict=True))
+        return after if self.pays else np.maximum(before, after, out=slab.array("part"))
 
     def gain(self, last):
+        """pnl - funding at the end, in the currency of the margin."""
         spent = sum(paid * self.unit(currency, last) for currency, paid in self.paid.items())
-        return np.ravel((self.pool.worth(self.named(last)) - spent) / self.unit(self.margin, last))
-
-    def slack(self, slab, spent=None):
-        """Slack without margin, in units of margin, once so much was spent on funding."""
-        if self.lines:
-            total = self.lines[0].values(slab)
-            for lines in self.lines[1:]:
-                total += lines.values(slab)
-        else:
-            total = self.pool.slack(self.named(slab)) + np.zeros(slab.steps)[:, None]
-        if spent is not None:
-            total -= spent
-        return total if self.lines else total / (self.weight * self.unit(self.margin, slab))
-
-    def named(self, slab):
-        """The prices that the pool follows, as far as there are paths of them."""
-        return {name: slab[name] for name in sorted(self.pool.names & self.start.keys())}
+        gain = self.pool.worth(last.prices(self.pool.names)) - spent
+        return np.ravel(gain / self.unit(self.margin, last))
 
     def unit(self, currency, slab):
         """What a unit of a currency is worth in the pool's currency."""
         if currency == self.pool.currency:
             return 1.0
-        here = currency in self.start
-        return slab[currency] if here else self.pool.quote(currency, self.pool.marks)
-
-    def spent(self, first, slab):
-        """What funding has taken by each step, in the pool's currency; None if there is none.
-
-        The venue looks before and after a payment, and the larger counts.
-        """
-        if not self.flows:
-            return None
-        before, after, now = 0.0, 0.0, slice(first - 1, first - 1 + slab.steps)
-        for currency, flows in self.flows.items():
-            paid = np.empty((slab.steps + 1, len(self.least)))
-            paid[0], due = self.paid[currency], paid[1:]
-            for n, (contract, at_start) in enumerate(flows):
-                move = slab.move(contract.index, contract.inverse)
-                if n == 0:
-                    np.multiply(at_start[now], move, out=due)
-                else:
-                    due += at_start[now] * move
-            for carried, row in zip(paid, due, strict=False):
-                row += carried
-            self.paid[currency] = paid[-1].copy()
-            unit = self.unit(currency, slab)
-            before = before + paid[:-1] * unit
-            after = after + paid[1:] * unit
-        return after if self.pays else np.maximum(before, after)
+        price = slab.prices({currency}).get(currency)
+        return self.pool.quote(currency, self.pool.marks) if price is None else price
 
 
 class _Lines:
     """PnL less requirement of a position as straight lines in price / start, or its inverse.
 
-    There is a line for each tier, a pair of slope and constant, and the least of their values
-    holds, because rates rise.
+    There is a line for each tier, (slope, constant), and the least of their values holds, because
+    rates rise. Where there is one line only, its constant stands apart.
     """
 
-    def __init__(self, venue, p, schedule, start):
-        contract, size, n = p.instrument, p.quantity * p.instrument.face, abs(p.quantity)
-        self.contract, self.floors = contract, schedule.floors
+    def __init__(self, venue, p, start):
+        schedule, start = venue.schedule(p.instrument), start[p.instrument.index]
+        self.contract, self.floors = p.instrument, schedule.floors
         self.notional, entry = abs(p.notional(start)), abs(p.notional(p.entry))
         tiers = zip(schedule.rates, schedule.amounts, strict=True)
         if venue.maintenance_at == "entry":
-            tiers = [(0.0, -schedule.maintenance(entry, n))]
+            tiers = [(0.0, -schedule.maintenance(entry, abs(p.quantity)))]
         elif schedule.basis == "quantity":
-            tiers = [(schedule.rate(n), 0.0)]
+            tiers = [(schedule.rate(abs(p.quantity)), 0.0)]
         fee = venue.fee if venue.fee_at == "price" else 0.0
         held = venue.fee * entry if venue.fee_at == "entry" else 0.0
-        slope, lost = size * contract.level(start), size * contract.level(p.entry) + held
+        size, level = p.quantity * p.instrument.face, p.instrument.level
+        slope, lost = size * level(start), size * level(p.entry) + held
         self.lines = [(slope - (rate + fee) * self.notional, a - lost) for rate, a in tiers]
+        self.constant = self.lines[0][1] if len(self.lines) == 1 else 0.0
+        up = -p.side if p.instrument.inverse else p.side
+        self.rises = all(slope * up > 0 for slope, _ in self.lines)
 
-    def values(self, slab):
-        """An array of shape (steps, width)."""
-        move = slab.move(self.contract.index, self.contract.inverse)
-        lines = self.lines
-        if len(lines) > 1:  # those of the tiers between the smallest notional and the largest
-            least, most = self.notional * move.min(), self.notional * move.max()
-            lines = lines[bisect_right(self.floors, least) - 1 : bisect_right(self.floors, most)]
-        made = []
-        for slope, constant in lines:
-            line = slope * move
+    def values(self, slab, out):
+        """`out`, an array of shape (steps, width), filled; without what stands apart."""
+        move, lines = slab.move(self.contract.index, self.contract.inverse), self.lines
+        if len(lines) == 1:
+            return np.multiply(move, lines[0][0], out=out)
+        # those of the tiers between the smallest notional and the largest
+        least, most = self.notional * move.min(), self.notional * move.max()
+        lines = lines[bisect_right(self.floors, least) - 1 : bisect_right(self.floors, most)]
+        for n, (slope, constant) in enumerate(lines):
+            line = slab.array("part") if n else out
+            np.multiply(move, slope, out=line)
             line += constant
-            made.append(line)
-        return reduce(np.minimum, made)
+            if n:
+                np.minimum(out, line, out=out)
+        return out

@@ -56,10 +56,7 @@ def total(events, party):
 
 def balanced(events):
     """Whether the flows of each event sum to zero, to rounding."""
-    return all(
-        abs(fsum(event.flows.values())) <= 1e-11 * max(1.0, *map(abs, event.flows.values()))
-        for event in events
-    )
+    return all(abs(fsum(event.flows.values())) <= 1e-11 * max(1.0, *map(abs, event.flows.values())) for event in events)
 
 
 def ordered(orders, held=60, **rule):

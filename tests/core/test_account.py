@@ -41,19 +41,6 @@ def test_a_gap_to_44_000_costs_5_and_the_fund_pays_the_rest():
         after[INVERSE]
 
 
-def test_a_shortfall_may_fall_on_the_counterparties():
-    venue = replace(venues.TEACHING, shortfall_to=COUNTERPARTIES)
-    before = Account(venue, BTC=10).trade(INVERSE, 25_000, 50_000, isolated=5)
-    after, missing = before.at(BTC=44_000), 2_500_000 / 44_000 - 55
-    queued, record = after.events[len(before.events) :]
-    # 2,500,000 USD were 50 BTC; with 5 more they are 55 at the end, and winners have what is missing at 44,000
-    assert (queued.kind, queued.price, queued.quantity) == ("auto-deleveraging", near(2_500_000 / 55), -25_000)
-    assert queued.flows == {TRADER: near(-5), FUND: 0, COUNTERPARTIES: near(5)} and queued.shortfall == near(missing)
-    assert record.flows == {TRADER: 0, FUND: 0, COUNTERPARTIES: 0} and after.balances() == {"BTC": near(5)}
-    assert (record.kind, record.price, record.lost, record.shortfall) == ("liquidation", 44_000, 5, near(missing))
-    assert "paid by the counterparties" in record.text and after.liquidations == (record,)
-
-
 @pytest.mark.parametrize("keeper, trader, fund", [(FUND, 0, 1), (TRADER, 1, 0)])
 def test_what_is_left_of_a_liquidated_pool_goes_where_the_venue_says(keeper, trader, fund):
     # at 45,600: 50 - 2,500,000/45,600 = -4.824561; 0.175439 is left
@@ -75,14 +62,6 @@ def test_a_cross_liquidation_takes_all_that_is_shared(keeper, left):
     assert gone.balances() == {"BTC": 0} and gone.cross.positions == ()
     assert gone.liquidations[0].lost == 10
     assert gone.liquidations[0].shortfall == near(2_500_000 / 41_000 - 60)
-
-
-def test_liquidation_happens_at_the_line_and_not_before():
-    # long 1 at 100 on 60, 20 %: 60 + 50 - 100 = 10 = 20 % of 50, exactly
-    venue = replace(venues.TEACHING, tiers={"*": Tiers.flat(0.2)})
-    trade = Account(venue, USDT=60).trade(LINEAR, 1, 100, isolated=60)
-    assert not trade.at(BTC=50.0001).liquidations
-    assert len(trade.at(BTC=50).liquidations) == 1
 
 
 def test_a_pool_takes_nothing_else_with_it():
@@ -134,18 +113,6 @@ def test_out_of_an_isolated_pool_goes_what_its_initial_margin_leaves_free():
         risen.transfer(0.46, "BTC", source=INVERSE)
     with pytest.raises(Refused, match="more than the 0 free"):
         SAFE.transfer(0.01, "BTC", source=INVERSE)
-
-
-def test_out_of_the_cross_pool_goes_what_its_positions_leave_free():
-    # 20,000 less 10x on 50,000 = 15,000; a loss of 2,000 leaves 18,000 - 4,800; a profit adds nothing
-    account = Account(venues.TEACHING, USDT=20_000).trade(LINEAR, 1, 50_000, leverage=10)
-    account = account.trade(ETHER, 1, 2_000, isolated=100)
-    assert account.cross.withdrawable() == near(14_900)
-    assert account.mark(BTC=48_000).cross.withdrawable() == near(13_100)
-    assert account.mark(BTC=60_000).cross.withdrawable() == near(13_900)
-    assert account.transfer(14_900, "USDT", to=ETHER).cross.withdrawable() == pytest.approx(0, abs=1e-9)
-    with pytest.raises(Refused, match="more than the 14900 free"):
-        account.transfer(14_901, "USDT", to=ETHER)
 
 
 def test_a_contracts_own_mark_holds_until_its_index_is_marked():
@@ -227,9 +194,6 @@ def test_an_increase_in_cross_keeps_the_leverage_until_told_otherwise():
     assert held(account.trade(LINEAR, 1, 50_000, leverage=20)).leverage == 20
 
 
-
-
-
 GAIN, LOSS = 52_000, 48_000
 
 
@@ -265,16 +229,6 @@ def test_a_loss_larger_than_the_freed_margin_is_not_paid_by_the_account():
     assert after[LINEAR].collateral["USDT"] == near(4_000) and after.cross.collateral["USDT"] == 90_000
 
 
-@pytest.mark.parametrize("isolated", [None, 5_000])
-@pytest.mark.parametrize("side", [1, -1])
-def test_closing_realises_the_profit_and_leaves_nothing_open(isolated, side):
-    account = RICH.trade(LINEAR, side, 50_000, isolated=isolated)
-    after = account.mark(BTC=51_000).trade(LINEAR, -side, 51_000)
-    assert after.balances() == {"USDT": near(100_000 + side * 1_000)}
-    assert [p.name for p in after.pools] == ["cross USDT"] and after.cross.positions == ()
-    assert after.cross.available() == near(100_000 + side * 1_000)
-
-
 def test_closing_in_parts_of_which_binary_fractions_fall_short_leaves_no_dust():
     # 0.1 + 0.2 is 0.30000000000000004 in binary
     account = RICH.trade(LINEAR, 0.1, 50_000).trade(LINEAR, 0.2, 50_000).trade(LINEAR, -0.3, 50_000)
@@ -292,17 +246,6 @@ def test_a_flip_closes_and_opens_the_rest_on_the_other_side():
     assert after.cross.collateral["USDT"] == near(91_600)
     by_margin = account.trade(LINEAR, -3, 52_000, isolated=20_000)
     assert by_margin[LINEAR].collateral["USDT"] == 20_000 and held(by_margin).leverage == near(5.2)
-
-
-def test_a_flip_in_cross_keeps_the_leverage_as_an_increase_does():
-    after = RICH.trade(LINEAR, 1, 50_000, leverage=10).trade(LINEAR, -3, 50_000)
-    assert (held(after).quantity, held(after).entry, after.cross.isolated) == (-2, 50_000, False)
-    assert held(after).leverage == 10
-
-
-def test_a_loss_realised_in_cross_is_paid_by_the_shared_pool():
-    account = RICH.trade(LINEAR, 2, 50_000).mark(BTC=40_000).trade(LINEAR, -1, 40_000)
-    assert account.cross.collateral["USDT"] == near(90_000) and account.cross.equity() == near(80_000)
 
 
 def test_unrealised_profit_in_cross_backs_a_new_trade_but_not_in_isolated():
@@ -421,20 +364,6 @@ def test_one_contract_in_isolated_and_in_cross_margin():
     assert legs(flipped) == [-1] and flipped.collateral == {"USDT": near(5_000)}
 
 
-def test_a_side_tells_modes_apart_too():
-    assert legs(EVERY[LINEAR, "short"]) == [-1] and EVERY[LINEAR, "short"].isolated
-    assert legs(EVERY[LINEAR, "long"]) == [2] and not EVERY[LINEAR, "long"].isolated
-    assert EVERY[LINEAR, "cross", "long"] is EVERY.cross
-    assert len(EVERY.find("BTC-USDT")) == 2 and len(EVERY.find("BTC-USDT", leg="short")) == 1
-
-
-def test_a_cross_trade_may_be_asked_for_by_name():
-    assert START.trade(LINEAR, 1, 50_000, isolated=False).cross.positions
-    walled = START.trade(LINEAR, 1, 50_000, isolated=5_000)
-    assert legs(walled.trade(LINEAR, -0.5, 50_000)[LINEAR]) == [0.5]  # absent: in the pool that it is in
-    assert legs(walled.trade(LINEAR, -0.5, 50_000, isolated=True)[LINEAR]) == [0.5]
-
-
 def test_a_pair_isolated_and_cross():
     both = Account(venues.TEACHING_MULTI, BTC=4).mark(BTC=50_000).trade(PAIR, 2, 50_000, borrow="USDT")
     both = both.trade(PAIR, 1, 50_000, borrow="USDT", isolated=0.5)
@@ -476,14 +405,6 @@ def test_no_event_of_an_account_can_be_rewritten():
         SAFE.events[0].flows[TRADER] = 1_000_000
     with pytest.raises(AttributeError):
         SAFE.events = ()
-
-
-def test_accounts_show_their_figures_and_no_address():
-    for shown in (repr(SAFE), SAFE._repr_html_()):
-        for figure in ("cross BTC", "isolated BTC-USD", "teaching", "5 BTC", "45,636", "long 25,000 contracts"):
-            assert figure in shown
-        assert not re.search(r"0x[0-9a-f]{6}| object at ", shown)
-    assert "<th" in SAFE._repr_html_() and "<" not in repr(SAFE)
 
 
 @pytest.mark.parametrize(

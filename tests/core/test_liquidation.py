@@ -1,14 +1,13 @@
 """Liquidation step by step, by hand: trigger and fill, how much at a time, which position first, and who pays."""
 
-from math import fsum, inf, nan, sqrt
+from math import fsum, inf, nan
 
 import pytest
-from hypothesis import event, given, settings
-from hypothesis import strategies as st
 
 from marginlab import (
     Account,
     Asset,
+    Event,
     Liquidation,
     Perpetual,
     Spot,
@@ -32,7 +31,6 @@ from tests.core.common import (
     PART,
     QUEUE,
     SOL,
-    STEADY,
     TAKE,
     kinds,
     near,
@@ -84,13 +82,6 @@ def test_the_mark_triggers_and_the_last_price_fills():
     assert after.liquidations == (end,)
 
 
-def test_what_is_left_after_fills_goes_to_the_trader_where_the_venue_says():
-    account = one(venue=flat(surplus_to=TRADER)).mark(BTC=88)
-    after = account.liquidate(last={"BTC": 90})
-    assert after.balances() == {"USDT": near(900)} and after.liquidations[0].lost == near(100)
-    assert total(new(account, after), TRADER) == near(-100) and total(new(account, after), FUND) == near(0)
-
-
 def test_without_last_prices_it_is_what_at_does():
     after, same = LONG.mark(BTC=88).liquidate(), LONG.at(BTC=88)
     assert state(after) == state(same)
@@ -122,36 +113,6 @@ def test_impact_is_asked_for_the_worth_in_quote_currency():
     after = account.liquidate(last={"BTC": 40_000}, impact=lambda worth: asked.append(worth) or 0.01)
     assert asked[0] == 10_000 and new(account, after)[0].price == near(39_600)
     assert new(account, after)[0].flows[TRADER] == near(0.2 - 10_000 / 39_600)
-
-
-def test_a_contracts_own_mark_triggers_and_fills():
-    account = LONG.mark(BTC=95).mark(**{"BTC-USDT": 88})
-    assert new(account, account.liquidate(impact=0.5))[0].price == near(44)
-
-
-IMPACTS = {
-    "saturating": lambda worth: worth / (worth + 1_000),
-    "square root": lambda worth: 0.01 * sqrt(worth),
-    "none": lambda worth: 0.0,
-}
-
-
-@pytest.mark.parametrize("impact", IMPACTS.values(), ids=IMPACTS)
-@pytest.mark.parametrize("quantity", [10, -10])
-@STEADY
-@given(share=st.floats(0.05, 0.95))
-def test_an_order_that_is_split_costs_the_same(impact, quantity, share):
-    whole, split = (
-        one(quantity, venue=flat(**rule)).mark(BTC=100 - 14 * quantity / 10)
-        for rule in ({}, {"partial": "share", "share": share})
-    )
-    all_at_once = [e for e in new(whole, whole.liquidate(impact=impact)) if e.quantity]
-    parts = [e for e in new(split, split.liquidate(impact=impact)) if e.quantity]
-    cost = [fsum(e.quantity * e.price for e in found) for found in (all_at_once, parts)]
-    if impact(1.0):
-        assert cost[1] == pytest.approx(cost[0], rel=1e-9)
-        side = 1 if quantity > 0 else -1
-        assert len(parts) == 1 or side * parts[1].price <= side * parts[0].price + 1e-9
 
 
 def halves(price, impact, quantity=10, margin=160):
@@ -197,18 +158,6 @@ def test_one_index_and_side_is_one_book():
     }
 
 
-def test_parts_of_one_liquidation_eat_into_one_book():
-    venue = flat(partial="share", share=0.5)
-    account = one(venue=venue).mark(BTC=85)  # 50 for 85; after the first half 29.8 for 42.5
-    impact = lambda worth: worth / (worth + 8_500)  # noqa: E731
-    half, rest, end = new(account, account.liquidate(impact=impact))
-    assert (half.kind, rest.kind) == (PART, CLOSE) and half.price == near(85 * (1 - 1 / 21))
-    assert 5 * half.price + 5 * rest.price == near(850 * (1 - 1 / 11))  # as if all were sold at once
-    assert end.shortfall == near(850 / 11 - 50)
-    (whole, same) = steps(one().mark(BTC=85), one().mark(BTC=85).liquidate(impact=impact))
-    assert whole.price == near(85 * (1 - 1 / 11)) and same.shortfall == near(end.shortfall)
-
-
 @pytest.mark.parametrize("error, words, given", [
     (ValueError, ["the last price of BTC must be a finite number above 0", "0"], {"last": {"BTC": 0}}),
     (ValueError, ["the last price of BTC", "nan"], {"last": {"BTC": nan}}),
@@ -233,15 +182,6 @@ def test_what_cannot_be_meant_is_refused(error, words, given):
     refused(error, words, lambda: account.liquidate(**given), account)
 
 
-def test_what_a_refused_impact_was_asked_for_is_named_where_it_was_asked():
-    with pytest.raises(ValueError) as caught:
-        LONG.mark(BTC=88).liquidate(impact=1)
-    assert str(caught.value) == "impact must be from 0 to below 1, not 1.0"
-    with pytest.raises(ValueError) as caught:
-        LONG.mark(BTC=88).liquidate(impact=lambda worth: 1.5)
-    assert str(caught.value) == "impact must be from 0 to below 1, not 1.5 for 880 of quote currency"
-
-
 # ------------------------------------------------------------------- steps, and their order
 
 
@@ -258,21 +198,38 @@ def test_steps_are_looked_at_in_their_order():
     assert seen == [(near(-26), 7), (near(-8.8), 7)]  # 60 for 86, 60 for 68.8
 
 
+def test_what_a_step_pays_the_fund_is_there_at_the_end():
+    def fee(pool, market):
+        if market.fund:
+            return pool, []
+        event = Event("fee", pool.name, "USDT", {TRADER: -20, FUND: 20})
+        return pool.adding(-20), [event]
+
+    venue = replace(flat(), liquidation=Liquidation(fee, close_all))
+    account = one(venue=venue).mark(BTC=85)
+    found = new(account, account.liquidate(last={"BTC": 75}, fund=0))  # 250 and 20 of 200
+    assert [e.kind for e in found] == ["fee", CLOSE, QUEUE, ALL]
+    assert found[-1].shortfall == near(70) and found[2].shortfall == near(50)
+    assert total(found, FUND) == near(0)
+
+
 def test_steps_that_close_nothing_are_refused():
     account = one(venue=replace(flat(), liquidation=Liquidation(cancel_orders))).mark(BTC=88)
     words = ["steps must end with one that closes 'isolated BTC-USDT'", "close_all"]
     refused(ValueError, words, account.liquidate, account)
-    assert account.mark(BTC=95).liquidate() is not None  # where there is nothing to close
+    calm = account.mark(BTC=95)
+    assert calm.liquidate() is calm  # where there is nothing to close
 
 
 @pytest.mark.parametrize("rule, seen", [
-    (Liquidation(), [CANCEL, ALL]), (Liquidation(cancel_orders, close_all), [CANCEL, ALL]), (Liquidation(close_all), [ALL])
+    (Liquidation(), [CANCEL, ALL]), (Liquidation(cancel_orders, close_all), [CANCEL, ALL]),
+    (Liquidation(close_all), [ALL]),
 ])  # fmt: skip
 def test_without_steps_orders_are_cancelled_and_the_pool_is_closed_whole(rule, seen):
     account = Account(replace(flat(), liquidation=rule), USDT=200).trade(LINEAR, 10, 100)
     account = account.place_orders(60, "USDT").mark(BTC=88)
     assert kinds(account, account.liquidate()) == seen
-    assert account.liquidate().cross.orders == (0 if CANCEL in seen else 60)
+    assert account.liquidate().cross.orders == 0
 
 
 def test_cancelling_the_orders_saves_the_pool_that_they_alone_put_at_its_line():
@@ -286,16 +243,6 @@ def test_cancelling_the_orders_saves_the_pool_that_they_alone_put_at_its_line():
     assert start.cross.orders == 60
     other = ordered(False).mark(BTC=95)
     assert other.liquidate() is other and other.cross.orders == 60
-
-
-@pytest.mark.parametrize("orders", [True, False])
-@pytest.mark.parametrize("rule, mark, seen", [
-    ({}, 88, [ALL]), ({"partial": "share"}, 88, ["partial liquidation"]), ({"takeover": 1.0}, 88, ["assignment", ALL])
-])  # fmt: skip
-def test_orders_go_first_whatever_comes_then(orders, rule, mark, seen):
-    start = ordered(orders, **rule).mark(BTC=mark)
-    after = start.liquidate()
-    assert kinds(start, after) == [CANCEL, *seen] and after.cross.orders == 0
 
 
 def test_what_is_at_its_line_is_so_with_its_orders():
@@ -313,26 +260,29 @@ def test_a_fifth_first_and_then_the_rest():
     account = one(venue=flat(partial="share", share=0.2, partial_above=500))
     at = account.mark(BTC=88)  # 8 of 10 need 70.4 of the 80 that are there
     after = at.liquidate()
-    (fill,) = steps(at, after)
+    (fill,) = new(at, after)
     assert (fill.kind, fill.price, fill.quantity, fill.before, fill.after) == (PART, 88, near(-2), near(80), near(80))
     assert fill.flows == {TRADER: near(-24), FUND: 0, COUNTERPARTIES: near(24)}
     pool = after[LINEAR]
     assert pool.positions[0].quantity == near(8) and pool.positions[0].entry == 100
     assert pool.collateral == {"USDT": near(176)} and pool.slack() == near(9.6) and not after.liquidations
     deep = account.mark(BTC=86)  # 8 of 10 need 68.8 of 60
-    part, end = steps(deep, deep.liquidate())
+    part, end = new(deep, deep.liquidate())
     assert (part.kind, part.quantity, end.kind) == (PART, near(-2), ALL)
     assert (end.lost, end.surplus, end.price) == (near(200), near(60), 86)
     assert total((part, end), TRADER) == near(-200) and total((part, end), COUNTERPARTIES) == near(140)
 
 
-def test_the_rest_after_a_fifth_is_filled_at_the_market():
-    account = one(venue=flat(partial="share", share=0.2, partial_above=500)).mark(BTC=86)
-    found = new(account, account.liquidate(last={"BTC": 80}))
-    assert [(step.kind, step.quantity) for step in found] == [(PART, near(-2)), (CLOSE, near(-8)), (ALL, 0)]
-    # 60 at the mark; 2 at 6 less, and then 8
-    assert [step.before for step in found[:2]] == [near(60), near(48)] and found[1].after == near(0)
-    assert total(found, TRADER) == near(-200) and total(found, FUND) == near(0)
+@pytest.mark.parametrize("above, first", [(880, ALL), (879.99, PART)])
+def test_only_positions_of_more_than_so_much_are_closed_in_part(above, first):
+    account = one(venue=flat(partial="share", partial_above=above)).mark(BTC=88)
+    assert kinds(account, account.liquidate()) == [first]
+
+
+@pytest.mark.parametrize("mark, seen", [(80.01, [PART, ALL]), (80, [ALL]), (79, [ALL])])
+def test_past_bankruptcy_no_part_is_closed(mark, seen):
+    account = one(venue=flat(partial="share")).mark(BTC=mark)
+    assert kinds(account, account.liquidate()) == seen
 
 
 @pytest.mark.parametrize("price", [88, 88.5])
@@ -524,14 +474,6 @@ def test_beyond_the_fund_winners_are_closed(fund, rest):
     assert (end.kind, end.shortfall, end.surplus, end.lost) == (ALL, near(20), 0, near(200))
     assert end.flows == {TRADER: near(20 - rest), FUND: near(rest - 20), COUNTERPARTIES: near(0)}
     assert after.balances() == {"USDT": near(800)}
-
-
-def test_a_fund_of_zero_without_a_market_either():
-    account = LONG.mark(BTC=78)
-    queued, end = new(account, account.liquidate(fund=0))
-    assert (queued.kind, queued.price, queued.quantity, queued.shortfall) == (QUEUE, near(80), -10, near(20))
-    assert queued.flows == {TRADER: near(-200), FUND: 0, COUNTERPARTIES: near(200)} and end.shortfall == near(20)
-    assert (end.kind, end.flows) == (ALL, {TRADER: near(0), FUND: 0, COUNTERPARTIES: near(0)})
 
 
 @pytest.mark.parametrize("last", [{}, {"BTC": 78}])
@@ -731,47 +673,6 @@ def test_what_a_haircut_kept_out_is_returned_whatever_the_fills_are(last):
     account = Account(venue, BTC=1).mark(BTC=50_000).trade(INVERSE, 1_000, 50_000).mark(BTC=39_000)
     assert account.cross.worth() == near(17_000) and account.cross.equity() == near(9_200)
     assert account.liquidate(last=last).balances() == {"USD": near(7_800)}
-
-
-@settings(STEADY, max_examples=120)
-@given(st.data())
-def test_what_is_deleveraged_is_what_is_missing_beyond_the_fund(data):
-    """At the marks: quantity * (price at bankruptcy - price of the fill), over all positions."""
-    rule = process(shared_by=data.draw(st.sampled_from(("loss", "requirement"))),
-                       takeover=data.draw(st.sampled_from((0.0, 1.0))))  # fmt: skip
-    venue = Venue("any", tiers={"*": Tiers.flat(0.02), "SOL-USDT": Tiers.flat(0.1)}, liquidation=rule)
-    account = Account(venue, USDT=400).mark(BTC=100, ETH=100, SOL=100)
-    for contract in (LINEAR, ETHER, SOL):
-        size = data.draw(st.integers(-9, 9))
-        if size:
-            try:
-                account = account.trade(contract, size, 100)
-            except ValueError:
-                pass
-    account = account.mark(**{name: data.draw(st.integers(15, 190)) for name in ("BTC", "ETH", "SOL")})
-    pool, fund = account.cross, data.draw(st.sampled_from((0, 50, 1_000)))
-    if not pool.positions or pool.slack() > 0:
-        return
-    ends, missing = bankruptcy_prices(pool), max(0.0, -pool.worth())
-    if rule.shared_by == "requirement":
-        value = {p.label: p.notional(pool.marks[p.instrument.index]) for p in pool.positions}
-        need = {n: abs(v) * (0.1 if "SOL" in n else 0.02) for n, v in value.items()}
-        for p in pool.positions:  # dYdX: -value - equity * its requirement / all requirements
-            quote = -value[p.label] + pool.worth() * need[p.label] / fsum(need.values())
-            price = -quote / p.quantity
-            assert ends[p.label] == (pytest.approx(price) if price > 0 else None)
-    else:
-        assert None not in ends.values() or pool.worth() > 0
-    after = account.liquidate(fund=fund)
-    found = new(account, after)
-    event(" ".join(sorted({step.kind for step in found})))
-    queued = [step for step in found if step.kind == QUEUE]
-    for step in queued:
-        mark = pool.marks[step.contract[:3]]
-        assert step.shortfall == pytest.approx(-step.quantity * (step.price - mark), abs=1e-9)
-    if None not in ends.values():
-        assert fsum(step.shortfall for step in queued) == pytest.approx(max(0.0, missing - fund), abs=1e-8)
-        assert total(found, FUND) == pytest.approx(-min(missing, fund) + max(0.0, pool.worth()), abs=1e-8)
-        if queued:
-            assert found[-1].flows[COUNTERPARTIES] == pytest.approx(0, abs=1e-8)
-    assert after.balances() == {"USDT": 0}
+    taken = replace(venue, liquidation=process(takeover=1.0))
+    account = Account(taken, BTC=1).mark(BTC=50_000).trade(INVERSE, 1_000, 50_000).mark(BTC=39_000)
+    assert account.liquidate(last=last).balances() == {"USD": near(7_800)}

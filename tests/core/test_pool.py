@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from marginlab import Account, Asset, Perpetual, Pool, Position, Refused, Tiers, Venue, replace, venues
+from marginlab import Account, Asset, Pool, Position, Refused, Tiers, Venue, replace, venues
 from marginlab.rules import TRADER
 from tests.core.common import ALL, ETHER, INVERSE, LINEAR, PAIR, STEADY, kinds, near, ordered
 from tests.refusal import refused
@@ -65,40 +65,6 @@ def test_withdrawable_leaves_out_unrealised_profit_and_takes_off_losses():
     assert two_markets().withdrawable(BTC=45_000) == pytest.approx(15_000 - 360 - 160, rel=1e-14)
 
 
-def test_positions_add_up_whatever_their_index():
-    # BTC +2,000; ETH short 10 from 2,000 at 2,100: -1,000; requirement 0.4 % of 52,000 + 21,000
-    at = {"BTC": 52_000, "ETH": 2_100}
-    assert two_markets().equity(at) == pytest.approx(21_000, rel=1e-14)
-    assert two_markets().requirement(at) == pytest.approx(292, rel=1e-14)
-
-
-def test_an_index_moves_contract_collateral_and_debt_together():
-    # valued in USDT: 2 BTC, a debt of 30,000 USDT, short 1 BTC from 50,000; at 40,000: 80,000 - 30,000 + 10,000
-    pool = Pool("USDT", {"BTC": 2, "USDT": -30_000}, [Position(LINEAR, -1, 50_000)], venues.TEACHING)
-    assert pool.equity(BTC=40_000) == pytest.approx(60_000, rel=1e-14)
-    assert pool.requirement(BTC=40_000) == pytest.approx(160, rel=1e-14)
-
-
-def test_inverse_profit_in_a_usdt_pool_is_changed_at_the_index():
-    # 100 contracts of 100 USD from 50,000, at 40,000: 0.2 - 0.25 = -0.05 BTC = -2,000 USDT; 0.4 % of 10,000 = 40
-    pool = Pool("USDT", {"USDT": 5_000}, [Position(INVERSE, 100, 50_000)], venues.TEACHING)
-    assert pool.equity(BTC=40_000) == pytest.approx(3_000, rel=1e-13)
-    assert pool.requirement(BTC=40_000) == pytest.approx(40, rel=1e-13)
-
-
-def test_linear_profit_in_a_btc_pool_is_changed_at_the_index():
-    # short 1 from 50,000 at 40,000: +10,000 USDT = 0.25 BTC on 1 BTC; 0.4 % of 40,000 = 160 USDT = 0.004 BTC
-    pool = Pool("BTC", {"BTC": 1}, [Position(LINEAR, -1, 50_000)], venues.TEACHING)
-    assert pool.equity(BTC=40_000) == pytest.approx(1.25, rel=1e-14)
-    assert pool.requirement(BTC=40_000) == pytest.approx(0.004, rel=1e-14)
-
-
-def test_a_stablecoin_can_lose_its_peg():
-    # 5,000 USDT at 0.9 in a pool counted in USD
-    pool = Pool("USD", {"USDT": 5_000}, [], venues.TEACHING)
-    assert pool.equity() == 5_000 and pool.equity(USDT=0.9) == pytest.approx(4_500, rel=1e-15)
-
-
 def test_a_contracts_own_mark_overrides_its_index_until_the_index_moves():
     pool = two_markets(marks={"BTC": 50_000, "BTC-USDT": 49_000, "ETH": 2_000})
     assert pool.equity() == pytest.approx(19_000, rel=1e-14)
@@ -114,52 +80,12 @@ def test_a_long_and_a_short_of_one_contract_may_have_a_mark_of_their_own():
     assert at == near(1e5 - 7.5 * 2_000 - 0.004 * 8.5 * 48_000) and "BTC-USDT" in repr(account)
 
 
-def test_arrays_of_two_prices_broadcast_to_a_grid():
-    btc, eth = np.array([40_000.0, 50_000.0, 61_000.0]), np.array([[1_900.0], [2_500.0]])
-    pool = two_markets()
-    for method in (pool.equity, pool.requirement, pool.slack, pool.margin_ratio, pool.available):
-        grid = method(BTC=btc, ETH=eth)
-        assert grid.shape == (2, 3)
-        one = [[method(BTC=b, ETH=e) for b in btc.tolist()] for e in eth.ravel().tolist()]
-        assert grid == pytest.approx(np.array(one), rel=1e-14)
-
-
-def test_margin_ratio_broadcasts_where_only_the_collateral_moves_with_a_price():
-    pool = Pool("USDT", {"USDT": 5_000, "ETH": 1}, [Position(LINEAR, 1, 50_000)], venues.TEACHING)
-    # equity 5,000 + 2,000 (or 3,000) at entry, requirement 200
-    grid = pool.margin_ratio(BTC=np.array([50_000.0, 50_000.0, 50_000.0]), ETH=np.array([[2_000.0], [3_000.0]]))
-    assert grid == pytest.approx(np.array([[35.0] * 3, [40.0] * 3]), rel=1e-14)
-
-
 def test_margin_ratio_is_infinite_where_nothing_is_required():
     assert Pool("BTC", {"BTC": 1}, [], venues.TEACHING).margin_ratio() == np.inf
     free = Venue("free below 5,000", tiers={"*": Tiers.bracket(0.01, 50.0)})
     pool = Pool("USDT", {"USDT": 100}, [Position(LINEAR, 0.1, 50_000)], free)
     # at 40,000 nothing is required; at 60,000: 60 - 50 = 10 against 100 + 1,000
     assert pool.margin_ratio(BTC=np.array([40_000.0, 60_000.0])) == pytest.approx([np.inf, 110], rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    "venue, expected",
-    [
-        (Venue("A"), 0.005 * 9_500),  # charged at the price: 47.5
-        (Venue("B", maintenance_at="entry"), 0.005 * 10_000),  # at the entry, whatever the price: 50
-        (Venue("fee at price", fee=0.0005, fee_at="price"), 0.0055 * 9_500),  # 52.25
-        (Venue("fee at bankruptcy", fee=0.0006, fee_at="bankruptcy"), 47.5 + 0.0006 * 9_000),  # 52.9
-    ],
-    ids=lambda v: v.name if isinstance(v, Venue) else "",
-)
-def test_requirement_under_each_rule(venue, expected):
-    contract = Perpetual("BTC-USDT", "BTC", "USDT", tiers=Tiers.flat(0.005))
-    pool = Pool("USDT", {"USDT": 1_000}, [Position(contract, 1, 10_000, leverage=10)], venue)
-    assert pool.requirement(BTC=9_500) == pytest.approx(expected, rel=1e-13)
-
-
-def test_initial_margin_holds_the_fee_at_bankruptcy_where_the_venue_adds_it():
-    # Bybit: V/L + q*bust*fee = 1,000 + 9,000 * 0.06 %
-    contract = Perpetual("BTC-USDT", "BTC", "USDT", tiers=Tiers.flat(0.005))
-    pool = Pool("USDT", {"USDT": 1_010}, [Position(contract, 1, 10_000, leverage=10)], venues.BYBIT_UTA)
-    assert pool.requirement(kind="initial") == pytest.approx(1_005.4, rel=1e-13)
 
 
 def test_a_fee_at_bankruptcy_without_a_leverage_takes_the_whole_pool():
@@ -193,30 +119,10 @@ def held(amounts, fee=0.0, mode="multi-currency", currency="USD", **assets):
     return Pool(currency, amounts, (), rules, {"BTC": 50_000, "ETH": 2_000})
 
 
-def test_a_haircut_by_amount_takes_each_slice_and_does_not_move_with_the_price():
-    # 10 at 90 % and 2 at 50 %: 10 BTC count
-    one = held({"BTC": 12}, BTC=Asset(Tiers(((0, 0.1), (10, 0.5)), basis="quantity")))
-    assert one.equity() == near(500_000) and one.equity(BTC=25_000) == near(250_000) and one.worth() == 600_000
-
-
-def test_a_haircut_by_value_takes_each_slice_and_does():
-    # 500,000 at 90 % and 100,000 at 50 %; at 25,000 all of it is in the first
-    one = held({"BTC": 12}, BTC=Asset(Tiers(((0, 0.1), (500_000, 0.5)))))
-    assert one.equity() == near(500_000) and one.equity(BTC=25_000) == near(270_000) and one.worth() == 600_000
-
-
 def test_a_haircut_of_one_is_no_collateral_at_all():
     one = held({"BTC": 12, "USDT": 5}, BTC=Asset(haircut=1.0), USDT=Asset())
     assert one.equity() == 5 and one.worth() == 600_005
     assert one.withdrawable("BTC") == 12  # it holds nothing up
-
-
-def test_the_own_currency_of_a_single_currency_pool_has_no_haircut_and_others_have():
-    assets = {"BTC": Asset(haircut=0.1), "ETH": Asset(haircut=0.2)}
-    one = held({"BTC": 2, "ETH": 50}, mode="single-currency", currency="BTC", **assets)
-    assert one.equity() == near(2 + 0.8 * 2) and one.worth() == near(4)  # 50 ETH are 2 BTC
-    alone = Pool("BTC", {"BTC": 2}, (), replace(one.venue, account_mode="multi-currency"), {"BTC": 50_000}, "x", True)
-    assert alone.equity() == 2  # walled off
 
 
 def test_an_asset_for_all_that_are_not_named():
@@ -225,44 +131,6 @@ def test_an_asset_for_all_that_are_not_named():
 
 
 # -------------------------------------------------------------------- debts
-
-
-def test_a_debt_counts_for_more_than_itself_and_requires_by_its_own_size():
-    # 10 ETH are 20,000: they count for 24,000 and require 5 %; at most 10x is 2,000
-    one = held({"USDT": 100_000, "ETH": -10}, USDT=Asset(), ETH=Asset(debt_weight=1.2, loan=LOAN))
-    assert (one.equity(), one.worth()) == (near(76_000), 80_000)
-    assert (one.requirement(), one.requirement(kind="initial")) == (near(1_000), near(2_000))
-    assert one.liquidation("ETH").above.price == near(100_000 / 12.5)  # 10 * (1.2 + 0.05)
-    assert one.bankruptcy("ETH").above.price == near(10_000)
-
-
-def test_a_loan_in_tiers_by_value_and_by_amount():
-    # 150 BTC are 7,500,000: 5,000,000 at 2 % and 2,500,000 at 4 % are 200,000; 8x sets 937,500 aside
-    tiers = Tiers(((0, 0.02, 20), (5_000_000, 0.04, 8)))
-    one = held({"USDT": 1e7, "BTC": -150}, USDT=Asset(), BTC=Asset(loan=tiers))
-    assert one.requirement() == near(200_000) and one.requirement(kind="initial") == near(937_500)
-    assert one.requirement(BTC=25_000) == near(75_000)  # 3,750,000, in the first tier
-    # 100 at 2 % and 50 at 4 % are 4 BTC at any price
-    counted = Tiers(((0, 0.02, 20), (100, 0.04, 8)), basis="quantity")
-    one = held({"USDT": 1e7, "BTC": -150}, USDT=Asset(), BTC=Asset(loan=counted))
-    assert one.requirement() == near(200_000) and one.requirement(BTC=25_000) == near(100_000)
-    assert one.requirement(kind="initial", BTC=25_000) == near(468_750)
-    assert one.liquidation("BTC").above.price == near(1e7 / 154)
-
-
-def test_the_closing_fee_is_charged_on_a_debt_and_its_maintenance_alike():
-    # 20,000 * 1.05 * 1.0005 = 21,010.5 have to be there
-    one = held({"USDT": 100_000, "ETH": -10}, 0.0005, USDT=Asset(), ETH=Asset(loan=LOAN))
-    assert one.requirement() == near(1_010.5) and one.equity() == near(80_000)
-    assert one.liquidation("ETH").above.price == near(100_000 / (10.5 * 1.0005))
-    assert one.requirement(kind="initial") == near(2_000)
-
-
-def test_a_debt_of_what_is_not_lent_counts_but_requires_nothing():
-    one = held({"USDT": 100_000, "ETH": -10}, USDT=Asset(), ETH=Asset(debt_weight=1.1))
-    assert (one.equity(), one.requirement(), one.requirement(kind="initial")) == (near(78_000), 0, 0)
-    plain = held({"USDT": 100_000, "ETH": -10}, mode="single-currency", currency="USDT")  # nothing is said of ETH
-    assert (plain.equity(), plain.worth(), plain.requirement(), plain.open) == (80_000, 80_000, 0, True)
 
 
 # --------------------------------------------------------- what may leave
@@ -306,24 +174,6 @@ def test_what_may_leave_of_another_coin_in_a_pool_of_bitcoin():
     book = [Position(INVERSE, 7_500, 50_000, 10)]
     pool = Pool("BTC", {"BTC": 1, "ETH": 50}, book, venues.TEACHING, {"BTC": 50_000, "ETH": 2_000})
     assert pool.withdrawable("ETH") == near(37.5)
-
-
-def test_what_may_leave_under_a_haircut_in_tiers():
-    # of 2 BTC the first counts 0.9 and the second 0.5: 70,000
-    for tiers in (Tiers(((0, 0.1), (1, 0.5)), basis="quantity"), Tiers(((0, 0.1), (50_000, 0.5)))):
-        account = Account(haircut(tiers), BTC=2).mark(BTC=50_000)
-        assert account.cross.withdrawable("BTC") == 2
-        # margin 50,000: 20,000 are free, 0.8 of the second coin at 25,000
-        some = account.trade(LINEAR, 10, 50_000, leverage=10).cross
-        assert some.withdrawable("BTC") == near(0.8)
-        # margin 30,000: what stays is 30,000 of the first coin, 2/3 at 45,000
-        less = account.trade(LINEAR, 6, 50_000, leverage=10).cross
-        assert less.withdrawable("BTC") == near(2 - 2 / 3)
-        for pool in (some, less):
-            assert pool.adding(-pool.withdrawable("BTC"), "BTC").available() == pytest.approx(0, abs=1e-9)
-    # the second coin does not count at all: with all of 45,000 in use it may leave, and no more
-    account = Account(haircut(Tiers(((0, 0.1), (1, 1.0)), basis="quantity")), BTC=2).mark(BTC=50_000)
-    assert account.trade(LINEAR, 9, 50_000, leverage=10).cross.withdrawable("BTC") == near(1)
 
 
 @settings(STEADY, max_examples=120)

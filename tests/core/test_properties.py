@@ -366,16 +366,6 @@ def test_margin_for_is_the_inverse_of_liquidation(pool, share, up):
 
 
 @STEADY
-@given(books())
-def test_flipping_every_sign_mirrors_the_profit_and_keeps_the_requirement(pool):
-    assume(pool.venue.fee_at != "bankruptcy")
-    flipped = replace(pool, positions=[replace(p, quantity=-p.quantity) for p in pool.positions])
-    bare, near = replace(pool, positions=[]).equity(), {"abs": 1e-11 * stood(pool, {})[3]}
-    assert pool.equity() - bare == pytest.approx(bare - flipped.equity(), **near)
-    assert pool.requirement() == pytest.approx(flipped.requirement(), rel=1e-14)
-
-
-@STEADY
 @given(books(RULES[:3]), st.floats(0.1, 0.9))
 def test_splitting_positions_keeps_equity_and_never_requires_more(pool, share):
     parts = [replace(p, quantity=p.quantity * s) for p in pool.positions for s in (share, 1 - share)]
@@ -384,50 +374,6 @@ def test_splitting_positions_keeps_equity_and_never_requires_more(pool, share):
     assert split.requirement() <= pool.requirement() * (1 + 1e-12)  # smaller ones are on lower tiers
     if all(p.instrument.tiers == Tiers.flat(0.004) for p in parts):
         assert split.requirement() == pytest.approx(pool.requirement(), rel=1e-12)
-
-
-@STEADY
-@given(sizes, entries, leverages, rates)
-def test_long_and_short_end_equally_far_if_maintenance_is_frozen_at_entry(q, entry, leverage, rate):
-    contract, venue = Perpetual("L", "BTC", "USDT", tiers=Tiers.flat(rate)), replace(RULES[2], fee=0)
-    held = {"USDT": abs(q) * entry / leverage}
-    pools = [Pool("USDT", held, [Position(contract, s * q, entry)], venue) for s in (1, -1)]
-    assert sum(pool.liquidation().price for pool in pools) == pytest.approx(2 * entry, rel=1e-12)
-
-
-@STEADY
-@given(sizes, entries, leverages, st.sampled_from(COIN[:2]), st.sampled_from(RULES[:4]))
-def test_an_inverse_contract_is_a_linear_one_of_the_other_sign_in_one_over_the_price(q, entry, leverage, tiers, rule):
-    inverse = Perpetual("I", "BTC", "BTC", 50_000, tiers)
-    linear = Perpetual("L", "BTC", "USDT", 50_000, tiers)
-    margin = abs(q) * 50_000 / entry / leverage
-    coin = Pool("BTC", {"BTC": margin}, [Position(inverse, q, entry)], rule).liquidation()
-    cash = Pool("USDT", {"USDT": margin}, [Position(linear, -q, 1 / entry)], rule).liquidation()
-    for one, other in ((coin.below, cash.above), (coin.above, cash.below)):
-        assert (one.price is None) == (other.price is None)
-        assert one.price is None or one.price == pytest.approx(1 / other.price, rel=1e-11)
-
-
-@STEADY
-@given(st.booleans(), sizes, entries, leverages, st.floats(0.001, 1_000), st.sampled_from(RULES[:4]))
-def test_units_do_not_matter(inverse, q, entry, leverage, k, rule):
-    tiers = COIN[1] if inverse else STEPS
-    face, settle = (50_000, "BTC") if inverse else (1, "USDT")
-    base = Perpetual("X", "BTC", settle, face, tiers)
-    margin = abs(base.notional(q, entry)) / leverage
-    scaled = tiers if inverse else Tiers([(floor * k, rate) for floor, rate, *_ in tiers.rows])
-    dear = Perpetual("X", "BTC", settle, face * k if inverse else face, scaled)  # in other money
-    variants = (
-        (base, q, entry, margin, 1),
-        (replace(base, face=face * k), q / k, entry, margin, 1),
-        (dear, q, entry * k, margin if inverse else margin * k, k),
-    )
-    first, *others = (
-        [end / unit for end in ends(Pool(settle, {settle: held}, [Position(c, n, price)], rule))]
-        for c, n, price, held, unit in variants
-    )
-    for prices in others:
-        assert prices == pytest.approx(first, rel=1e-10)
 
 
 # ------------------------------------------------------- pools against pools
@@ -455,76 +401,6 @@ def test_an_isolated_position_is_a_cross_account_that_holds_nothing_else(p, leve
         assert sides(a) == sides(b)
 
 
-@STEADY
-@given(sizes, st.floats(0.3, 2), st.sampled_from(RULES), st.floats(0.5, 1.7))
-def test_an_isolated_spot_trade_is_a_cross_account_that_holds_nothing_else(q, share, rule, x):
-    pair, got, paid = Spot("BTC/USDT"), *(("BTC", "USDT") if q > 0 else ("USDT", "BTC"))
-    margin = share * (abs(q) if q > 0 else abs(q) * 50_000)
-    account = Account(rule, **{got: margin}).mark(BTC=50_000)
-    try:
-        walled = account.trade(pair, q, 50_000, isolated=margin, borrow=paid)[pair]
-        shared = account.trade(pair, q, 50_000, borrow=paid)[pair]
-    except ValueError:
-        assume(False)
-    assert walled.isolated and not shared.isolated and walled.collateral == pytest.approx(shared.collateral)
-    for method in ("equity", "worth", "requirement", "slack", "available"):
-        assert getattr(walled, method)(BTC=50_000 * x) == pytest.approx(getattr(shared, method)(BTC=50_000 * x))
-    for a, b in ((walled.liquidation(), shared.liquidation()), (walled.bankruptcy(), shared.bankruptcy())):
-        assert sides(a) == sides(b)
-
-
-@st.composite
-def dealt(draw):
-    """Positions and balances in USDT and the number of the pool, 0 to 2, that each goes to."""
-    book = [draw(positions(f"P{n}", (3.0,))) for n in range(draw(st.integers(1, 5)))]
-    book = [p for p in book if not p.instrument.inverse]
-    return book, [draw(st.integers(0, 2)) for _ in book], [draw(st.floats(-1e5, 5e5)) for _ in range(3)]
-
-
-@STEADY
-@given(dealt(), st.sampled_from(RULES), st.floats(0.5, 2), st.floats(0.5, 2))
-def test_dealing_whole_positions_out_to_pools_leaves_the_sum_of_slack_unchanged(case, rule, x, y):
-    book, to, cash = case
-    at = {"BTC": 50_000 * x, "ETH": 2_000 * y}
-    whole = Pool("USDT", {"USDT": sum(cash)}, book, rule, at)
-    parts = [Pool("USDT", {"USDT": cash[n]}, [p for p, i in zip(book, to, strict=True) if i == n], rule, at)
-             for n in range(3)]  # fmt: skip
-    gross = reference(whole, at)[3] + sum(map(abs, cash))
-    assert sum(pool.slack() for pool in parts) == pytest.approx(whole.slack(), abs=1e-12 * gross)
-
-
-@STEADY
-@given(st.floats(0.5, 60), st.floats(0.1, 0.9), st.sampled_from(LINEAR[:3]), st.floats(0.7, 1.4))
-def test_splitting_one_contract_between_pools_raises_the_sum_of_slack_by_its_tiers(q, share, tiers, x):
-    price, contract = 50_000 * x, Perpetual("P", "BTC", "USDT", tiers=tiers)
-
-    def pool(part):
-        return Pool("USDT", {"USDT": 1e6 * part}, [Position(contract, q * part, 50_000)], RULES[0], {"BTC": price})
-
-    gained = pool(share).slack() + pool(1 - share).slack() - pool(1).slack()
-    v = q * price
-    expected = charged(tiers, v, q) - charged(tiers, v * share, q) - charged(tiers, v * (1 - share), q)
-    assert gained == pytest.approx(expected, abs=1e-9 * v) and gained > -1e-9 * v
-    if len(tiers.rows) == 1:
-        assert gained == pytest.approx(0, abs=1e-9 * v)
-    elif v > 2e5:  # beyond the first tiers of both
-        assert gained > 0
-
-
-@STEADY
-@given(books(), positions("X", (3.0,)))
-def test_a_position_and_its_exact_opposite_add_nothing_to_the_slope_of_equity(pool, p):
-    both = replace(pool, positions=(*pool.positions, p, replace(p, quantity=-p.quantity)))
-    assert both.equity() == pytest.approx(pool.equity(), abs=1e-11 * stood(both, {})[3])
-    if pool.currency == "BTC" or p.instrument.index not in pool.names:
-        return
-    price = pool.marks[p.instrument.index]
-    steps = [{p.instrument.index: price * (1 + h)} for h in (1e-4, -1e-4)]
-    slopes = [one.equity(steps[0]) - one.equity(steps[1]) for one in (pool, both)]
-    assert slopes[1] == pytest.approx(slopes[0], abs=1e-11 * stood(both, {})[3])
-    assert both.requirement() >= pool.requirement()  # but each side has its maintenance
-
-
 # -------------------------------------------------------- borrow and repay
 
 
@@ -549,16 +425,3 @@ def test_borrowing_and_repaying_at_once_costs_the_opening_interest_and_nothing_e
     assert back.balances().get(paid, 0.0) == pytest.approx(-fee, abs=1e-9 * cost)
     charges = [dict(e.flows) for e in back.events if e.kind == "interest"]
     assert charges == ([{"trader": pytest.approx(-fee), "lender": pytest.approx(fee)}] if opening else [])
-
-
-@STEADY
-@given(sizes, st.floats(1, 100), st.floats(1, 100), st.sampled_from(MULTI[:3]))
-def test_leverage_in_a_multi_currency_account_never_changes_the_liquidation_price(q, one, other, rule):
-    contract = Perpetual("P", "BTC", "USDT", tiers=Tiers.flat(0.004, 125))
-    account = Account(rule, BTC=40, ETH=90, USDT=1e6).mark(BTC=50_000, ETH=2_000)
-    a, b = (account.trade(contract, q, 50_000, leverage=leverage).cross for leverage in (one, other))
-    for way in ("BTC", "ETH", ["BTC", "ETH"]):
-        assert roots(a.liquidation(way)) == roots(b.liquidation(way))
-        assert roots(a.bankruptcy(way)) == roots(b.bankruptcy(way))
-    assert a.requirement() == b.requirement()
-    assert b.available() - a.available() == pytest.approx(abs(q) * 50_000 * (1 / one - 1 / other), abs=1e-4)

@@ -197,18 +197,6 @@ def test_within_the_damper_the_rate_is_the_interest_and_beyond_it_follows_the_pr
     assert PLAIN.rate(index) == near(rate)
 
 
-@STEADY
-@given(st.floats(-0.05, 0.05), st.floats(0, 0.002), st.floats(-0.001, 0.001))
-def test_the_clamp_in_three_pieces(index, damper, interest):
-    rate = Funding(damper=damper, interest=interest).rate(index)
-    if index > interest + damper:
-        assert rate == pytest.approx(index - damper, abs=1e-16)
-    elif index < interest - damper:
-        assert rate == pytest.approx(index + damper, abs=1e-16)
-    else:
-        assert rate == pytest.approx(interest, abs=1e-16)
-
-
 def test_without_a_damper_interest_is_added():
     assert Funding(damper=None).rate(0.002) == near(0.0021) and Funding(damper=None).rate(-0.0001) == 0
     assert venues.DYDX_V3_FUNDING.rate(0.0003) == near(0.0004)
@@ -306,18 +294,6 @@ def test_splitting_a_time_changes_nothing(moments, interval, first):
     flowing = Funding(interval=interval, first=first, accrual="continuous")
     assert flowing.periods(a, b) + flowing.periods(b, c) == pytest.approx(flowing.periods(a, c), abs=1e-9)
     assert abs(snapshot.periods(a, c) - flowing.periods(a, c)) <= 1 + 1e-8
-
-
-@STEADY
-@given(st.floats(-50, 300), st.floats(0, 100), st.sampled_from((0.1, 1, 8, 7.3)), st.sampled_from((0, 4, 20.5)))
-def test_there_are_as_many_timestamps_as_periods(start, length, interval, first):
-    rule = Funding(interval=interval, first=first)
-    found = rule.times(start, start + length)
-    assert len(found) == rule.periods(start, start + length)
-    assert np.all(found > start - 1e-8) and np.all(found <= start + length + 1e-8)
-    assert np.allclose(np.diff(found), interval)
-    steps = (found - first) / interval
-    assert np.allclose(steps, np.round(steps), atol=1e-6)
 
 
 # ---------------------------------------------------------- the premium index

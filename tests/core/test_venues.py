@@ -77,7 +77,8 @@ def test_a_record_that_is_like_another_has_the_rest_of_it():
     assert multi.tiers == one.tiers and multi.name != one.name
     assert (multi.hedge_mode, multi.both_modes) == (True, True)
     assert (one.hedge_mode, one.both_modes) == (False, False)
-    assert venues.OKX_MULTI.liquidation is not None and venues.OKX_MULTI.fee == venues.OKX.fee
+    assert venues.OKX_MULTI.fee == venues.OKX.fee
+    assert len(venues.OKX_MULTI.liquidation.steps) == len(venues.OKX.liquidation.steps) == 3
 
 
 def test_processes_are_steps_in_their_order():

@@ -3,8 +3,9 @@
 A *schedule* is anything with `maintenance(notional, quantity)`, `max_leverage(notional, quantity)`,
 `initial(notional, leverage, quantity)`, a `basis` and a `cap`; a contract takes it as its `tiers`.
 A *step* of a `Liquidation` is a function (pool, market) -> (pool, events), with no events where it
-has nothing to do. `marginlab.liquidation` has its parts: which position (`ranked`), at what price
-(`market.fill`), sold (`reduced`; `closed` with fees and an event), and the end (`settled`).
+has nothing to do; a frozen class can be pickled, too. `marginlab.liquidation` has its parts: which
+position (`ranked`), at what price (`market.fill`), sold (`reduced`; `closed` with fees and an
+event), and the end (`settled`).
 """
 
 from math import inf
@@ -19,7 +20,6 @@ from marginlab.liquidation import (
     floors_kept,
     ranked,
     reduced,
-    settled,
 )
 
 # ------------------------------------------------------------------ schedules
@@ -27,7 +27,7 @@ from marginlab.liquidation import (
 
 @frozen
 class Growing:
-    """Deribit's schedule: rates of base + slope * size; for initial margin 1 / leverage + slope * size.
+    """Deribit's schedule: base + slope * size; for initial margin 1 / leverage + slope * size.
 
     Size is the number of contracts (basis "quantity"), or the notional in the settlement currency.
     """
@@ -61,47 +61,65 @@ def htx(adjustment, leverage):
 # ---------------------------------------------------------------------- steps
 
 
-def close_for_a_fee(rate):
+@frozen
+class close_for_a_fee:
     """The step in which the first position is closed, and the fund takes a fee (dYdX v4).
 
     It is `rate` of the fill, but no more than what that brings over the position's bankruptcy
     price. Where that is nothing, the next step closes it.
     """
 
-    def step(pool, market):
+    rate: float
+
+    def __call__(self, pool, market):
         for position in ranked(pool)[:1]:
             count, end = abs(position.quantity), bankruptcy_prices(pool)[position.label]
             price = market.fill(pool, position, count)
             over = position.pnl(price) - (position.pnl(end) if end else -inf)  # there may be none
-            fee = min(rate * abs(position.notional(price)), over)
+            fee = min(self.rate * abs(position.notional(price)), over)
             if fee > 0:
                 kind = "partial liquidation" if len(pool.positions) > 1 else "closing"
                 after, event = closed(pool, position, count, price, kind, fund_fee=fee)
-                rest, ended = (after, []) if after.open else settled(after, market, taken=False)
-                return rest, [event, *ended]
+                return after, [event]
         return pool, []
 
-    return step
 
-
-def close_enough(buffer=0.0, fund_fee=0.0, other_fee=0.0):
+@frozen
+class close_enough:
     """The step in which just so much of a position is closed that slack is back (Drift).
 
     `buffer` is how much slack, as a share of the requirement; fees are shares of the fill. The size
     is found by asking. It is the least, except that a smaller one between two 64ths is not seen.
     """
 
-    def sold(pool, market, position, count):
+    buffer: float = 0.0
+    fund_fee: float = 0.0
+    other_fee: float = 0.0
+
+    def __call__(self, pool, market):
+        for position in ranked(pool) if pool.worth() > 0 else ():
+            count = self.restoring(pool, market, position)
+            if count < abs(position.quantity):
+                price, worth = self.sold(pool, market, position, count)
+                fees = {"fund_fee": self.fund_fee * worth, "other_fee": self.other_fee * worth}
+                after, event = closed(pool, position, count, price, "partial liquidation", **fees)
+                return after, [event]
+        return pool, []
+
+    def sold(self, pool, market, position, count):
+        """(average price, notional) of so many contracts of a position."""
         price = market.fill(pool, position, count)
         return price, abs(position.instrument.notional(count, price))
 
-    def restoring(pool, market, position):
-        whole, goal = abs(position.quantity), 1 + max(buffer, 10 * DUST)  # above the line
+    def restoring(self, pool, market, position):
+        """How many contracts bring slack back, after fees; all of them if none does."""
+        whole, goal = abs(position.quantity), 1 + max(self.buffer, 10 * DUST)  # above the line
 
         def short(count):
-            price, worth = sold(pool, market, position, count)
-            after, _ = reduced(pool, position, count, price)
-            after = after.adding(-(fund_fee + other_fee) * worth, position.instrument.settle)
+            price, worth = self.sold(pool, market, position, count)
+            fees = (self.fund_fee + self.other_fee) * worth
+            after = reduced(pool, position, count, price)[0]
+            after = after.adding(-fees, position.instrument.settle)
             return not after.open or after.equity() < goal * after.requirement()
 
         # where impact grows, more can be worse than less: look at 64 sizes, and where tiers end
@@ -115,18 +133,6 @@ def close_enough(buffer=0.0, fund_fee=0.0, other_fee=0.0):
                 return high
             low = high
         return whole
-
-    def step(pool, market):
-        for position in ranked(pool) if pool.worth() > 0 else ():
-            count = restoring(pool, market, position)
-            if count < abs(position.quantity):
-                price, worth = sold(pool, market, position, count)
-                fees = {"fund_fee": fund_fee * worth, "other_fee": other_fee * worth}
-                after, event = closed(pool, position, count, price, "partial liquidation", **fees)
-                return after, [event]
-        return pool, []
-
-    return step
 
 
 # --------------------------------------------------------------------- venues

@@ -169,6 +169,16 @@ def dydx_insurance_fund_delta():
         yield 1, len(after.liquidations), 0
 
 
+@example("by hand: dYdX's record, a fee of 750 on BTC fills the fund that then pays 250 on ETH")
+def dydx_record():
+    account = Account(DYDX_V4, USDC=10_000).trade(BTC, 1, 50_000).trade(ETH, 1, 3_000)
+    account = worth(account, 1_000)  # 943 of which are BTC's share: more than 1.5 % of its fill
+    after = account.liquidate(last={"ETH": 2_500}, fund=0)
+    yield 500, to(FUND, new(account, after)), 1e-9
+    yield 0, deleveraged([after]), 0
+    yield 0, after.balances()["USDC"], 1e-9
+
+
 # ---------------------------------------------------------------------------- bankruptcy prices
 
 
@@ -208,7 +218,7 @@ def dydx_none():
 
 
 @example(
-    "drift-labs/protocol-v2 math/liquidation/tests.rs: 10 short of margin, at 10x and 100; fees of 1 %"
+    "drift-labs/protocol-v2 math/liquidation/tests.rs: 10 short of margin, at 10x and 100; fees"
 )
 def drift_base_asset_amounts():
     for side in (1, -1):

@@ -56,13 +56,15 @@ class Line:
 # ------------------------------------------------------------------ finding ends
 
 
-def root(f, a, b):
+def root(f, a, b, left=None, right=None):
     """The x between a and b > a at which f goes through 0. Numbers or arrays; NaN where none.
 
     False position; the value of an end that stays is halved (Illinois). A straight piece takes one
     step. (For 5,000 positions scipy's elementwise.find_root takes four times as long.)
     """
-    left, right, x, side = f(a), f(b), a, 0
+    left = f(a) if left is None else left  # what is known already
+    right = f(b) if right is None else right
+    x, side = a, 0
     for _ in range(100):
         before, x = x, a + (b - a) * (left / (left - right))
         if not np.any(np.abs(x - before) > 4e-16 * np.abs(x)):
@@ -116,6 +118,8 @@ def healthy(f, x):
 class Facts(NamedTuple):
     """What an answer knows of whom it was asked for: functions of prices, and words.
 
+    again : (callable, arguments)
+        What answers anew: all that a pickle keeps.
     name, currency : str
     value, own : callable
         Of x: what was asked, in the pool's own currency, and the price of that currency.
@@ -134,6 +138,7 @@ class Facts(NamedTuple):
         What bankruptcy is called here.
     """
 
+    again: tuple
     name: str
     currency: str
     value: Callable
@@ -217,8 +222,15 @@ class Crossing(NamedTuple):
             return "none"
         return fmt(self.price) if len(self.line.parts) == 1 else f"{self.distance * 100:+.1f} %"
 
+    def __reduce__(self):
+        return _side, (*self.facts.again, self.side)
+
     def __repr__(self):
         return self.why
+
+
+def _side(ask, given, side):
+    return getattr(ask(*given), side)
 
 
 class Crossings(NamedTuple):
@@ -280,6 +292,9 @@ class Crossings(NamedTuple):
     def rows(self):
         """(side, price or "none", reason) of both sides."""
         return [(side.side, side.said, side.why) for side in (self.below, self.above)]
+
+    def __reduce__(self):
+        return self.facts.again
 
     def __repr__(self):
         state = " (breached already)" if self.breached else ""

@@ -84,9 +84,10 @@ def liquidation_price(
     alive = slack(mark) > 0  # then its end is on the losing side, whatever is on the other
     low = np.broadcast_to(np.where(alive & ~long, mark, NEAR * mark), shape)
     high = np.broadcast_to(np.where(alive & long, mark, FAR * mark), shape)
-    below, above = slack(low) > 0, slack(high) > 0
+    ends = slack(low), slack(high)
+    below, above = (end > 0 for end in ends)
     some = below != above
-    price = root(slack, np.where(some, low, np.nan), np.where(some, high, np.nan))
+    price = root(slack, np.where(some, low, np.nan), np.where(some, high, np.nan), *ends)
     never = np.broadcast_to(long != above, shape)  # beyond all prices, for a short; else below
     price = np.where(some, price, np.where(never, inf, 0.0))
     return price if shape else float(price)

@@ -438,16 +438,19 @@ class Pool:
         def breached():  # at the contracts' own marks, as `Account.at` sees it
             return (value(1.0) if full else self.slack()) <= 0
 
-        facts = self._facts(line, value, own, pieces, breached)
+        shares = {name: part * line.most for name, part in line.parts.items()}
+        again = (Pool.bankruptcy if full else Pool.liquidation, (self, shares))
+        facts = self._facts(again, line, value, own, pieces, breached)
         return Crossings(kind, line, facts, *ends(in_quote, line.end))
 
-    def _facts(self, line, value, own, pieces, breached):
+    def _facts(self, again, line, value, own, pieces, breached):
         """What an answer has to know to give its reason."""
         moving = [p for p in self.positions if p.instrument.index in line.parts]
         debts = [c for c, amount in self.collateral.items() if amount < 0]
         held = [c for c, amount in self.collateral.items() if amount]
         plain_pool = len(held) < 2 and self.own_in_full
         return Facts(
+            again=again,
             name=self.name,
             currency=self.currency,
             value=value,

@@ -1,9 +1,9 @@
 """Market history: mark prices and funding rates, from cited figures (offline) or as recorded.
 
-What an exchange recorded comes through ccxt, from public endpoints: in windows, each tried again if
-it fails, checked, and kept as CSV. ccxt keeps the pace. Its own pagination hands over all or
-nothing, and with it what was fetched before a break would be lost; its own retries know no longer
-waits, and go on where an exchange refuses an address.
+What an exchange recorded comes through ccxt, from public endpoints and at its pace: in windows,
+each tried again if it fails, checked, and kept as CSV. ccxt's own pagination reaches only so many
+calls back from the present, and hands over all or nothing: what came before a break would be lost.
+Its own retries wait no longer each time, and go on where an exchange refuses an address.
 """
 
 import os

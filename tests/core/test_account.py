@@ -426,7 +426,9 @@ def test_accounts_show_their_debts(account, figures):
 
 
 def test_pools_and_accounts_with_debts_survive_a_pickle_and_a_deep_copy():
-    for account in (SAFE, LONG, WALLED, HELD):
+    contract = replace(LINEAR, settle="USDC", symbol="BTC-USDC")
+    stepped = Account(venues.HYPERLIQUID, USDC=10_000).trade(contract, 1, 50_000)
+    for account in (SAFE, LONG, WALLED, HELD, stepped):
         for pool in account.pools:
             pool.slack(), repr(pool)  # what is kept must not be in the way
         for twin in (pickle.loads(pickle.dumps(account)), copy.deepcopy(account)):
@@ -435,3 +437,6 @@ def test_pools_and_accounts_with_debts_survive_a_pickle_and_a_deep_copy():
             for one, other in zip(twin.pools, account.pools, strict=True):
                 assert (one.slack(), one.worth()) == (other.slack(), other.worth())
                 assert one.indices == other.indices
+    ended = LONG.cross.liquidation()
+    assert repr(pickle.loads(pickle.dumps(ended))) == repr(ended)
+    assert pickle.loads(pickle.dumps(ended.below)).why == ended.below.why

@@ -2,7 +2,18 @@
 
 import pytest
 
-from marginlab import Funding, Tiers, Venue, venues
+from marginlab import (
+    Funding,
+    Liquidation,
+    Tiers,
+    Venue,
+    cancel_orders,
+    close_all,
+    close_share,
+    step_down,
+    take_over,
+    venues,
+)
 
 # Maintenance amounts ("cum") as Binance publishes them; freqtrade binance_leverage_tiers.json@3d9514d and 2026.9.
 OCT_2024 = (0, 50, 950, 11_450, 131_450, 481_450, 2_981_450, 14_481_450, 26_481_450, 41_481_450, 121_481_450,
@@ -77,19 +88,18 @@ def test_a_record_that_is_like_another_has_the_rest_of_it():
     assert multi.tiers == one.tiers and multi.name != one.name
     assert (multi.hedge_mode, multi.both_modes) == (True, True)
     assert (one.hedge_mode, one.both_modes) == (False, False)
-    assert venues.OKX_MULTI.fee == venues.OKX.fee
-    assert len(venues.OKX_MULTI.liquidation.steps) == len(venues.OKX.liquidation.steps) == 3
+    assert venues.OKX_MULTI.fee == venues.OKX.fee == 0.0005
 
 
 def test_processes_are_steps_in_their_order():
-    names = {
-        name: [getattr(step, "__qualname__", "").split(".")[0] for step in venue.liquidation.steps]
-        for name, venue in venues.VENUES.items()
-    }
-    assert names["HYPERLIQUID"] == ["cancel_orders", "take_over", "close_share", "close_all"]
-    for name in ("OKX", "GATE", "BITMEX", "TEACHING_STEPS"):
-        assert names[name] == ["cancel_orders", "step_down", "close_all"]
-    assert names["TEACHING"] == names["BINANCE_2026_09"] == []
+    down = Liquidation(cancel_orders, step_down(tiers=1), close_all)
+    for venue in (venues.GATE, venues.BITMEX, venues.TEACHING_STEPS):
+        assert venue.liquidation == down
+    okx = Liquidation(cancel_orders, step_down(tiers=2, least=3), close_all)
+    assert venues.OKX.liquidation == venues.OKX_MULTI.liquidation == okx != down
+    steps = (take_over(2 / 3), close_share(share=0.2, above=100_000))
+    assert venues.HYPERLIQUID.liquidation == Liquidation(cancel_orders, *steps, close_all)
+    assert venues.TEACHING.liquidation == venues.BINANCE_2026_09.liquidation == Liquidation()
 
 
 @pytest.mark.parametrize("name, fee_at, fee, maintenance_at", [

@@ -1,4 +1,4 @@
-"""The explorer of lesson 02, against the same two books by plain arithmetic, without the package."""
+"""The explorer of lesson 02, against the same two books by plain arithmetic."""
 
 import re
 from itertools import pairwise, product
@@ -359,11 +359,9 @@ def on_the_line(explorer):
         if (2 * move).is_integer() and split >= 0.1 * spot:
             state = start | {"spot": spot, "split": split, "move": move}
             yield {name: round(value, 9) for name, value in state.items()}
-    for part in range(1, 20):
-        state = {"perpetual": b - part * b / 20, "spot": b / 20, "split": part * b / 20}
-        yield {name: round(value, 9) for name, value in (state | start | {"move": 1.0}).items()} | {
-            "perpetual": round(b - part * b / 20, 9)
-        }
+    for part in (b / 20 * n for n in range(1, 20)):
+        state = {"perpetual": b - part, "spot": b / 20, "split": part, "haircut": 0.0, "move": 1.0}
+        yield {name: round(value, 9) for name, value in state.items()}
 
 
 def test_every_state_reads_and_draws_as_the_books_say(explorer, kind):

@@ -167,7 +167,11 @@ def test_a_prediction_that_cannot_be_recorded_says_so(monkeypatch, record_file):
 
 # ------------------------------------------------------------------ quizzes
 
-OPTIONS = [("5 BTC", "Yes, the pool and no more."), ("10 BTC", "The <other> five stay."), ("0", "It was closed.")]
+OPTIONS = [
+    ("5 BTC", "Yes, the pool and no more."),
+    ("10 BTC", "The <other> five stay."),
+    ("0", "It was closed."),
+]
 
 
 def quiz(right="5 BTC"):
@@ -193,7 +197,12 @@ def test_a_quiz_keeps_the_last_answer_and_the_first():
     for answer in ("0", "10 BTC", None):
         asked.choice.value = answer
     kept = record.load()["01-q"]
-    assert (kept["answer"], kept["right"], kept["tries"], kept["first"]["answer"]) == ("10 BTC", False, 2, "0")
+    assert (kept["answer"], kept["right"], kept["tries"], kept["first"]["answer"]) == (
+        "10 BTC",
+        False,
+        2,
+        "0",
+    )
     assert "stay" in asked.feedback.value
 
 
@@ -256,21 +265,39 @@ WRONG = {
     "other arguments": (lambda a: a, f"{GIVEN} your function stops: TypeError: "),
     "not a function": (30_040.0, f"{GIVEN} your function stops: TypeError: "),
     "None": (lambda a, b: None, f"{GIVEN} your function returns None; it should return a number."),
-    "text": (lambda a, b: "30040", f"{GIVEN} your function returns '30040'; it should return a number."),
+    "text": (
+        lambda a, b: "30040",
+        f"{GIVEN} your function returns '30040'; it should return a number.",
+    ),
     "bool": (lambda a, b: True, f"{GIVEN} your function returns True; it should return a number."),
-    "tuple": (lambda a, b: (1, 2), f"{GIVEN} your function returns (1, 2); it should return a number."),
+    "tuple": (
+        lambda a, b: (1, 2),
+        f"{GIVEN} your function returns (1, 2); it should return a number.",
+    ),
     "complex": (lambda a, b: 1j, f"{GIVEN} your function returns 1j; it should return a number."),
     "nan": (lambda a, b: math.nan, f"Not yet. {GIVEN} you get nan, and it should be 30,040."),
     "infinite": (lambda a, b: math.inf, f"Not yet. {GIVEN} you get ∞, and it should be 30,040."),
     "slip": (difference, f"Not yet. {GIVEN} you get 29,960. Look at the sign."),
     "another slip": (forgotten, f"Not yet. {GIVEN} you get 3,004. Ten is missing."),
     "no known slip": (lambda a, b: 7, f"Not yet. {GIVEN} you get 7, and it should be 30,040."),
-    "right once": (lambda a, b: 30_040.0, "Not yet. With a=0.5, b=0 you get 30,040, and it should be 5."),
+    "right once": (
+        lambda a, b: 30_040.0,
+        "Not yet. With a=0.5, b=0 you get 30,040, and it should be 5.",
+    ),
     "too large for a float": (lambda a, b: 10**400, "Not yet. "),
-    "just not near": (lambda a, b: total(a, b) * (1 + 2e-6), f"Nearly. {GIVEN} you are off by 0.06: {NEARLY}"),
+    "just not near": (
+        lambda a, b: total(a, b) * (1 + 2e-6),
+        f"Nearly. {GIVEN} you are off by 0.06: {NEARLY}",
+    ),
     "rounded": (lambda a, b: 30_041.0, f"Nearly. {GIVEN} you are off by 1: {NEARLY}"),
-    "rounded to three digits": (lambda a, b: 30_000.0, f"Nearly. {GIVEN} you are off by 40: {NEARLY}"),
-    "not rounded, and as far": (lambda a, b: 30_080.0, f"Not yet. {GIVEN} you get 30,080, and it should be 30,040."),
+    "rounded to three digits": (
+        lambda a, b: 30_000.0,
+        f"Nearly. {GIVEN} you are off by 40: {NEARLY}",
+    ),
+    "not rounded, and as far": (
+        lambda a, b: 30_080.0,
+        f"Not yet. {GIVEN} you get 30,080, and it should be 30,040.",
+    ),
 }
 
 
@@ -361,7 +388,10 @@ def test_tries_are_counted_and_the_first_is_kept():
 
 
 def test_a_solution_is_checked_but_not_recorded(capsys):
-    for answer, said in ((total, "This solution passes the check."), (difference, "This solution is wrong: Not yet.")):
+    for answer, said in (
+        (total, "This solution passes the check."),
+        (difference, "This solution is wrong: Not yet."),
+    ):
         exercise().solution(answer)
         assert capsys.readouterr().out.startswith(said)
     assert record.load() == {}

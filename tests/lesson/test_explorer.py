@@ -434,7 +434,7 @@ def test_what_cannot_be_explored_is_refused_at_the_door():
         with pytest.raises(ValueError, match="no tier schedule for symbol 'X-USDT'"):
             kind(Perpetual("X-USDT", "X", "USDT"), venues.BINANCE_2026_09)
     for kind in (KINDS[2], *KINDS[4:]):
-        with pytest.raises(ValueError, match="must be linear, .*, not the inverse 'X-X'"):
+        with pytest.raises(ValueError, match=r"must be linear, .*, not the inverse 'X-X'"):
             kind(Perpetual("X-X", "X", "X"))
 
 

@@ -1,4 +1,4 @@
-"""The drawing vocabulary: colours and lines that can be told apart, SVG in the page's own colours."""
+"""The drawing vocabulary: what can be told apart, and SVG in the page's own colours."""
 
 import re
 import subprocess
@@ -27,11 +27,6 @@ def contrast(one, other):
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_measure_of_contrast():
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)  # WCAG's well-known grey
-
-
 @pytest.mark.parametrize("name", STYLES)
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_colours_stand_out_on_both_themes(name, page):
@@ -39,7 +34,7 @@ def test_colours_stand_out_on_both_themes(name, page):
 
 
 def dashes(style):
-    """What a line looks like: (marker, dash and gap lengths), dots and dashes as matplotlib draws them."""
+    """What a line looks like: (marker, dash and gap lengths), as matplotlib draws them."""
     named = {"-": (), "--": (3.7, 1.6), ":": (1, 1.65), "-.": (6.4, 1.6, 1, 1.6), "none": None}
     line = style["linestyle"]
     return style.get("marker"), named[line] if isinstance(line, str) else tuple(line[1])
@@ -89,19 +84,16 @@ def test_no_id_is_in_two_layers():
     assert any("url(#" in text for text in layers) and any('href="#' in text for text in layers)
 
 
-def test_what_is_saved_has_the_same_ids_each_time():
-    """Only widgets have a part by chance in their ids."""
-    one, other = (figures.svg(drawing().figure, "lesson-01-") for _ in range(2))
-    assert one == other
-    assert set(re.findall(r'(?: id="|url\(#|href="#)(.{10})', one)) == {"lesson-01-"}
-    assert "figure_1" not in one and "axes_1" not in one
-
-
 @pytest.mark.parametrize("layer", ["still", "moving"])
 def test_svg_takes_its_colours_and_font_from_the_page(layer):
     text = drawing().still() if layer == "still" else drawing().moving("a")
     colours = set(re.findall(r"(?:fill|stroke): *([^;\"]+)", text))
-    assert colours <= {"none", "currentColor", "var(--marginlab-rule)", STYLES["equity"]["color"].lower()}
+    assert colours <= {
+        "none",
+        "currentColor",
+        "var(--marginlab-rule)",
+        STYLES["equity"]["color"].lower(),
+    }
     words = re.findall(r"<text ([^>]*)>", text)
     assert words and all("fill: currentColor" in style for style in words)
     assert not re.search("#010203|#040506", text)
@@ -121,20 +113,11 @@ def test_svg_holds_no_date_no_place_and_no_size(layer):
     assert not re.search(r'<svg [^>]*\b(?:width|height)="', text)
 
 
-def test_layers_share_nothing_but_the_frame():
-    layers = drawing()
-    still, moving = layers.still(), layers.moving('it says "5 > 4" & more')
-    assert still.startswith('<div aria-hidden="true"') and 'role="img"' not in still
-    assert moving.startswith('<div role="img" aria-label="it says &quot;5 &gt; 4&quot; &amp; more"')
-    assert "price" in still and "equity" in still and "here" not in still
-    assert "here" in moving and "equity" not in moving and ">price<" not in moving
-
-
 # ------------------------------------------------------------------ panels
 
 
 def panels(count=3, **about):
-    """A figure of several panels in two layers: a line over each, one of them beyond the picture."""
+    """A figure of several panels in two layers: a line over each, one beyond the picture."""
     titles = [f"panel {i}" for i in range(count)]
     figure, axes = figures.blank("price", "USD", panels=titles, **about)
     drawn = {}
@@ -180,7 +163,7 @@ def test_labels_of_the_scale_are_on_the_first_panel_alone():
 
 
 def test_panels_on_scales_of_their_own():
-    """With a label for each, every panel shows its own numbers, and has room for them at its left."""
+    """With a label for each, every panel shows its own numbers, and has room for them."""
     for paper in (False, True):
         figure, axes = figures.blank("days", ("BTC", "USD"), panels=("equity", "price"), paper=paper)
         for one, top in zip(axes, (12, 75_000), strict=True):
@@ -197,24 +180,6 @@ def test_panels_on_scales_of_their_own():
         assert places[0].width == pytest.approx(places[1].width) and sum(p.width for p in places) > 0.65
 
 
-def test_a_legend_may_begin_left_of_its_panel():
-    figure, axes = figures.blank("days", ("BTC", "USD"), panels=("equity", "price"))
-    starts = []
-    for left in (0.0, -0.12):
-        axes[0].plot([0, 1], [0, 1], label="isolated")
-        figures.legend(axes[0], above=1.1, left=left)
-        figure.canvas.draw()
-        box = axes[0].get_legend().get_window_extent().transformed(axes[0].transAxes.inverted())
-        starts.append(box.x0)
-    assert starts[0] - starts[1] == pytest.approx(0.12, abs=1e-6)
-
-
-def test_one_panel_is_one_axes_as_ever():
-    figure, axes = figures.blank("price", "BTC")
-    assert figure.axes == [axes] and axes.get_title() == "" and axes.get_ylabel() == "BTC"
-    assert figures.blank()[1].get_position().height > panels().axes[0].get_position().height  # room for titles
-
-
 def test_layers_of_panels_share_nothing():
     layers = panels()
     still, moving = layers.still(), layers.moving("in words")
@@ -227,12 +192,6 @@ def test_layers_of_panels_share_nothing():
     assert all(f">panel {i}<" in still for i in range(3))
     for one in layers.figure.axes:
         assert one.axison is False  # as the moving layer was the last
-
-
-def test_both_layers_lie_on_one_another():
-    layers = panels()
-    boxes = [re.search(r'viewBox="[^"]*"', text)[0] for text in (layers.still(), layers.moving("a"))]
-    assert boxes[0] == boxes[1]
 
 
 @pytest.mark.parametrize("made", [drawing, panels])
@@ -263,12 +222,6 @@ def test_what_is_hidden_at_first_stays_hidden():
     assert not gone.get_visible()
 
 
-def test_panels_on_paper():
-    one, other = panels(paper=True), panels(paper=True)
-    assert figures.png(one.figure) == figures.png(other.figure)
-    assert all(contrast(axes.title.get_color(), "#ffffff") >= 7 for axes in one.axes)
-
-
 # -------------------------------------------------------------------- cells
 
 
@@ -278,26 +231,16 @@ def over(colour, share, page):
     return "#" + "".join(f"{round(255 * part):02x}" for part in mixed)
 
 
-def test_cells_stand_on_whole_numbers_and_are_shaded_by_share():
-    _, axes = figures.blank("x", "y")
-    shade = figures.cells(axes, 4, 3)
-    assert shade.axes is axes and shade.get_array().shape == (3, 4) and not shade.get_array().any()
-    assert shade.get_coordinates().shape == (4, 5, 2)
-    assert (shade.get_coordinates()[0, :, 0] == [-0.5, 0.5, 1.5, 2.5, 3.5]).all()
-    assert (shade.get_coordinates()[:, 0, 1] == [-0.5, 0.5, 1.5, 2.5]).all()
-    assert shade.get_clim() == (0, 100)
-    shades = [shade.to_rgba(value) for value in (0, 25, 50, 75, 100)]
-    tint = tuple(int(STYLES["requirement"]["color"][i : i + 2], 16) / 255 for i in (1, 3, 5))
-    assert all(one[:3] == pytest.approx(tint) for one in shades), "one colour, more or less of it"
-    assert [one[3] for one in shades] == pytest.approx([0, 0.125, 0.25, 0.375, 0.5], abs=0.003)
-    assert shade.to_rgba(-1) == shades[0] and shade.to_rgba(101) == shades[-1]
-
-
 @pytest.mark.parametrize("page, ink", [("#ffffff", "#222222"), ("#111111", "#ffffff")])
-def test_numbers_in_cells_are_legible(page, ink):
-    shade = figures.cells(figures.blank()[1], 1, 1)
+def test_numbers_in_cells_are_legible_and_shades_are_shares(page, ink):
+    figure, axes = figures.blank(panels=("one", "other"))
+    layers = figures.Tables(figure, axes, {}, rows=3, columns=4)
+    shade = layers.shades[1]
+    assert shade.axes is axes[1] and shade.get_coordinates().shape == (4, 5, 2)
+    assert (shade.get_coordinates()[0, :, 0] == [-0.5, 0.5, 1.5, 2.5, 3.5]).all()
     for value in range(0, 101, 10):
         *colour, share = shade.to_rgba(value)
+        assert share == pytest.approx(value / 200, abs=0.003)
         assert contrast(over(colour, share, page), ink) >= 4.5, value
 
 
@@ -306,7 +249,13 @@ def test_numbers_in_cells_are_legible(page, ink):
 
 def test_one_row_of_a_table_may_stand_out():
     rows = [["a", "1"], ["b", "2"], ["b & c", "3"]]
-    for marked, expected in (("b", [["b", "2"]]), ("b & c", [["b & c", "3"]]), ("d", []), (None, []), ("", [])):
+    for marked, expected in (
+        ("b", [["b", "2"]]),
+        ("b & c", [["b & c", "3"]]),
+        ("d", []),
+        (None, []),
+        ("", []),
+    ):
         cells = Cells(table(rows, ("", "head"), marked))
         assert cells.rows == [["", "head"], *rows] and cells.marked == expected
     assert "marginlab-marked" not in table(rows) and "<thead>" not in table(rows)
@@ -340,12 +289,12 @@ def test_labels_of_axes():
 def test_nothing_global_is_touched():
     code = """
 import sys, matplotlib
-names = [name for name in matplotlib.rcParams if name != "backend"]  # looking at that one imports pyplot
+names = [name for name in matplotlib.rcParams if name != "backend"]  # which imports pyplot
 before = {name: matplotlib.rcParams[name] for name in names}
-from marginlab.lesson import explorers
-explorer = explorers.IsolatedMargin()
+from marginlab.lesson import IsolatedMargin
+explorer = IsolatedMargin()
 explorer.set(move=-7)
-explorer.twin("short", show=False)
+explorer.twin("short")
 assert {name: matplotlib.rcParams[name] for name in names} == before, "rcParams changed"
 assert "matplotlib.pyplot" not in sys.modules, "pyplot was imported"
 assert "pandas" not in sys.modules, "pandas was imported"

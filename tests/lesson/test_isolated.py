@@ -127,14 +127,17 @@ def check_sentence(explorer, reading, it, state):
 
 def check_table(explorer, reading, it):
     head, rows = reading["table"]
-    rows, unit = {name: dict(zip(it.pools, cells, strict=True)) for name, *cells in rows}, explorer.unit
+    rows, unit = (
+        {name: dict(zip(it.pools, cells, strict=True)) for name, *cells in rows},
+        explorer.unit,
+    )
     assert [text.split()[1:] for text in head[1:]] == [[unit, "isolated"], [unit, "cross"]]
     same([number for text in head[1:] for number in numbers(text)], list(it.behind.values()))
     where = [name for name in rows if name.startswith(("equity at", "requirement at"))]
     refused = any(reading[mode]["refused"] for mode in it.pools)
-    assert refused or [numbers(name)[0] for name in where] == [
-        pytest.approx(it.price, abs=max(0.5, 5e-6 * it.price))
-    ] * 2
+    assert (
+        refused or [numbers(name)[0] for name in where] == [pytest.approx(it.price, abs=max(0.5, 5e-6 * it.price))] * 2
+    )
     for mode, pool in it.pools.items():
         column, cell = reading[mode], {name: row[mode] for name, row in rows.items()}
         same(numbers(cell["leverage"][:-1]), [it.size / it.behind[mode]])

@@ -35,7 +35,10 @@ def test_the_file_is_plain_json_in_utf8(record_file):
 
 def test_without_the_variable_it_lies_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for unset in (lambda: monkeypatch.delenv("MARGINLAB_RECORD"), lambda: monkeypatch.setenv("MARGINLAB_RECORD", "")):
+    for unset in (
+        lambda: monkeypatch.delenv("MARGINLAB_RECORD"),
+        lambda: monkeypatch.setenv("MARGINLAB_RECORD", ""),
+    ):
         unset()
         assert record.path() == Path("my_answers.json")
     record.save("01-a", 1)

@@ -38,7 +38,7 @@ class Cells(HTMLParser):
 
 @pytest.fixture
 def answered(record_file):
-    """A record with one answer of each kind, given through the widgets; the first answer to the quiz was wrong."""
+    """A record with an answer of each kind, given by widgets; the first to the quiz was wrong."""
     prediction = Prediction("01-liquidation", "Where?", ["lower", "higher"], "USD")
     prediction.direction.value, prediction.confidence.value = "lower", "certain"
     prediction.number.value = "45000"
@@ -51,7 +51,10 @@ def answered(record_file):
     reflection = Reflection("02-reflection", "Why?")
     reflection.text.value = "Because 1 < 2 & <b>coins</b> fall."
     reflection.commit()
-    record.save("02-haircut", {"right": True, "said": "Right, on 2 cases", "tries": 3, "first": {"right": False}})
+    record.save(
+        "02-haircut",
+        {"right": True, "said": "Right, on 2 cases", "tries": 3, "first": {"right": False}},
+    )
     return record.load()
 
 
@@ -94,7 +97,10 @@ def test_a_page_is_written_and_offered(answered, record_file):
     written = (record_file.parent / "my_summary.html").read_text(encoding="utf-8")
     assert written == page("Ann", answered)
     links = re.findall(r'download="([^"]+)" href="data:([\w/]+);base64,([^"]+)"', made.note.value)
-    assert [link[:2] for link in links] == [("my_summary.html", "text/html"), ("my_answers.json", "application/json")]
+    assert [link[:2] for link in links] == [
+        ("my_summary.html", "text/html"),
+        ("my_answers.json", "application/json"),
+    ]
     assert base64.b64decode(links[0][2]).decode() == written
     assert base64.b64decode(links[1][2]) == record_file.read_bytes()
     assert record.load() == answered

@@ -9,8 +9,8 @@ from marginlab import Account, Asset, Funding, Interest, Perpetual, Pool, Positi
 from marginlab.market import Brownian, Given, outcomes, survival
 from marginlab.rules import TRADER
 from tests.market.held import holding
-from tests.model.refusal import refused
 from tests.process import process
+from tests.refusal import refused
 
 LINEAR = Perpetual("BTC-USDT", "BTC", "USDT")
 ETHER = Perpetual("ETH-USDT", "ETH", "USDT")

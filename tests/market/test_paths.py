@@ -12,7 +12,7 @@ import pytest
 from marginlab.market import passage, paths
 from marginlab.market.passage import first_passage
 from marginlab.market.paths import Bootstrap, Brownian, Clustered, Jumps
-from tests.model.refusal import refused
+from tests.refusal import refused
 
 YEAR = 8_760
 ONE, TWO = {"BTC": 50_000}, {"BTC": 50_000, "ETH": 2_000}

@@ -140,6 +140,7 @@ def test_without_dates_the_last_seven_days_come(load, server, name):
 
 def test_an_exchange_may_be_named_and_then_only_its_swaps_are_asked_for(load, server, monkeypatch, tmp_path):
     real = ccxt.okx
+
     def okx(settings):
         client = real(settings)
         assert client.enableRateLimit  # ccxt's own pace
@@ -194,14 +195,14 @@ def test_a_malformed_candle_is_left_out_and_told_and_its_page_not_kept(load, ser
 @pytest.mark.parametrize("name", IDS)
 @pytest.mark.parametrize("what", ["null", "word", "nan", "endless"])
 def test_a_malformed_rate_is_left_out_and_told_and_its_page_not_kept(load, server, tmp_path, name, what):
-    server.edit = spoil(MALFORMED[what], only="funding")
+    server.edit, server.every = spoil(MALFORMED[what], only="funding"), 4  # a gap of 8 hours could be an interval
     got = load(name, *DAY)
     # the sixth of the window's payments, in the answer's order
-    page = stamps(pd.Timestamp(START_OF_PAGE, unit="ms").ceil("8h"), "2024-03-06", 8)
+    page = stamps(pd.Timestamp(START_OF_PAGE, unit="ms").ceil("4h"), "2024-03-06", 4)
     page = [stamp for stamp in page if stamp < START_OF_PAGE + PAGE]
     lost = page[5] if name == "binance" else page[-6]
     assert got.notes[0].startswith(f"a malformed row was left out of funding: [{lost // 1000}")
-    assert len(got.funding) == 4 - (lost in stamps(*DAY, 8))
+    assert len(got.funding) == 7 - (lost in stamps(*DAY, 4))
     assert [file.split("-")[0] for file in kept(tmp_path)] == ["mark"]
 
 
@@ -218,11 +219,13 @@ def test_the_order_of_rows_does_not_matter_and_twice_is_once(load, server, name)
 
 @pytest.mark.parametrize("name", IDS)
 def test_rows_outside_the_window_do_not_count(load, server, name):
-    def edit(kind, rows):
-        row, moved = rows[0], []
-        for hours in (-300, -200, 200, 300):  # the same values at other times
-            moved.append([type(row[0])(int(row[0]) + hours * HOUR), *row[1:]])
-        return moved[:2] + rows + moved[2:]
+    def edit(kind, rows):  # the same values at other times
+        moved = [
+            [type(row[0])(int(row[0]) + hours * HOUR), *row[1:]]
+            for hours in (-300, -100, 100, 300)
+            for row in (rows[0], rows[-1])
+        ]
+        return moved[:4] + rows + moved[4:]
 
     server.edit = edit
     got = load(name)
@@ -431,6 +434,19 @@ def test_the_page_with_the_present_hour_is_not_kept(load, server, tmp_path):
     assert len(server.requests) == 2
 
 
+def test_a_page_is_kept_as_soon_as_its_last_hour_is_over(load, server, tmp_path, monkeypatch):
+    class Clock(pd.Timestamp):
+        @classmethod
+        def now(cls, tz=None):
+            return pd.Timestamp(Clock.stamp, unit="ms", tz=tz)
+
+    start = pd.Timestamp(START_OF_PAGE, unit="ms", tz="UTC")
+    monkeypatch.setattr(history.pd, "Timestamp", Clock)
+    for Clock.stamp, many in ((START_OF_PAGE + PAGE, 0), (START_OF_PAGE + PAGE + 1, 2)):
+        load("okx", start, start + pd.Timedelta("2h"))
+        assert len(kept(tmp_path)) == many
+
+
 def test_a_window_without_payments_is_not_kept(load, server, tmp_path):
     server.edit = lambda kind, rows: [] if kind == "funding" else rows
     with pytest.raises(history.Unavailable, match="okx has no funding rates of BTC/USDT:USDT from 2024-03"):
@@ -558,5 +574,3 @@ def test_without_ccxt_it_says_what_is_missing(monkeypatch, capsys):
         history.load(SYMBOL, "okx")
     assert history.load(SYMBOL, "okx", otherwise="2020-03-12").name == "2020-03-12"
     assert len(capsys.readouterr().out.splitlines()) == 1
-
-

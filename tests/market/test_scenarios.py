@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from marginlab.market.paths import Bootstrap, Given, Paths, flash_crash, ramp, replay, shock
-from tests.model.refusal import refused
+from tests.refusal import refused
 
 ONE, TWO = {"BTC": 100.0}, {"BTC": 100.0, "ETH": 20.0}
 
@@ -255,7 +255,8 @@ def test_hours_are_those_of_the_history():
 def test_refusals_of_pieces():
     times = pd.date_range("2020", periods=ROWS + 1, freq="h")
     uneven = TABLE.set_axis(times).drop(times[20])
-    refused(ValueError, ["history", "equally far apart"], lambda: pieces(history=uneven))
+    for bad in (uneven, TABLE.set_axis(times[::-1]), TABLE.set_axis(times[[0] * (ROWS + 1)])):
+        refused(ValueError, ["history", "equally far apart"], lambda bad=bad: pieces(history=bad))
     refused(ValueError, ["history must have every coin", "SOL"], lambda: pieces({"SOL": 1.0}))
     refused(ValueError, ["start"], lambda: pieces({}))
     refused(ValueError, ["start of BTC"], lambda: pieces({"BTC": 0}))
@@ -271,5 +272,3 @@ def test_refusals_of_pieces():
         refused(TypeError, ["history"], lambda bad=bad: pieces(history=bad))
     for bad in (7, None, np.random.RandomState(7)):
         refused(TypeError, ["rng"], lambda bad=bad: Bootstrap(ONE, 5, 5, history=TABLE, rng=bad))
-
-

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from marginlab import Account, Asset, Funding, Perpetual, Pool, Position, Tiers, Venue, replace, venues
+from marginlab import Account, Asset, Funding, Perpetual, Pool, Position, Refused, Tiers, Venue, replace, venues
 from marginlab import liquidation_price as end_of
 from marginlab.market import Brownian, Given, first_passage, outcomes, survival
 from marginlab.rules import TRADER
 from tests.market.held import Grows, holding
-from tests.model.refusal import refused
 from tests.process import process
+from tests.refusal import refused
 
 kernel, recipe = (sys.modules[f"marginlab.market.{name}"] for name in ("survival", "paths"))
 
@@ -556,7 +556,7 @@ def asked(venue=TENTH, book=ONE, paths=PATHS, *args, **words):
     (ValueError, ["together", LONG, "short BTC-USDT"], asked(together=["short BTC-USDT"])),
     (ValueError, ["margin must name", "multi-currency"], asked(FULL)),
     (ValueError, ["margin='BTC'", "a tenth", "settlement currency"], asked(margin="BTC")),
-    (ValueError, ["DOGE"], asked(FULL, margin="DOGE")),
+    (Refused, ["DOGE"], asked(FULL, margin="DOGE")),
     (ValueError, ["paths must have a price of BTC", "ETH"], asked(paths=Given({"ETH": 1}, given={"ETH": [1.0]}))),
     (ValueError, ["paths must have a price of ETH", "they are of BTC"],
      asked(replace(FULL, assets={"*": Asset()}), margin="ETH")),
@@ -664,5 +664,3 @@ def test_what_a_haircut_kept_out_is_not_lost():
 ])  # fmt: skip
 def test_questions_that_cannot_be_meant_are_refused(error, words, ask):
     refused(error, words, lambda: ask(pair()))
-
-

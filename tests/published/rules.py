@@ -1,7 +1,7 @@
 """Rules that only a published number needs, brought through marginlab's doors: copy one for yours.
 
 A *schedule* is anything with `maintenance(notional, quantity)`, `max_leverage(notional, quantity)`,
-`initial(notional, leverage, quantity)`, a `basis` and a `cap`; a contract takes it as its `tiers`.
+a `basis` and a `cap`; a contract takes it as its `tiers`.
 A *step* of a `Liquidation` is a function (pool, market) -> (pool, events), with no events where it
 has nothing to do; a frozen class can be pickled, too. `marginlab.liquidation` has its parts: which
 position (`ranked`), at what price (`market.fill`), sold (`reduced`; `closed` with fees and an
@@ -147,16 +147,12 @@ DYDX_V4 = Venue(  # the trader keeps what the fund does not take
     "dYdX v4",
     source="dYdX v4 protocol; max_liquidation_fee_ppm 15000 in the genesis of dydx-mainnet-1",
     surplus_to="trader",
-    liquidation=Liquidation(
-        cancel_orders, close_for_a_fee(0.015), close_each, close_all, shared_by="requirement"
-    ),
+    liquidation=Liquidation(cancel_orders, close_for_a_fee(0.015), close_each, close_all, shared_by="requirement"),
 )
 DRIFT = Venue(  # schedules differ by market: give each contract its own
     "Drift",
     source="Drift protocol, liquidation maths; fees of its tests; its buffer of 2 % is left out",
     surplus_to="trader",
     orders_required=True,
-    liquidation=Liquidation(
-        cancel_orders, close_enough(fund_fee=0.01, other_fee=0.01), close_each, close_all
-    ),
+    liquidation=Liquidation(cancel_orders, close_enough(fund_fee=0.01, other_fee=0.01), close_each, close_all),
 )

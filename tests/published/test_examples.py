@@ -116,9 +116,7 @@ def mexc_collateral():
     yield 0.9, Pool("BTC", {"BTC": 1}, (), venue, {"BTC": 50_000}).equity(), 1e-12
 
 
-@example(
-    "binance.com FAQ c983a9268cfa4e70a4916c276bb3b7bc: equity at the bid, margins at the ask rate"
-)
+@example("binance.com FAQ c983a9268cfa4e70a4916c276bb3b7bc: equity at the bid, margins at the ask rate")
 def binance_multi_assets():
     ask = 1.005  # of the index; where a margin is charged at it, its rate is so much higher
     assets = {"USDT": Asset(haircut=0.01, debt_weight=ask), "USDC": Asset()}
@@ -135,9 +133,7 @@ def binance_multi_assets():
     yield 76.525, pool.available(), 1e-9
 
 
-@example(
-    "kucoin.com/support/35233217061785: risk rate in cross, an open order counted as if filled"
-)
+@example("kucoin.com/support/35233217061785: risk rate in cross, an open order counted as if filled")
 def kucoin_risk_rate():
     btc = Perpetual("BTC-USDT", "BTC", "USDT", face=0.001, tiers=Tiers.flat(0.005))
     eth = Perpetual("ETH-USDT", "ETH", "USDT", face=0.01, tiers=Tiers.flat(0.008))
@@ -147,9 +143,7 @@ def kucoin_risk_rate():
     yield 0.0588, 1 / pool.margin_ratio(), 0.00005
 
 
-@example(
-    "ccxt ts/src/test/static/response/okx.json@02140ad047b4047caf72b2e8a98f99e3297a5398: all held"
-)
+@example("ccxt ts/src/test/static/response/okx.json@02140ad047b4047caf72b2e8a98f99e3297a5398: all held")
 def okx_discounted_equity():
     held = {  # equity in coins, in USD, and discounted
         "BTC": (1.06126645222, 125092.85636955927, 122590.9992421681),
@@ -180,9 +174,7 @@ def okx_discounted_equity():
 # ----------------------------------------------------------------------- funding
 
 
-@example(
-    "blog.btcmex.com/funding-and-funding-rate/: I - P within 0.05 % makes F = I; 04, 12, 20 UTC"
-)
+@example("blog.btcmex.com/funding-and-funding-rate/: I - P within 0.05 % makes F = I; 04, 12, 20 UTC")
 def bitmex_damper():
     rule = venues.XBTUSD_FUNDING
     for premium in (-0.0004, 0.0, 0.0001, 0.0003, 0.0006):
@@ -200,9 +192,7 @@ def bitmex_interest():
     yield 0.0003, rule.rate(0.0) * rule.periods(*DAY), 1e-12
 
 
-@example(
-    "blog.bitmex.com, important-changes-to-bitcoin-usd-swap-funding: most in a day, at 8 and 2 h"
-)
+@example("blog.bitmex.com, important-changes-to-bitcoin-usd-swap-funding: most in a day, at 8 and 2 h")
 def bitmex_most_in_a_day():
     for premium, side in ((0.5, 1), (-0.5, -1)):  # the cap: 75 % of initial less maintenance margin
         yield side * 0.75 * (0.01 - 0.005), venues.XBTUSD_FUNDING.rate(premium), 1e-12
@@ -252,9 +242,7 @@ def okx_bounds():
         yield rate, venues.OKX_FUNDING_2024.rate(premium), 1e-12
 
 
-@example(
-    "binance.bh square, FundingRate: a short of 10,000 at 1 with margin 500, 0.05 % every 8 hours"
-)
+@example("binance.bh square, FundingRate: a short of 10,000 at 1 with margin 500, 0.05 % every 8 hours")
 def funding_alone():
     for maintenance, left in ((0.0, 100), (0.01, 80)):  # the post leaves maintenance out
         contract = replace(ONE, tiers=Tiers.flat(maintenance))

@@ -133,9 +133,7 @@ def binance_usdm(d):  # the FAQ's whole formula: both modes of one symbol (B; L,
     ep_b, ep_l, ep_s = entries = d.EP, 0.99 * d.EP, 1.01 * d.EP
     legs = [
         Position(contract(Tiers.bracket(rate, amount)), size, entry)
-        for rate, amount, size, entry in zip(
-            rates, cum, (side * q_b, q_l, -q_s), entries, strict=True
-        )
+        for rate, amount, size, entry in zip(rates, cum, (side * q_b, q_l, -q_s), entries, strict=True)
     ]
     second, marks = other(d, d.m)
     upnl, tmm = d.q * (marks["TWO"] - d.EP), d.m * d.q * marks["TWO"]
@@ -173,8 +171,7 @@ def tier_at_the_price(d):  # redo with the bracket at P until it holds: here, be
         return 0.5 * d.V + sum(sizes) * (at - d.EP) - sum(charges)
 
     positions = [  # in contracts of a hundredth of a coin
-        Position(Perpetual(f"NO{n}", "ONE", "USDT", 0.01, Tiers(rows)), 100 * q, d.EP)
-        for n, q in enumerate(sizes)
+        Position(Perpetual(f"NO{n}", "ONE", "USDT", 0.01, Tiers(rows)), 100 * q, d.EP) for n, q in enumerate(sizes)
     ]
     found = Pool("USDT", {"USDT": 0.5 * d.V}, positions, A, {"ONE": d.EP}).liquidation()
     floors = {floor / abs(size) for floor, _ in rows[1:] for size in sizes}
@@ -947,9 +944,7 @@ def test_random_schedules_are_followed_step_by_step():
 CONVENTIONS = {"A": A, "B": B, "C": C}
 FEES = {"": {}, ", fee": {"fee_at": "price"}, ", fee at bankruptcy": {"fee_at": "bankruptcy"}}
 RULES = {
-    name + fee: replace(venue, fee=0.0006, **how)
-    for name, venue in CONVENTIONS.items()
-    for fee, how in FEES.items()
+    name + fee: replace(venue, fee=0.0006, **how) for name, venue in CONVENTIONS.items() for fee, how in FEES.items()
 }
 SCHEDULES = {
     "flat": Tiers.flat(0.01),

@@ -69,9 +69,7 @@ BTC, ETH, ONE = listed("BTC-USD", 0.1), listed("ETH-USD", 0.1), listed("ONE-USDC
 # ------------------------------------------------------ the insurance fund's gains and payments
 
 
-@example(
-    "kucoin.com/support/26686139092889: 1,000 contracts at 40,000, margin 1,000, filled at 38,850"
-)
+@example("kucoin.com/support/26686139092889: 1,000 contracts at 40,000, margin 1,000, filled at 38,850")
 def kucoin_insurance_fund():
     contract = listed("BTC-USDM", 0.004, 0.001)
     account = Account(venues.KUCOIN, USDC=1_000).trade(contract, 1_000, 40_000, isolated=1_000)
@@ -86,9 +84,7 @@ def kucoin_insurance_fund():
         yield -1_000, to(TRADER, new(at_line, after)), 1e-9
 
 
-@example(
-    "doc.sat.is, System gain and losses: longs at 100, bankrupt at 99, filled at 99.25 and 98.75"
-)
+@example("doc.sat.is, System gain and losses: longs at 100, bankrupt at 99, filled at 99.25 and 98.75")
 def satis_insurance_fund():
     venue, accounts = replace(PLAIN, maintenance_at="entry"), []
     for symbol in ("A", "B"):  # a contract each, so that each has a last price of its own
@@ -108,9 +104,7 @@ def satis_insurance_fund():
     yield 0.25, turned.fund["USDC"], 1e-9
 
 
-@example(
-    "blog.btcmex.com/insurance-fund/: a long, over at 3,100, bankrupt at 3,000, filled at 3,060"
-)
+@example("blog.btcmex.com/insurance-fund/: a long, over at 3,100, bankrupt at 3,000, filled at 3,060")
 def btcmex_insurance_fund():
     contract = listed("BTC-USDT", 100 / 3_100)
     account = Account(PLAIN, USDC=400).trade(contract, 1, 3_400, isolated=400)
@@ -217,9 +211,7 @@ def dydx_none():
 # ------------------------------------------------------------------------------- partial sizes
 
 
-@example(
-    "drift-labs/protocol-v2 math/liquidation/tests.rs: 10 short of margin, at 10x and 100; fees"
-)
+@example("drift-labs/protocol-v2 math/liquidation/tests.rs: 10 short of margin, at 10x and 100; fees")
 def drift_base_asset_amounts():
     for side in (1, -1):
         for other, fund, base in ((0, 0, 1), (0.01, 0, 10 / 9), (0.01, 0.01, 1.25)):
@@ -349,9 +341,7 @@ def mcs_score_of_a_loss():
         yield printed, deleveraging.score(pool, pool.positions[0]), 1e-12
 
 
-@example(
-    "help.bybit.com 900000031623: 5,000 contracts at 7,890.08, 50x, closed at bankruptcy, 7,735.50"
-)
+@example("help.bybit.com 900000031623: 5,000 contracts at 7,890.08, 50x, closed at bankruptcy, 7,735.50")
 def bybit_deleveraged_at_bankruptcy():
     contract = Perpetual("BTCUSD", "BTC", "BTC", tiers=Tiers.flat(0.005, leverage=100))
     long = Account(venues.BYBIT_CLASSIC, BTC=1)
@@ -371,9 +361,7 @@ def bybit_deleveraged_at_bankruptcy():
     yield 0, len(found.unmatched), 0
 
 
-@example(
-    DYDX + "deleveraging_test.go, TestProcessDeleveraging: a short of 1 BTC, a long, at 50,000"
-)
+@example(DYDX + "deleveraging_test.go, TestProcessDeleveraging: a short of 1 BTC, a long, at 50,000")
 def dydx_offsetting():
     for quote, other, quantity, held in (  # of the short, of the long, closed; the long's then
         (54_999, 50_000, 1, 104_999),
@@ -399,9 +387,7 @@ def dydx_offsetting():
         yield held, after.balances()["USDC"] - cost, 1e-6
 
 
-@example(
-    DYDX + "deleveraging_test.go: 80,800 held, short 1 BTC and 10 ETH; BTC is closed at 50,500"
-)
+@example(DYDX + "deleveraging_test.go: 80,800 held, short 1 BTC and 10 ETH; BTC is closed at 50,500")
 def dydx_several_positions():
     positions = [Position(BTC, -1, 50_000), Position(ETH, -10, 3_000)]
     pool = Pool("USDC", {"USDC": 800}, positions, DYDX_V4)

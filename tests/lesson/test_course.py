@@ -1,14 +1,21 @@
-"""A table of claims: the verdict follows from the results."""
+"""Tables of claims: the verdict follows from the results. (The contents: tests/notebooks.)"""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
-from marginlab.lesson.claims import HEAD, Claims
+from marginlab.lesson import Claims
 from tests.lesson.shown import Cells
 
-VERDICTS = {(False, True): "holds with a condition", (True,): "holds", (False,): "does not hold", (): "open"}
+HEAD = ["claim", "verdict", "holds for", "fails for", "settled in"]
+
+VERDICTS = {
+    (False, True): "holds with a condition",
+    (True,): "holds",
+    (False,): "does not hold",
+    (): "open",
+}
 
 
 def rows(claims):
@@ -87,7 +94,13 @@ def test_links_and_escapes():
     html = claims._repr_html_()
     assert not any(tag in html for tag in ("<i>", "<u>", "<b>", " & ", "helper'"))
     assert "<a href='05_x.ipynb#The-&lt;b&gt;&#x27;helper&#x27;'>lesson 05</a>" in html and html.count("<a ") == 1
-    assert rows(claims)[1] == ["<i>one</i> & 'two'", "holds with a condition", "<u>5 > 4</u>", "A & B", "lesson 05"]
+    assert rows(claims)[1] == [
+        "<i>one</i> & 'two'",
+        "holds with a condition",
+        "<u>5 > 4</u>",
+        "A & B",
+        "lesson 05",
+    ]
     claims = Claims()
     claims.check("x", "<>", {})
     assert "lesson &lt;&gt;</a>" in claims._repr_html_()

@@ -92,13 +92,14 @@ def cascade(
         return np.sign(net) * impact_of(displacement, abs(net), "displacement")
 
     level, size = instrument.level, quantity * instrument.face
-    end, start = liquidation_price(venue, instrument, quantity, entry, margin), level(entry)
+    end = liquidation_price(venue, instrument, quantity, entry, margin)
     waiting = {}  # of each side: positions, the first to go first, and where they go
     for side in (1, -1):
         order = np.flatnonzero(quantity * side > 0)
         order = order[np.argsort(-end[order] * side, kind="stable")]
         waiting[side] = order, -end[order] * side
-    when, rows = np.full(len(quantity), -1), []
+    when = np.full(len(quantity), -1)
+    rows = []
     net = gross = 0.0
     for step, price in enumerate(tqdm(prices, "cascade", leave=False, unit="step", delay=2)):
         closed = 0
@@ -119,7 +120,7 @@ def cascade(
             net += float(worth.sum())
             net = net if abs(net) > 1e-12 * gross else 0.0  # what rounding leaves is not a side
             fill = (last + price * (1 - push(net))) / 2
-            left = margin[new] + size[new] * (level(fill) - start[new])
+            left = margin[new] + size[new] * (level(fill) - level(entry[new]))
             closed += len(new)
             lost += float(margin[new].sum())
             over += float(np.maximum(left, 0.0).sum())

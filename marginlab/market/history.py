@@ -286,7 +286,8 @@ def _short(error):
 
 def _recorded(contract, since, until, price, folder):
     """The `History` of a contract, of what is kept and of what the exchange has."""
-    now, client = pd.Timestamp.now("UTC"), contract.client
+    client = contract.client
+    now = pd.Timestamp.now("UTC")
     until = now if until is None else _utc("until", until)
     since = until - pd.Timedelta("7D") if since is None else _utc("since", since)
     end = min(until, now)
@@ -321,8 +322,8 @@ def _pages(contract, kind, since, end, now, folder):
     pages, notes = [], []
     first, last, now = (int(moment.timestamp() * 1000) for moment in (since, end, now))
     windows = range(first // WINDOW * WINDOW, last + 1, WINDOW)
-    what, few = f"{contract.client.id} {contract.symbol} {kind}", len(windows) < 3
-    for start in tqdm(windows, what, unit="page", leave=False, disable=few):
+    what = f"{contract.client.id} {contract.symbol} {kind}"
+    for start in tqdm(windows, what, unit="page", leave=False, disable=len(windows) < 3):
         kept = folder / f"{kind}-{pd.Timestamp(start, unit='ms'):%Y%m%dT%H}.csv"
         page = _read(kept, kind)
         if page is None and contract.known:
@@ -354,7 +355,8 @@ def tidy(rows, kind, start):
 
     What is malformed is left out, and said.
     """
-    columns, kept, notes = COLUMNS[kind], {}, []
+    columns = COLUMNS[kind]
+    kept, notes = {}, []
     for row in rows or ():
         stamp, *values = [*(row or [None])][: 1 + len(columns)]
         good = len(values) == len(columns) and all(map(_is_number, (stamp, *values)))
@@ -379,13 +381,15 @@ def gaps(frame, kind, since, until):
 
     Funding is due every eight hours at least, at some venues more often, and not always as often.
     """
-    times, most = frame.index, pd.Timedelta("8h" if kind == "funding" else "1h")
+    times = frame.index
+    most = usual = pd.Timedelta("8h" if kind == "funding" else "1h")
     if not len(times):
         return [f"no {kind} at all"]
-    usual, steps = most, times[1:] - times[:-1]
+    steps = times[1:] - times[:-1]
     if kind == "funding" and len(steps):
         usual = min(most, steps.value_counts().index[0])
-    ends, notes = times.insert(0, since).insert(len(times) + 1, until), []
+    ends = times.insert(0, since).insert(len(times) + 1, until)
+    notes = []
     for n in np.flatnonzero(ends[1:] - ends[:-1] > 1.5 * usual):
         a, b = ends[n], ends[n + 1]
         unsure = "" if b - a > 1.5 * most else ": a row is missing, or the interval was longer"

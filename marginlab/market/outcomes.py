@@ -104,7 +104,8 @@ def _at_once(account, opened, paths, rates):
     empty = (evolve(p, collateral={m: 0.0}) for p, m in zip(opened, margins, strict=True))
     book = Book(tuple(empty), margins, rates, paths, tuple(range(1, paths.steps + 1)))
     units = _units(account, {*map(_margin, account.pools)}, paths)
-    at, worth = {pool.name: np.empty(paths.count, int) for pool in opened}, np.zeros(paths.count)
+    at = {pool.name: np.empty(paths.count, int) for pool in opened}
+    worth = np.zeros(paths.count)
     for pool in account.pools:
         if pool not in opened:
             worth += pool.collateral.get(_margin(pool), 0.0) * units[_margin(pool)]
@@ -142,7 +143,8 @@ def _stepped(account, paths, rates, meanwhile):
     from tqdm.auto import tqdm
 
     at = {pool.name: np.full(paths.count, -1) for pool in account.pools if pool.open}
-    worth, own = np.empty(paths.count), _currency(account)
+    worth = np.empty(paths.count)
+    own = _currency(account)
     hours = np.broadcast_to(paths.hours, paths.steps)
     prices = {name: row for name, row in paths.prices().items() if name in account.followed}
     for path in tqdm(range(paths.count), "step by step", leave=False, unit="path", delay=2):

@@ -121,7 +121,8 @@ class Paths:
         The array, of shape (steps, coins, width), is used again for the next slab. A slab ends at
         each of the `stops`.
         """
-        fill, last = self.increments(block), np.zeros((len(self.start), self.width))
+        fill = self.increments(block)
+        last = np.zeros((len(self.start), self.width))
         room = np.empty((self.most, *last.shape))
         for first, end in self.cuts(stops):
             logs = room[: end - first]
@@ -239,7 +240,8 @@ class Brownian(Paths):
 
     def normals(self, block):
         """A function that fills an array as `increments` do, with normals of their spread."""
-        rng, spread, own = generator(self.seed, block), self.spread, np.diag(self.spread)
+        rng = generator(self.seed, block)
+        spread, own = self.spread, np.diag(self.spread)
         room = np.empty((self.most, len(own), self.width))  # made anew it is slow
 
         def free(out):
@@ -287,8 +289,9 @@ class Jumps(Brownian):
     shared: float = _number(0.0, least=0, most=1)
 
     def increments(self, block):
-        calm, coins = super().increments(block), len(self.start)
-        rng, cells = generator(self.seed, block, 1), self.steps * self.width
+        calm = super().increments(block)
+        rng = generator(self.seed, block, 1)
+        coins, cells = len(self.start), self.steps * self.width
         kinds = [(1 - self.shared, [n]) for n in range(coins)] + [(self.shared, range(coins))]
         hits = []
         for part, members in kinds:
@@ -335,7 +338,8 @@ class Clustered(Brownian):
     memory: float = _own(_memory, 0.88)
 
     def increments(self, block):
-        fill, scale = self.normals(block), np.ones((len(self.start), self.width))
+        fill = self.normals(block)
+        scale = np.ones((len(self.start), self.width))
         usual = (self.spread**2).sum(axis=1)[:, None]
 
         def next_slab(first, out):

@@ -168,13 +168,15 @@ class Survival:
 
         Its standard error is that of a share: sqrt(share * (1 - share) / paths).
         """
-        needed, capital = np.sort(self.needed(split, horizon)), checks.positive("capital", capital)
+        capital = checks.positive("capital", capital)
+        needed = np.sort(self.needed(split, horizon))
         count = np.searchsorted(needed, np.asarray(capital) * (1 - ROUNDING), side="left")
         return plain(count / len(needed))
 
     def capital_for(self, share, split, horizon=None):
         """The capital above which at least this share of the paths (0 to 1) is survived."""
-        share, needed = checks.finite("share", share), np.sort(self.needed(split, horizon))
+        share = checks.finite("share", share)
+        needed = np.sort(self.needed(split, horizon))
         if np.min(share) <= 0 or np.max(share) > 1:
             raise ValueError(f"share must be above 0 and at most 1, not {share!r}")
         count = np.ceil(np.asarray(share) * len(needed) - 1e-9).astype(int)
@@ -195,7 +197,8 @@ class Survival:
         It is what is idle, and of every pool that lives its margin and gain; of a liquidated pool
         nothing is left. ValueError where the venue would leave something.
         """
-        capital, split = checks.number("capital", capital, above=0), self._split(split)
+        capital = checks.number("capital", capital, above=0)
+        split = self._split(split)
         total = np.full(len(self.number), capital * (1 - sum(split.values())))
         gone = self._gone(capital, split)[:, -1]
         for (name, share), lost in zip(split.items(), gone, strict=True):
@@ -217,24 +220,25 @@ class Survival:
         """
         import pandas as pd
 
-        made, paths = {}, len(self.number)
-        checks.number("worst", worst, above=0, most=1)
+        worst = checks.number("worst", worst, above=0, most=1)
         if not isinstance(splits, Mapping):
             raise TypeError(
                 f"splits must map words to splits, such as {{'cross': 'cross USDT'}}, not "
                 f"{splits!r}"
             )
+        made, paths = {}, len(self.number)
         for words, split in splits.items():
             lost = capital - self.worth(capital, split)
-            gone, risked = self._gone(capital, split)[:, -1], sum(self._split(split).values())
+            gone = self._gone(capital, split)[:, -1]
+            risked = capital * sum(self._split(split).values())
             share = float(gone.any(axis=0).mean())
             made[words] = {
                 "liquidated": share,
                 "error": np.sqrt(share * (1 - share) / paths),
                 "all lost": float(gone.all(axis=0).mean()),
                 "worst": np.sort(lost)[-max(1, round(worst * paths)) :].mean(),
-                "at risk": capital * risked,
-                "idle": capital - capital * risked,
+                "at risk": risked,
+                "idle": capital - risked,
             }
         return pd.DataFrame.from_dict(made, orient="index")
 
@@ -349,7 +353,8 @@ def rows(rates, book, paths):
     """A row of funding rates, one for each step, for each contract that pays any; checked."""
     if not isinstance(rates, Mapping):
         raise TypeError(f"rates must be a mapping, such as {{'BTC-USDT': 0.0001}}, not {rates!r}")
-    made, symbols = {}, {p.instrument.symbol for p in book}
+    made = {}
+    symbols = {p.instrument.symbol for p in book}
     for name, row in rates.items():
         symbol = getattr(name, "symbol", name)
         if symbol not in symbols:
@@ -376,7 +381,8 @@ def _horizons(horizons, steps):
 
 def why_not(pool, margin, rates):
     """Why the trough of a pool would depend on its margin, in words; "" if it does not."""
-    venue, haircut = pool.venue, _haircut(pool, margin)
+    venue = pool.venue
+    haircut = _haircut(pool, margin)
     if venue.fee_at == "bankruptcy":
         return (
             f"at {venue.name} the requirement holds a fee at the bankruptcy price, which depends "
@@ -422,7 +428,8 @@ def _survive(book, executor, chunk):
     count, width = book.paths.count, book.paths.width
     blocks, size = range(-(-count // width)), max(1, chunk // width)
     tasks = [(book, blocks[n : n + size]) for n in range(0, len(blocks), size)]
-    shape, done = (len(book.pools), len(book.horizons), count), np.zeros(count, dtype=bool)
+    shape = len(book.pools), len(book.horizons), count
+    done = np.zeros(count, dtype=bool)
     kept = np.empty(shape), np.empty(shape[::2])
     try:
         for block, found in _found(tasks, executor, count, width):
@@ -470,7 +477,8 @@ def troughs(book, block):
     gain : ndarray of shape (pools, width)
         pnl - funding at the end, in the currency of the margin.
     """
-    paths, found = book.paths, []
+    paths = book.paths
+    found = []
     # arrays by name, used again for every slab: made anew, large ones are slow
     room = defaultdict(partial(np.empty, (paths.most + 1, paths.width)))
     at_start = 0, np.zeros((1, len(paths.start), paths.width))
@@ -492,7 +500,8 @@ class _Slab:
     """
 
     def __init__(self, start, logs, room):
-        self.start, self.steps, self.room, self.known = start, len(logs), room, {}
+        self.start, self.steps, self.room = start, len(logs), room
+        self.known = {}
         self.logs = {name: logs[:, n] for n, name in enumerate(start)}
 
     def array(self, name):
@@ -577,7 +586,8 @@ class _Trough:
 
         The venue looks before and after a payment, and the larger counts.
         """
-        now, looks = slice(first - 1, first - 1 + slab.steps), []
+        looks = []
+        now = slice(first - 1, first - 1 + slab.steps)
         for currency, flows in self.flows.items():
             paid = slab.room["paid", currency][: slab.steps + 1]
             paid[0] = self.paid[currency]
@@ -618,7 +628,8 @@ class _Lines:
     """
 
     def __init__(self, venue, p, start):
-        schedule, start = venue.schedule(p.instrument), start[p.instrument.index]
+        schedule = venue.schedule(p.instrument)
+        start = start[p.instrument.index]
         self.contract, self.floors = p.instrument, schedule.floors
         self.notional, entry = abs(p.notional(start)), abs(p.notional(p.entry))
         tiers = zip(schedule.rates, schedule.amounts, strict=True)
@@ -637,7 +648,8 @@ class _Lines:
 
     def values(self, slab, out):
         """`out`, an array of shape (steps, width), filled; without what stands apart."""
-        move, lines = slab.move(self.contract.index, self.contract.inverse), self.lines
+        move = slab.move(self.contract.index, self.contract.inverse)
+        lines = self.lines
         if len(lines) == 1:
             return np.multiply(move, lines[0][0], out=out)
         # those of the tiers between the smallest notional and the largest

@@ -6,7 +6,6 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-
 from marginlab import Perpetual, Tiers, replace, venues
 from marginlab.lesson import LiquidationSteps, figures
 from tests.lesson.shown import close, numbers, plain, states
@@ -180,6 +179,11 @@ def check_drawn(explorer, kind, reading, state, every):
         for gap, loss in list(zip(gaps, losses, strict=True))[::every]:
             want = liquidated(explorer, KINDS[kind][1], **state | {"gap": gap})[-1]
             assert loss == pytest.approx(100 * want[party], rel=1e-6, abs=1e-7), (party, gap)
+        if state["closing"] == "whole" and every == 1:  # straight between its corners
+            for gap in np.linspace(0, 20, 121):
+                want = liquidated(explorer, KINDS[kind][1], **state | {"gap": gap})[-1]
+                loss = np.interp(gap, gaps, losses)
+                assert loss == pytest.approx(100 * want[party], abs=1e-6), (party, gap)
 
 
 def inside(axes, x, y):

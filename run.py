@@ -4,7 +4,7 @@
     python3 run.py --no-browser        options go to JupyterLab
     python3 run.py test                lint, spelling, unit, browser and notebook tests
     python3 run.py test -m nbgrader    the assignments, graded by nbgrader
-    python3 run.py test tests/model    options and paths go to pytest
+    python3 run.py test tests/core     options and paths go to pytest
 
 Everything is installed into `.venv` beside this file; delete that folder to undo it.
 """

@@ -1,20 +1,17 @@
 """marginlab: who pays when a trade goes wrong? The arithmetic behind the course on margin modes."""
 
-from dataclasses import replace
+from attrs import evolve as replace
 
-from .model import deleveraging, funding, venues
-from .model.account import Account, Event
-from .model.assets import Asset, Interest
-from .model.instruments import Perpetual, Position, Spot
-from .model.liquidation import Crossing, Crossings
-from .model.many import liquidation_price
-from .model.pool import Pool
-from .model.process import Liquidation
-from .model.rates import Funding
-from .model.stepping import steps
-from .model.tables import compare, schedule, surface
-from .model.tiers import Tiers
-from .model.venue import Venue
+from . import deleveraging, funding, liquidation, venues
+from .account import Account
+from .contracts import Perpetual, Position, Spot
+from .crossing import Crossing, Crossings
+from .ledger import Event
+from .liquidation import cancel_orders, close_all, close_each, close_share, step_down, take_over
+from .many import liquidation_price
+from .pool import Pool
+from .rules import Asset, Funding, Interest, Liquidation, Refused, Tiers, Venue
+from .whatif import compare, schedule, steps, surface
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,16 +26,24 @@ __all__ = [
     "Perpetual",
     "Pool",
     "Position",
+    "Refused",
     "Spot",
     "Tiers",
     "Venue",
+    "cancel_orders",
+    "close_all",
+    "close_each",
+    "close_share",
     "compare",
     "deleveraging",
     "funding",
+    "liquidation",
     "liquidation_price",
     "replace",
     "schedule",
+    "step_down",
     "steps",
     "surface",
+    "take_over",
     "venues",
 ]

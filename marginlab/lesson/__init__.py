@@ -1,23 +1,22 @@
-"""What lessons and problem sets are made of. A name is imported when it is asked for: graders need no pictures."""
+"""What lessons and problem sets are made of.
+
+A name is imported when it is asked for: graders need no pictures.
+"""
 
 from importlib import import_module
 
 _WHERE = {
-    "claims": ["Claims"],
-    "contents": ["Contents"],
-    "exercises": ["Exercise", "Prediction", "Quiz", "Reflection"],
-    "explorers": [
-        "CrossMargin",
-        "FirstTrade",
-        "FundingRates",
-        "IsolatedMargin",
-        "LiquidationSteps",
-        "ModeSurface",
-        "Squeeze",
-    ],
+    "course": ["Claims", "Contents"],
+    "cross": ["CrossMargin"],
+    "exercises": ["Exercise", "Prediction", "Quiz", "Reflection", "Search", "Task"],
+    "first": ["FirstTrade"],
+    "funding": ["FundingRates"],
+    "isolated": ["IsolatedMargin"],
+    "liquidation": ["LiquidationSteps"],
+    "modes": ["ModeSurface"],
     "personal": ["Personal"],
+    "squeeze": ["Squeeze"],
     "summary": ["HandIn"],
-    "tasks": ["Search", "Task"],
 }
 __all__ = sorted(name for names in _WHERE.values() for name in names)
 

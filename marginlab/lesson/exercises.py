@@ -1,15 +1,19 @@
-"""Predictions, checked exercises, quizzes. Their texts live in the notebooks, answers in the learner's record."""
+"""Predictions, quizzes, checked exercises and graded tasks.
 
+Their texts live in the notebooks, answers in the learner's record.
+"""
+
+import copy
 import math
 from html import escape
 from numbers import Real
 
 import ipywidgets as widgets
 
-from ..model.display import fmt
+from ..show import fmt
 from . import record
 from .numbers import parse
-from .style import STYLE
+from .shown import STYLE, Note, Shown
 
 BLANK = "Not answered yet: fill in the blank and run the cell again."
 WIDE = {"description_width": "initial"}
@@ -17,69 +21,68 @@ WHOLE = {"continuous_update": False}  # sent when left: a fast Commit would over
 
 
 def keep(key, answer):
-    """Record an answer with the number of tries and the first one; "" if that went well, else what went wrong."""
+    """Record an answer with the number of tries and the first; "", or what went wrong."""
     try:
         before = record.load().get(key, {})
-        record.save(key, answer | {"tries": before.get("tries", 0) + 1, "first": before.get("first", answer)})
+        tries = {"tries": before.get("tries", 0) + 1, "first": before.get("first", answer)}
+        record.save(key, answer | tries)
     except OSError as error:  # a full disk, most often
-        why = error.strerror or str(error)
-        return f"Not recorded: {escape(why)}. Your earlier answers are whole; mend that, and give this one again."
+        why = escape(error.strerror or str(error))
+        return (
+            f"Not recorded: {why}. Your earlier answers are whole; mend that, and give this one "
+            f"again."
+        )
     except ValueError as error:
         return f"Not recorded: {escape(str(error))}"
     return ""
 
 
 def remembered(key):
-    """What the record holds for an exercise, or None; a damaged record is told of when the next answer is kept."""
+    """What the record holds for an exercise, or None; damage is told when an answer is kept."""
     try:
         return record.load().get(key)
     except (OSError, ValueError):
         return None
 
 
-class Shown:
-    """Something shown as a widget, with a short text where there is no kernel."""
-
-    def __repr__(self):
-        return f"{type(self).__name__} {self.id}: run this cell to use it."
-
-    def _repr_mimebundle_(self, **options):
-        return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}
+def asked(text):
+    """A question over its widgets."""
+    return widgets.HTML(f"{STYLE}<b>{escape(text)}</b>")
 
 
 class Prediction(Shown):
-    """A direction, a number and a confidence, committed to before the answer is seen; nothing is filled in for you.
+    """A direction, a number and a confidence, committed to before the answer is seen.
 
-    Parameters
-    ----------
-    id : str
-        Key in the learner's record.
-    question : str
-    directions : sequence of str
-        What can be chosen.
-    unit : str
-        Of the number.
+    `id` is the key in the learner's record, `directions` are what can be chosen, `unit` is that of
+    the number. Nothing is filled in for the learner.
     """
 
     sure = ("a guess", "fairly sure", "certain")
 
     def __init__(self, id, question, directions, unit):
-        self.id, self.unit = id, unit
-        width = {"button_width": f"{max(9, 2 + max(map(len, directions)) / 2):g}rem"}  # or long words are cut off
+        self.id = id
+        self.unit = unit
+        rem = max(9, 2 + max(map(len, directions)) / 2)  # or long words are cut off
         self.direction = widgets.ToggleButtons(
-            options=list(directions), value=None, description="Direction", style=WIDE | width
+            options=list(directions),
+            value=None,
+            description="Direction",
+            style=WIDE | {"button_width": f"{rem:g}rem"},
         )
-        self.number = widgets.Text(placeholder="a number", **WHOLE, description=f"Number ({unit})", style=WIDE)
-        self.confidence = widgets.ToggleButtons(options=self.sure, value=None, description="How sure?", style=WIDE)
-        self.button = widgets.Button(description="Commit", tooltip="Write the prediction into your record")
+        self.number = widgets.Text(
+            placeholder="a number", **WHOLE, description=f"Number ({unit})", style=WIDE
+        )
+        self.confidence = widgets.ToggleButtons(
+            options=self.sure, value=None, description="How sure?", style=WIDE
+        )
+        self.button = widgets.Button(
+            description="Commit", tooltip="Write the prediction into your record"
+        )
         self.button.on_click(lambda _: self.commit())
         self.note = widgets.HTML()
-        self.widget = widgets.VBox(
-            [
-                widgets.HTML(f"{STYLE}<b>Predict.</b> {escape(question)}"),
-                *(self.direction, self.number, self.confidence, self.button, self.note),
-            ]
-        )
+        head = widgets.HTML(f"{STYLE}<b>Predict.</b> {escape(question)}")
+        parts = (self.direction, self.number, self.confidence, self.button, self.note)
+        self.widget = widgets.VBox([head, *parts])
         if made := self.made():
             self.note.value = self._said(made)
 
@@ -92,42 +95,40 @@ class Prediction(Shown):
         number, trouble = parse(self.number.value.strip().removesuffix(self.unit))
         if self.direction.value is None:
             trouble = "choose a direction"
-        if not trouble and self.confidence.value is None:
+        elif not trouble and self.confidence.value is None:
             trouble = "say how sure you are"
         if trouble:
             self.note.value = f"Not recorded yet: {escape(trouble)}."
             return
-        made = {"direction": self.direction.value, "number": number, "confidence": self.confidence.value}
+        made = {"direction": self.direction.value, "number": number}
+        made["confidence"] = self.confidence.value
         self.note.value = keep(self.id, made) or self._said(made)
 
     def _said(self, made):
-        return f"Recorded: {escape(made['direction'])}, {fmt(made['number'])} {self.unit}, {made['confidence']}."
+        number = f"{fmt(made['number'])} {self.unit}"
+        return f"Recorded: {escape(made['direction'])}, {number}, {made['confidence']}."
 
     def compare(self, direction, number):
-        """What was predicted beside what happened; a widget, so that no saved output depends on it.
+        """What was predicted beside what happened; without a prediction it gives nothing away.
 
-        Without a prediction it gives nothing away.
+        A widget, so that no saved output depends on it.
         """
         made = self.made()
         if made is None:
-            return Note(self.id, "Nothing is committed yet. Go up to <b>Predict</b>, commit, and run this cell again.")
-        right = "as you said" if made["direction"] == direction else f"and you said {escape(made['direction'])}"
+            said = "Nothing is committed yet. Go up to <b>Predict</b>, commit, and run this cell "
+            return Note(self.id, said + "again.")
+        said = f"and you said {escape(made['direction'])}"
+        right = "as you said" if made["direction"] == direction else said
         off = made["number"] - number
-        near = abs(off) <= 1e-3 * abs(number)  # as it was printed, rounded
         points = "percentage points" if self.unit == "%" else self.unit
-        way = "right" if near else f"{fmt(abs(off))} {points} too {'high' if off > 0 else 'low'}"
+        way = f"{fmt(abs(off))} {points} too {'high' if off > 0 else 'low'}"
+        if abs(off) <= 1e-3 * abs(number):  # as it was printed, rounded
+            way = "right"
         return Note(
             self.id,
-            f"What happens: {escape(direction)}, {right}; {fmt(number)} {self.unit}. Your number was "
-            f"{fmt(made['number'])}, {way}; you called it: {escape(made['confidence'])}.",
+            f"What happens: {escape(direction)}, {right}; {fmt(number)} {self.unit}. Your number "
+            f"was {fmt(made['number'])}, {way}; you called it: {escape(made['confidence'])}.",
         )
-
-
-class Note(Shown):
-    """A sentence shown as a widget."""
-
-    def __init__(self, id, text):
-        self.id, self.text, self.widget = id, text, widgets.HTML(text)
 
 
 class Reflection(Shown):
@@ -138,10 +139,12 @@ class Reflection(Shown):
         room = widgets.Layout(width="auto", max_width="40rem")
         self.text = widgets.Textarea(placeholder="One or two sentences", **WHOLE, layout=room)
         self.text.value = (remembered(id) or {}).get("text", "")
-        self.button = widgets.Button(description="Keep", tooltip="Write the sentence into your record")
+        self.button = widgets.Button(
+            description="Keep", tooltip="Write the sentence into your record"
+        )
         self.note = widgets.HTML()
         self.button.on_click(lambda _: self.commit())
-        self.widget = widgets.VBox([widgets.HTML(f"{STYLE}<b>{escape(prompt)}</b>"), self.text, self.button, self.note])
+        self.widget = widgets.VBox([asked(prompt), self.text, self.button, self.note])
 
     def commit(self):
         """Record the sentence, if there is one."""
@@ -158,25 +161,32 @@ class Quiz(Shown):
     """
 
     def __init__(self, id, question, options, right):
-        self.id, self.options, self.right = id, dict(options), right
+        self.id = id
+        self.options = dict(options)
+        self.right = right
         if right not in self.options:
-            raise ValueError(f"right must be one of the answers {list(self.options)}, not {right!r}")
-        self.choice = widgets.RadioButtons(options=list(self.options), value=None, layout=widgets.Layout(width="auto"))
+            raise ValueError(
+                f"right must be one of the answers {list(self.options)}, not {right!r}"
+            )
+        self.choice = widgets.RadioButtons(
+            options=list(self.options), value=None, layout=widgets.Layout(width="auto")
+        )
         self.choice.observe(lambda change: self.answer(change["new"]), "value")
         self.feedback = widgets.HTML()
-        self.widget = widgets.VBox([widgets.HTML(f"{STYLE}<b>{escape(question)}</b>"), self.choice, self.feedback])
+        self.widget = widgets.VBox([asked(question), self.choice, self.feedback])
 
     def answer(self, choice):
         """Show the feedback of an answer and record it."""
         if choice is None:
             return
-        verdict = "Yes." if choice == self.right else "Not quite."
-        trouble = keep(self.id, {"answer": choice, "right": choice == self.right})
-        self.feedback.value = f'<div aria-live="polite">{verdict} {escape(self.options[choice])} {trouble}</div>'
+        right = choice == self.right
+        trouble = keep(self.id, {"answer": choice, "right": right})
+        said = f"{'Yes.' if right else 'Not quite.'} {escape(self.options[choice])} {trouble}"
+        self.feedback.value = f'<div aria-live="polite">{said}</div>'
 
 
 class Exercise:
-    """A function to write, checked on fresh inputs against `truth`, with a word on each likely slip.
+    """A function to write, checked on fresh inputs, with a word on each likely slip.
 
     Parameters
     ----------
@@ -187,53 +197,64 @@ class Exercise:
         Inputs on which the answer is checked.
     slips : sequence of (callable, str)
         Wrong answers that people give, and what to say to each.
+    tolerance : float
+        Relative.
     """
 
     def __init__(self, id, truth, cases, slips=(), tolerance=1e-6):
-        self.id, self.truth, self.cases, self.slips, self.tolerance = id, truth, list(cases), list(slips), tolerance
+        self.id = id
+        self.truth = truth
+        self.cases = list(cases)
+        self.slips = list(slips)
+        self.tolerance = tolerance
 
     def check(self, answer):
-        """Print what is right or wrong about a function, and record it unless it is still blank. Nothing is raised."""
-        verdict, right = self.verdict(answer)
-        print(verdict)
-        if verdict == BLANK:
-            return
-        if trouble := keep(self.id, {"right": right, "said": verdict}):
+        """Print what is right or wrong about a function; recorded unless it is still blank."""
+        said, right = self.verdict(answer)
+        print(said)
+        if said != BLANK and (trouble := keep(self.id, {"right": right, "said": said})):
             print(trouble)
 
     def solution(self, answer):
-        """Print whether the course's own solution is right: no try of the learner's, so nothing is recorded."""
+        """Print whether the course's own solution is right; nothing is recorded."""
         said, right = self.verdict(answer)
         print("This solution passes the check." if right else f"This solution is wrong: {said}")
 
     def verdict(self, answer):
         """(what to say, whether it is right) of a function."""
         for case in self.cases:
-            given = ", ".join(f"{name}={value:,g}" for name, value in case.items())
-            try:
-                got = answer(**case)
-            except NotImplementedError:
-                return BLANK, False
-            except Exception as error:
-                return f"With {given} your function stops: {type(error).__name__}: {error}", False
-            if not isinstance(got, Real) or isinstance(got, bool):
-                return f"With {given} your function returns {got!r}; it should return a number.", False
-            try:
-                got = float(got)
-            except OverflowError:
-                got = math.inf
-            truth = self.truth(**case)
-            if self.near(got, truth):
-                continue
-            slips = [(abs(got - wrong), word) for slip, word in self.slips if self.near(got, wrong := slip(**case))]
-            if slips:
-                word = min(slips, key=lambda slip: slip[0])[1]  # of the nearest
-                return f"Not yet. With {given} you get {fmt(got)}. {word}", False
-            off = abs(got - truth)
-            if off < 1e-3 * abs(got) or got in (float(f"{truth:.{digits}g}") for digits in (2, 3)):
-                return f"Nearly. With {given} you are off by {off:.2g}: is it rounded, or a step not exact?", False
-            return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}.", False
+            if said := self.wrong(answer, case):
+                return said, False
         return f"Right, on {len(self.cases)} cases that you had not seen.", True
+
+    def wrong(self, answer, case):
+        """What to say of a function that is wrong on a case; "" if it is right."""
+        given = ", ".join(f"{name}={value:,g}" for name, value in case.items())
+        try:
+            got = answer(**case)
+        except NotImplementedError:
+            return BLANK
+        except Exception as error:  # of the learner's code, and shown as such
+            return f"With {given} your function stops: {type(error).__name__}: {error}"
+        if not isinstance(got, Real) or isinstance(got, bool):
+            return f"With {given} your function returns {got!r}; it should return a number."
+        try:
+            got = float(got)
+        except OverflowError:
+            got = math.inf
+        truth = self.truth(**case)
+        if self.near(got, truth):
+            return ""
+        slips = [(slip(**case), word) for slip, word in self.slips]
+        slips = [(abs(got - wrong), word) for wrong, word in slips if self.near(got, wrong)]
+        if slips:
+            word = min(slips, key=lambda slip: slip[0])[1]  # of the nearest
+            return f"Not yet. With {given} you get {fmt(got)}. {word}"
+        off = abs(got - truth)
+        if off < 1e-3 * abs(got) or got in (float(f"{truth:.{digits}g}") for digits in (2, 3)):
+            said = f"you are off by {off:.2g}: is it rounded, or a step not exact?"
+            return f"Nearly. With {given} {said}"
+        return f"Not yet. With {given} you get {fmt(got)}{self.hint(case)}."
 
     def hint(self, case):
         """What is said of a wrong answer that is no known slip."""
@@ -241,3 +262,84 @@ class Exercise:
 
     def near(self, a, b):
         return math.isclose(a, b, rel_tol=self.tolerance, abs_tol=self.tolerance * 1e-3)
+
+
+class Graded:
+    """What raises where an answer is not right; nothing is recorded."""
+
+    def require(self, answer):
+        """Print what is right about an answer; AssertionError, with the reason, if it is wrong."""
+        said, right = self.verdict(answer)
+        assert right, said
+        print(said)
+
+
+class Task(Graded, Exercise):
+    """A function to write, or a number of the student's own to work out.
+
+    For a number there is one case, and it may be rounded to four digits. Parameters as for
+    `Exercise`.
+    """
+
+    def verdict(self, answer):
+        """(what to say, whether it is right) of a function or a number."""
+        if callable(answer):
+            return super().verdict(answer)
+        if len(self.cases) > 1:
+            return (
+                f"Your answer is {answer!r}; it should be a function: write it with `def`.",
+                False,
+            )
+        number = self.on(*self.cases)
+        number.tolerance = 5e-4
+        said = number.wrong(lambda **case: answer, *self.cases)
+        said = said.replace("your function returns", "your answer is")
+        said = said.replace("return a number", "be a number")
+        return said or "Right.", not said
+
+    def on(self, *cases):
+        """The same task on other cases: for hidden tests."""
+        other = copy.copy(self)
+        other.cases = list(cases)
+        return other
+
+    def hint(self, case):
+        return ""  # the number is what is asked for
+
+
+class Search(Graded):
+    """A case that the student has to find, as a dict of numbers.
+
+    Parameters
+    ----------
+    id : str
+    shows : callable
+        (whether it shows what was asked for, what to say of it) for the keyword arguments of a
+        case.
+    ranges : dict of (low, high)
+        What may be in a case, and between which bounds.
+    slips : sequence of (dict, str)
+        Cases that do not do, and what is said to each.
+    """
+
+    def __init__(self, id, shows, ranges, slips=()):
+        self.id = id
+        self.shows = shows
+        self.ranges = dict(ranges)
+        self.slips = list(slips)
+
+    def verdict(self, found):
+        """(what to say, whether it is right) of a case."""
+        if found is None:
+            return BLANK, False
+        if not isinstance(found, dict) or found.keys() != self.ranges.keys():
+            asked = f"dict({'=…, '.join(self.ranges)}=…)"
+            return f"Your answer is {found!r}; it should be {asked}.", False
+        for name, (low, high) in self.ranges.items():
+            value = found[name]
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not low <= value <= high:
+                allowed = f"a number from {low:,g} to {high:,g}"
+                return f"{name} is {value!r}; it should be {allowed}.", False
+        right, said = self.shows(**found)
+        return (f"Right. {said}" if right else said), right

@@ -1,6 +1,7 @@
-"""The learner's own record: predictions and answers in one small JSON file, keyed by exercise id.
+"""The learner's own record: predictions and answers in one small JSON file, by exercise id.
 
-It lies beside the notebooks, `my_answers.json`, or where the environment variable MARGINLAB_RECORD says.
+It lies beside the notebooks, `my_answers.json`, or where the environment variable
+MARGINLAB_RECORD says.
 """
 
 import json
@@ -15,7 +16,7 @@ def path():
 
 
 def load():
-    """Everything recorded so far, by exercise id; {} if there is nothing. ValueError if the file is damaged."""
+    """Everything recorded so far, by exercise id; ValueError if the file is damaged."""
     try:
         answers = json.loads(path().read_text(encoding="utf-8"))
         if not isinstance(answers, dict):
@@ -24,7 +25,9 @@ def load():
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise ValueError(f"{path().name} is damaged ({error}): rename it to keep it, and a new one is begun") from error
+        raise ValueError(
+            f"{path().name} is damaged ({error}): rename it to keep it, and a new one is begun"
+        ) from error
 
 
 def save(key, answer):
@@ -33,7 +36,7 @@ def save(key, answer):
 
 
 def write(target, text):
-    """Write a text file whole or not at all, whatever happens meanwhile: a full disk, a killed kernel, a lost plug."""
+    """Write a text file whole or not at all: a full disk, a killed kernel, a lost plug."""
     handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".answers", suffix=target.suffix)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -5,16 +5,18 @@ from html import escape
 
 import ipywidgets as widgets
 
-from ..model.display import fmt
+from ..show import fmt
 from . import record
-from .exercises import Shown
-from .style import STYLE
+from .shown import STYLE, Shown
 
 KINDS = {"confidence": "prediction", "answer": "quiz", "text": "in your words"}
+HEAD = ("exercise", "kind", "answer", "", "tries")
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>marginlab: {name}</title><style>
-body{{font:12px/1.35 sans-serif;max-width:60em;margin:1.5em auto;padding:0 1em;color:#222;background:#fff}}
-h1{{font-size:18px}} h2{{font-size:14px;margin:.9em 0 .2em}} table{{border-collapse:collapse;width:100%}}
+body{{font:12px/1.35 sans-serif;max-width:60em;margin:1.5em auto;padding:0 1em;
+  color:#222;background:#fff}}
+h1{{font-size:18px}} h2{{font-size:14px;margin:.9em 0 .2em}}
+table{{border-collapse:collapse;width:100%}}
 th,td{{text-align:left;vertical-align:top;padding:.15em .8em .15em 0;border-bottom:1px solid #ccc}}
 </style></head><body><h1>marginlab: {name}</h1><p>{count}</p>{lessons}</body></html>
 """
@@ -25,7 +27,7 @@ def predicted(made):
 
 
 def rows(answers):
-    """What a record holds: (lesson, exercise id, kind, what was answered, how it went, tries), in order of the ids."""
+    """(lesson, exercise, kind, what was answered, how it went, tries) of all, in order of ids."""
     for key, answer in sorted(answers.items()):
         kind = next((name for field, name in KINDS.items() if field in answer), "exercise")
         said = answer.get("answer") or answer.get("text") or ""
@@ -39,31 +41,38 @@ def rows(answers):
         yield key[:2], key, kind, said, went, answer.get("tries", 1)
 
 
+def cells(tag, row):
+    """A row of a table in HTML."""
+    return f"<tr>{''.join(f'<{tag}>{escape(str(cell))}</{tag[:2]}>' for cell in row)}</tr>"
+
+
 def page(name, answers):
     """The page as HTML: nothing but what is in `answers`, a table for each lesson."""
-    found, lessons = list(rows(answers)), []
+    found = list(rows(answers))
+    lessons = ""
     for number in dict.fromkeys(row[0] for row in found):
-        head = "".join(f"<th scope='col'>{word}</th>" for word in ("exercise", "kind", "answer", "", "tries"))
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row[1:])}</tr>"
-            for row in found
-            if row[0] == number
-        )
-        lessons.append(f"<h2>Lesson {escape(number)}</h2><table><tr>{head}</tr>{body}</table>")
+        body = "".join(cells("td", row[1:]) for row in found if row[0] == number)
+        head = cells("th scope='col'", HEAD)
+        lessons += f"<h2>Lesson {escape(number)}</h2><table>{head}{body}</table>"
     right = sum(row[4].startswith("right") for row in found)
     judged = sum(bool(row[4]) for row in found)
-    count = f"Answers: {len(found)}. Right, of those that can be right or wrong: {right} of {judged}."
-    return PAGE.format(name=escape(name), count=count, lessons="".join(lessons))
+    count = f"Answers: {len(found)}. Right, of those that can be right or wrong: "
+    count += f"{right} of {judged}."
+    return PAGE.format(name=escape(name), count=count, lessons=lessons)
 
 
 class HandIn(Shown):
-    """A name and a button: writes `my_summary.html` beside the record, and offers both for download."""
+    """A name and a button: writes `my_summary.html` beside the record, and offers both."""
 
     id = "summary"
 
     def __init__(self):
-        self.name = widgets.Text(placeholder="as your course knows you", description="Name", continuous_update=False)
-        self.button = widgets.Button(description="Make my page", tooltip="Write my_summary.html from your answers")
+        self.name = widgets.Text(
+            placeholder="as your course knows you", description="Name", continuous_update=False
+        )
+        self.button = widgets.Button(
+            description="Make my page", tooltip="Write my_summary.html from your answers"
+        )
         self.note = widgets.HTML()
         self.button.on_click(lambda _: self.make())
         self.widget = widgets.VBox([widgets.HTML(STYLE), self.name, self.button, self.note])
@@ -79,16 +88,19 @@ class HandIn(Shown):
             if not answers:
                 self.note.value = "Not made yet: nothing is recorded. Commit to a prediction first."
                 return
-            made, kept = page(name, answers), record.path()
+            made = page(name, answers)
+            kept = record.path()
             record.write(kept.with_name("my_summary.html"), made)
-            links = download("my_summary.html", made, "text/html")
-            links += " · " + download("my_answers.json", kept.read_text(encoding="utf-8"), "application/json")
-            self.note.value = f"Written beside your notebooks. Download: {links}"
+            own = kept.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             self.note.value = f"Not made: {escape(str(error))}"
+            return
+        links = download("my_summary.html", made, "text/html")
+        links += " · " + download("my_answers.json", own, "application/json")
+        self.note.value = f"Written beside your notebooks. Download: {links}"
 
 
 def download(name, text, kind):
-    """A link that carries the file itself: it works on Binder, where the folder is gone in the evening."""
+    """A link that carries the file itself: on Binder the folder is gone in the evening."""
     data = base64.b64encode(text.encode()).decode()
     return f'<a download="{name}" href="data:{kind};base64,{data}">{name}</a>'

@@ -1,11 +1,20 @@
 """Markets: paths of prices, what survives them, crowds of positions, and recorded history."""
 
 from .cascade import cascade
-from .fat_tails import Clustered, Jumps
 from .outcomes import outcomes
 from .passage import first_passage
-from .paths import Brownian, Paths
-from .scenarios import Bootstrap, Given, flash_crash, ramp, replay, shock
+from .paths import (
+    Bootstrap,
+    Brownian,
+    Clustered,
+    Given,
+    Jumps,
+    Paths,
+    flash_crash,
+    ramp,
+    replay,
+    shock,
+)
 from .survival import Survival, survival
 
 __all__ = [

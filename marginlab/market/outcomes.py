@@ -1,26 +1,24 @@
-"""What becomes of one account on many paths: from troughs where they say it, else step by step, with the reason."""
-
-from dataclasses import replace
+"""What becomes of one account on many paths: from troughs where they say it, else step by step."""
 
 import numpy as np
+from attrs import evolve
 
-from ..model.account import Account
-from ..model.stepping import steps
-from ..model.waterfall import at_line, followed
+from ..account import Account
+from ..liquidation import at_line
+from ..whatif import steps
 from .paths import Paths
-from .runs import check_prices, rows
-from .survival import ROUNDING
-from .troughs import Book, troughs, why_no_loss, why_not
+from .survival import ROUNDING, Book, check_prices, rows, troughs, why_no_loss, why_not
 
 
 def outcomes(account, paths, rates=None, meanwhile=None):
-    """When each pool of an account is liquidated, and what the account is worth in the end, on every path.
+    """When each pool of an account is liquidated, and what the account is worth in the end.
 
         outcomes(account, Brownian({"BTC": 50_000}, ...), {perp: 0.0001})
 
-    Where the conditions of `survival` hold, and a liquidated pool is lost whole, one pass gives the answer; else each
-    path is stepped through with the account (see `steps`), about a thousand times slower: a line on the screen says
-    why, and so does `attrs["how"]`. Both give the same where both apply.
+    Where the conditions of `survival` hold, and a liquidated pool is lost whole, one pass gives the
+    answer. Else the account is stepped through each path (see `steps`), about a thousand times
+    slower: a line on the screen says why, and so does `attrs["how"]`. Both give the same where both
+    apply.
 
     Parameters
     ----------
@@ -30,21 +28,24 @@ def outcomes(account, paths, rates=None, meanwhile=None):
     rates : mapping of instrument or symbol to float or array of shape (steps,), optional
         Funding rates paid after each step.
     meanwhile : callable, optional
-        Of (account, step), gives the account after something was done to it: a top-up, a transfer, a trade.
+        Of (account, step), gives the account after something was done to it: a top-up, a transfer,
+        a trade.
 
     Returns
     -------
     DataFrame
-        A row for each path: `liquidated`, the step at which a pool was first liquidated (-1: none was); the same for
-        each pool by name; and `worth` at the end, unrealised PnL included and debts deducted: in the currency of the
-        pools, or in quote currency if they have several.
+        A row for each path: `liquidated`, the step at which a pool was first liquidated (-1: none
+        was); the same for each pool by name; and `worth` at the end, unrealised PnL included and
+        debts deducted: in the currency of the pools, or in quote currency if they have several.
 
     TypeError or ValueError for what cannot be meant, or if nothing is open.
     """
     import pandas as pd
 
     if not isinstance(account, Account) or not isinstance(paths, Paths):
-        raise TypeError(f"account must be an Account and paths must be Paths, not {account!r} and {paths!r}")
+        raise TypeError(
+            f"account must be an Account and paths must be Paths, not {account!r} and {paths!r}"
+        )
     if meanwhile is not None and not callable(meanwhile):
         raise TypeError(f"meanwhile must be a function of (account, step), not {meanwhile!r}")
     opened = [pool for pool in account.pools if pool.open]
@@ -56,9 +57,12 @@ def outcomes(account, paths, rates=None, meanwhile=None):
     reason = "something is done meanwhile" if meanwhile else _why_step(account, opened, rates)
     if reason:
         print(f"Step by step: {reason}.")
-    at, worth = _stepped(account, paths, rates, meanwhile) if reason else _at_once(account, opened, paths, rates)
-    gone = np.array([np.where(row < 0, paths.steps + 1, row) for row in at.values()]).min(axis=0)
-    made = pd.DataFrame({"liquidated": np.where(gone > paths.steps, -1, gone), **at, "worth": worth})
+        at, worth = _stepped(account, paths, rates, meanwhile)
+    else:
+        at, worth = _at_once(account, opened, paths, rates)
+    never = paths.steps + 1
+    first = np.min([np.where(row < 0, never, row) for row in at.values()], axis=0)
+    made = pd.DataFrame({"liquidated": np.where(first == never, -1, first), **at, "worth": worth})
     made.attrs["how"] = f"step by step: {reason}" if reason else "from troughs"
     return made.rename_axis("path")
 
@@ -73,9 +77,9 @@ def _why_step(account, opened, rates):
         if pool.orders:
             return f"{pool.name!r} holds margin for open orders"
     for pool in opened:
-        for reason in (why_not(pool, _margin(pool), rates), why_no_loss(pool, _margin(pool))):
-            if reason:
-                return reason
+        margin = _margin(pool)
+        if reason := why_not(pool, margin, rates) or why_no_loss(pool, margin):
+            return reason
     return ""
 
 
@@ -84,73 +88,87 @@ def _held(pool):
 
 
 def _margin(pool):
+    """The currency in which a pool's margin is held."""
     return next(iter(_held(pool)), pool.currency)
+
+
+def _currency(account):
+    """The one currency of an account's pools; None if there are several: then worth is in quote."""
+    first, *others = {pool.currency for pool in account.pools}
+    return None if others else first
 
 
 def _at_once(account, opened, paths, rates):
     """({pool: step of its liquidation, -1 for none}, worth) on every path, from troughs."""
-    margins, currency = tuple(map(_margin, opened)), _currency(account)
-    empty = tuple(replace(pool, collateral={margin: 0.0}) for pool, margin in zip(opened, margins, strict=True))
-    book = Book(empty, margins, rates, paths, tuple(range(1, paths.steps + 1)))
-    coins = {*margins, *map(_margin, account.pools)} - {currency}
-    last = paths.prices() if coins & paths.start.keys() else {}
-    units = {coin: last[coin][-1] if coin in last else opened[0].quote(coin, account.marks) for coin in coins}
-    at, worth = {pool.name: np.full(paths.count, -1) for pool in opened}, np.zeros(paths.count)
+    margins = tuple(map(_margin, opened))
+    empty = (evolve(p, collateral={m: 0.0}) for p, m in zip(opened, margins, strict=True))
+    book = Book(tuple(empty), margins, rates, paths, tuple(range(1, paths.steps + 1)))
+    units = _units(account, {*map(_margin, account.pools)}, paths)
+    at = {pool.name: np.empty(paths.count, int) for pool in opened}
+    worth = np.zeros(paths.count)
     for pool in account.pools:
         if pool not in opened:
-            worth += pool.collateral.get(_margin(pool), 0.0) * units.get(_margin(pool), 1.0)
-    for block in range(-(-paths.count // paths.width)):
-        here = slice(block * paths.width, min(paths.count, (block + 1) * paths.width))
-        trough, _, gain = (rows[..., : here.stop - here.start] for rows in troughs(book, block))
+            worth += pool.collateral.get(_margin(pool), 0.0) * units[_margin(pool)]
+    for block, left in enumerate(range(0, paths.count, paths.width)):
+        here = slice(left, min(paths.count, left + paths.width))
+        trough, gain = (rows[..., : here.stop - left] for rows in troughs(book, block))
         for k, pool in enumerate(opened):
             margin = pool.collateral.get(margins[k], 0.0)
             gone = -trough[k] >= margin * (1 - ROUNDING)
             at[pool.name][here] = np.where(gone[-1], 1 + gone.argmax(axis=0), -1)
-            unit = np.broadcast_to(units.get(margins[k], 1.0), paths.count)[here]
-            worth[here] += np.where(gone[-1], 0.0, margin + gain[k]) * unit
-    follows = followed(account)
-    for pool in account.mark(**{name: price for name, price in paths.start.items() if name in follows}).pools:
+            worth[here] += np.where(gone[-1], 0.0, margin + gain[k]) * units[margins[k]][here]
+    marks = {name: price for name, price in paths.start.items() if name in account.followed}
+    for pool in account.mark(**marks).pools:
         if pool.open and at_line(pool):  # before the first step
             at[pool.name][:] = 0
     return at, worth
 
 
-def _currency(account):
-    """The one currency of an account's pools, or None: quote currency."""
-    found = {pool.currency for pool in account.pools}
-    return found.pop() if len(found) == 1 else None
+def _units(account, currencies, paths):
+    """{currency: what a unit of it is worth in the end, on every path}."""
+    own = _currency(account)
+    coins = currencies & paths.start.keys() - {own}
+    last = paths.prices() if coins else {}
+    made = dict.fromkeys(currencies, np.ones(paths.count))
+    for currency in currencies - {own}:
+        if currency in coins:
+            made[currency] = last[currency][-1]
+        else:
+            made[currency] = account.pools[0].quote(currency, account.marks) * made[currency]
+    return made
 
 
 def _stepped(account, paths, rates, meanwhile):
     """As `_at_once`, with the account itself on every path."""
     from tqdm.auto import tqdm
 
-    currency, names = _currency(account), [pool.name for pool in account.pools if pool.open]
-    at, worth = {name: np.full(paths.count, -1) for name in names}, np.empty(paths.count)
-    hours, prices = np.broadcast_to(paths.hours, paths.steps), paths.prices()
-    prices = {name: row for name, row in prices.items() if name in followed(account)}
+    at = {pool.name: np.full(paths.count, -1) for pool in account.pools if pool.open}
+    worth = np.empty(paths.count)
+    own = _currency(account)
+    hours = np.broadcast_to(paths.hours, paths.steps)
+    prices = {name: row for name, row in paths.prices().items() if name in account.followed}
     for path in tqdm(range(paths.count), "step by step", leave=False, unit="path", delay=2):
-        now = account.at(**{name: float(row[0, path]) for name, row in prices.items()})
+        marks = {name: row[:, path].tolist() for name, row in prices.items()}
+        now = account.at(**{name: row[0] for name, row in marks.items()})
         ended = {event.pool: 0 for event in now.liquidations[len(account.liquidations) :]}
         for step in range(1, paths.steps + 1):
             if not any(pool.open for pool in now.pools):
                 break
             before = len(now.liquidations)
             due = {symbol: [row[step - 1]] for symbol, row in rates.items() if now.find(symbol)}
-            marks = {name: [float(row[step, path])] for name, row in prices.items()}
-            (now,) = steps(now, due, marks, hours=float(hours[step - 1]))
+            here = {name: [row[step]] for name, row in marks.items()}
+            (now,) = steps(now, due, here, hours=float(hours[step - 1]))
             for event in now.liquidations[before:]:
                 ended.setdefault(event.pool, step)
             if meanwhile:
                 now = meanwhile(now, step)
                 if not isinstance(now, Account):
                     raise TypeError(f"meanwhile must give an Account, not {now!r}")
-        for name, step in ended.items():
-            if name in at:
-                at[name][path] = step
-        last = {name: float(row[-1, path]) for name, row in prices.items()}
-        now = now.mark(**last)
+        for name in at.keys() & ended.keys():
+            at[name][path] = ended[name]
+        now = now.mark(**{name: row[-1] for name, row in marks.items()})
         worth[path] = sum(
-            pool.worth() * (1.0 if currency else pool.quote(pool.currency, now.marks)) for pool in now.pools
+            pool.worth() * (1.0 if own else pool.quote(pool.currency, now.marks))
+            for pool in now.pools
         )
     return at, worth

@@ -14,14 +14,12 @@ import numpy as np
 import pytest
 
 from marginlab import Account, Perpetual, Position, venues
-from marginlab.market.outcomes import outcomes
-from marginlab.market.paths import Brownian
-from marginlab.market.survival import survival
+from marginlab.market import Brownian, outcomes, survival
 
 BTC, ETH = Perpetual("BTC-USDT", "BTC", "USDT"), Perpetual("ETH-USDT", "ETH", "USDT")
 START = {"BTC": 50_000.0, "ETH": 3_000.0}
 PAIR = [Position(BTC, 1.0, START["BTC"]), Position(ETH, -15.0, START["ETH"])]
-TRACED = 22e6  # bytes; 17e6 of them are an array that `troughs` asks for and gives back untouched
+TRACED = 5e6  # bytes
 FLAT, TIERED = venues.TEACHING, venues.BINANCE_2024_10
 
 
@@ -88,7 +86,7 @@ def test_one_position_to_drawing(ratio, benchmark):
     paths, book = brownian(["BTC"], count, steps), PAIR[:1]
     agree(survival(FLAT, book, paths), FLAT, book, paths)
     draw = drawing(benchmark, count, steps)
-    ratio("both modes of one position / drawing its normals", lambda: survival(FLAT, book, paths), draw, 1.25, 9)
+    ratio("both modes of one position / drawing its normals", lambda: survival(FLAT, book, paths), draw, 1.35, 9)
 
 
 @pytest.mark.parametrize("every", [8, 1])
@@ -103,7 +101,7 @@ def test_one_position_with_funding_and_tiers_to_drawing(ratio, benchmark, every)
     agree(ours(), TIERED, book, paths, rates)
     often = "each 8th step" if every > 1 else "at every step"
     name = f"with tiers and funding {often} / drawing its normals"
-    ratio(name, ours, drawing(benchmark, count, steps), 1.7, 9)
+    ratio(name, ours, drawing(benchmark, count, steps), 1.6, 9)
 
 
 def test_ten_positions_to_drawing(ratio, benchmark):
@@ -113,7 +111,7 @@ def test_ten_positions_to_drawing(ratio, benchmark):
     paths = brownian(coins, count, steps, correlation=0.5)
     agree(survival(FLAT, book, paths), FLAT, book, paths)
     name = "ten correlated coins, isolated and cross / drawing their normals"
-    ratio(name, lambda: survival(FLAT, book, paths), drawing(benchmark, count, steps, 10), 2, 7)
+    ratio(name, lambda: survival(FLAT, book, paths), drawing(benchmark, count, steps, 10), 1.7, 7)
 
 
 def test_a_thousand_margins_to_the_pass(ratio, benchmark):
@@ -295,8 +293,7 @@ MILLION = """
 import json, resource, sys, time
 import numpy as np
 from marginlab import Perpetual, Position, venues
-from marginlab.market.paths import Brownian
-from marginlab.market.survival import survival
+from marginlab.market import Brownian, survival
 
 paths = Brownian({"BTC": 50_000}, steps=1_000, count=1_000_000, volatility=0.8, rng=np.random.default_rng(7))
 start = time.perf_counter()
@@ -326,4 +323,4 @@ def test_memory_of_many_paths(benchmark):
     share = few.survived(5_000, few.shared)
     print(f"a million paths of 1,000 steps: {found['peak'] / 1e6:.0f} MB in all, {found['took']:.1f} s")
     assert found["paths"] == 1_000_000 and abs(found["alive"] - share) < 5 * np.sqrt(share * (1 - share) / 10_000)
-    assert found["peak"] < 500e6
+    assert found["peak"] < 100e6

@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-
 from marginlab.lesson import record
 from marginlab.lesson.exercises import Exercise, Prediction, Quiz, Reflection
 
@@ -28,7 +27,9 @@ WHOLE = {"direction": "lower", "number": "45000", "confidence": "a guess"}
 
 def test_nothing_is_filled_in_for_the_learner():
     made = predict()
-    assert made.direction.value is None and made.number.value == "" and made.confidence.value is None
+    assert (
+        made.direction.value is None and made.number.value == "" and made.confidence.value is None
+    )
     assert made.note.value == "" and made.made() is None
     assert made.direction.options == ("lower", "higher")
     assert "&lt;closed&gt;" in made.widget.children[0].value
@@ -52,7 +53,9 @@ def test_what_is_missing_is_said_and_nothing_recorded(left_out, said, record_fil
     assert made.made() is None and not record_file.exists()
 
 
-@pytest.mark.parametrize("text", ["", " ", "lower", "45 thousand", "nan", "NaN", "inf", "-infinity", "1e999", "4.5.6"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "lower", "45 thousand", "nan", "NaN", "inf", "-infinity", "1e999", "4.5.6"]
+)
 def test_a_number_that_is_none_is_asked_for_again(text, record_file):
     made = predict(**WHOLE | {"number": text})
     made.commit()
@@ -74,7 +77,10 @@ def test_a_number_that_is_none_is_asked_for_again(text, record_file):
 def test_a_number_may_be_written_as_people_do(text, number):
     made = predict(**WHOLE | {"number": text})
     made.button.click()
-    assert made.made().items() >= {"direction": "lower", "number": number, "confidence": "a guess"}.items()
+    assert (
+        made.made().items()
+        >= {"direction": "lower", "number": number, "confidence": "a guess"}.items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,9 @@ def test_a_commitment_is_recorded_and_shown_again_after_a_reload(record_file):
     assert made.note.value == "Recorded: lower, 45,000 USD, a guess."
     (key,), (kept,) = zip(*json.loads(record_file.read_text(encoding="utf-8")).items(), strict=True)
     assert key == "01-p"
-    assert kept.items() >= {"direction": "lower", "number": 45_000.0, "confidence": "a guess"}.items()
+    assert (
+        kept.items() >= {"direction": "lower", "number": 45_000.0, "confidence": "a guess"}.items()
+    )
     assert predict().note.value == made.note.value
     other = Prediction("01-other", "?", ["up"], "BTC")
     assert other.note.value == "" and other.made() is None
@@ -129,15 +137,21 @@ def test_compare_without_a_prediction_gives_nothing_away():
     assert "45,636" not in note.text and "lower" not in note.text
 
 
-@pytest.mark.parametrize("direction, said", [("lower", "as you said"), ("higher", "you said lower")])
-@pytest.mark.parametrize("number, off", [(45_636.36, "636.36"), (44_000.0, "1,000"), (45_000.0, None)])
+@pytest.mark.parametrize(
+    "direction, said", [("lower", "as you said"), ("higher", "you said lower")]
+)
+@pytest.mark.parametrize(
+    "number, off", [(45_636.36, "636.36"), (44_000.0, "1,000"), (45_000.0, None)]
+)
 def test_compare_with_one(direction, said, number, off):
     predict(**WHOLE).commit()
     text = predict().compare(direction, number).text
     assert direction in text and said in text and "45,000" in text and "a guess" in text
     if off:
         assert f"{number:,.0f} USD" in text and off in text
-        assert (("low" if number > 45_000 else "high") in text.replace("lower", "")) or f"-{off}" in text
+        assert (
+            ("low" if number > 45_000 else "high") in text.replace("lower", "")
+        ) or f"-{off}" in text
 
 
 def test_no_saved_output_holds_the_prediction():
@@ -167,7 +181,11 @@ def test_a_prediction_that_cannot_be_recorded_says_so(monkeypatch, record_file):
 
 # ------------------------------------------------------------------ quizzes
 
-OPTIONS = [("5 BTC", "Yes, the pool and no more."), ("10 BTC", "The <other> five stay."), ("0", "It was closed.")]
+OPTIONS = [
+    ("5 BTC", "Yes, the pool and no more."),
+    ("10 BTC", "The <other> five stay."),
+    ("0", "It was closed."),
+]
 
 
 def quiz(right="5 BTC"):
@@ -182,7 +200,11 @@ def test_each_answer_has_its_own_feedback_and_is_recorded(answer, feedback):
     shown = asked.feedback.value
     assert 'aria-live="polite"' in shown
     assert feedback.replace("<other>", "&lt;other&gt;") in shown
-    assert bool(re.search(r">Yes\b", shown)) == (answer == "5 BTC") != bool(re.search(r">No[t.]", shown))
+    assert (
+        bool(re.search(r">Yes\b", shown))
+        == (answer == "5 BTC")
+        != bool(re.search(r">No[t.]", shown))
+    )
     assert not any(word in shown for other, word in OPTIONS if other != answer)
     assert list(record.load()) == ["01-q"]
     assert record.load()["01-q"].items() >= {"answer": answer, "right": answer == "5 BTC"}.items()
@@ -193,7 +215,12 @@ def test_a_quiz_keeps_the_last_answer_and_the_first():
     for answer in ("0", "10 BTC", None):
         asked.choice.value = answer
     kept = record.load()["01-q"]
-    assert (kept["answer"], kept["right"], kept["tries"], kept["first"]["answer"]) == ("10 BTC", False, 2, "0")
+    assert (kept["answer"], kept["right"], kept["tries"], kept["first"]["answer"]) == (
+        "10 BTC",
+        False,
+        2,
+        "0",
+    )
     assert "stay" in asked.feedback.value
 
 
@@ -201,7 +228,11 @@ def test_the_question_and_the_options_are_shown():
     asked = quiz()
     assert asked.choice.options == ("5 BTC", "10 BTC", "0")
     assert "&lt;cost&gt;" in asked.widget.children[0].value
-    assert repr(asked) == asked._repr_mimebundle_()["text/plain"] == "Quiz 01-q: run this cell to use it."
+    assert (
+        repr(asked)
+        == asked._repr_mimebundle_()["text/plain"]
+        == "Quiz 01-q: run this cell to use it."
+    )
 
 
 def test_a_right_answer_that_is_no_option_is_refused():
@@ -213,7 +244,10 @@ def test_a_quiz_answers_even_if_it_cannot_record(record_file):
     record_file.write_bytes(DAMAGE)
     asked = quiz()
     asked.choice.value = "0"
-    assert "It was closed." in asked.feedback.value and "Not recorded: answers.json is damaged" in asked.feedback.value
+    assert (
+        "It was closed." in asked.feedback.value
+        and "Not recorded: answers.json is damaged" in asked.feedback.value
+    )
     assert record_file.read_bytes() == DAMAGE
 
 
@@ -256,21 +290,39 @@ WRONG = {
     "other arguments": (lambda a: a, f"{GIVEN} your function stops: TypeError: "),
     "not a function": (30_040.0, f"{GIVEN} your function stops: TypeError: "),
     "None": (lambda a, b: None, f"{GIVEN} your function returns None; it should return a number."),
-    "text": (lambda a, b: "30040", f"{GIVEN} your function returns '30040'; it should return a number."),
+    "text": (
+        lambda a, b: "30040",
+        f"{GIVEN} your function returns '30040'; it should return a number.",
+    ),
     "bool": (lambda a, b: True, f"{GIVEN} your function returns True; it should return a number."),
-    "tuple": (lambda a, b: (1, 2), f"{GIVEN} your function returns (1, 2); it should return a number."),
+    "tuple": (
+        lambda a, b: (1, 2),
+        f"{GIVEN} your function returns (1, 2); it should return a number.",
+    ),
     "complex": (lambda a, b: 1j, f"{GIVEN} your function returns 1j; it should return a number."),
     "nan": (lambda a, b: math.nan, f"Not yet. {GIVEN} you get nan, and it should be 30,040."),
     "infinite": (lambda a, b: math.inf, f"Not yet. {GIVEN} you get ∞, and it should be 30,040."),
     "slip": (difference, f"Not yet. {GIVEN} you get 29,960. Look at the sign."),
     "another slip": (forgotten, f"Not yet. {GIVEN} you get 3,004. Ten is missing."),
     "no known slip": (lambda a, b: 7, f"Not yet. {GIVEN} you get 7, and it should be 30,040."),
-    "right once": (lambda a, b: 30_040.0, "Not yet. With a=0.5, b=0 you get 30,040, and it should be 5."),
+    "right once": (
+        lambda a, b: 30_040.0,
+        "Not yet. With a=0.5, b=0 you get 30,040, and it should be 5.",
+    ),
     "too large for a float": (lambda a, b: 10**400, "Not yet. "),
-    "just not near": (lambda a, b: total(a, b) * (1 + 2e-6), f"Nearly. {GIVEN} you are off by 0.06: {NEARLY}"),
+    "just not near": (
+        lambda a, b: total(a, b) * (1 + 2e-6),
+        f"Nearly. {GIVEN} you are off by 0.06: {NEARLY}",
+    ),
     "rounded": (lambda a, b: 30_041.0, f"Nearly. {GIVEN} you are off by 1: {NEARLY}"),
-    "rounded to three digits": (lambda a, b: 30_000.0, f"Nearly. {GIVEN} you are off by 40: {NEARLY}"),
-    "not rounded, and as far": (lambda a, b: 30_080.0, f"Not yet. {GIVEN} you get 30,080, and it should be 30,040."),
+    "rounded to three digits": (
+        lambda a, b: 30_000.0,
+        f"Nearly. {GIVEN} you are off by 40: {NEARLY}",
+    ),
+    "not rounded, and as far": (
+        lambda a, b: 30_080.0,
+        f"Not yet. {GIVEN} you get 30,080, and it should be 30,040.",
+    ),
 }
 
 
@@ -282,7 +334,9 @@ def test_a_wrong_answer_is_told_why(answer, said, capsys):
     assert shown.startswith(said) and shown.count("\n") == 1
     kept = record.load()
     assert list(kept) == ([] if answer is stub else ["01-sum"])
-    assert answer is stub or kept["01-sum"].items() >= {"right": False, "said": shown.strip()}.items()
+    assert (
+        answer is stub or kept["01-sum"].items() >= {"right": False, "said": shown.strip()}.items()
+    )
     assert given.verdict(answer) == (shown.strip(), False)
 
 
@@ -349,7 +403,9 @@ def test_a_check_that_cannot_record_still_answers(record_file, capsys, monkeypat
         record_file.write_bytes(damaged)
         exercise().check(difference)
         first, second = capsys.readouterr().out.splitlines()
-        assert first.endswith("Look at the sign.") and second.startswith("Not recorded: answers.json is damaged")
+        assert first.endswith("Look at the sign.") and second.startswith(
+            "Not recorded: answers.json is damaged"
+        )
         assert record_file.read_bytes() == damaged
 
 
@@ -361,7 +417,10 @@ def test_tries_are_counted_and_the_first_is_kept():
 
 
 def test_a_solution_is_checked_but_not_recorded(capsys):
-    for answer, said in ((total, "This solution passes the check."), (difference, "This solution is wrong: Not yet.")):
+    for answer, said in (
+        (total, "This solution passes the check."),
+        (difference, "This solution is wrong: Not yet."),
+    ):
         exercise().solution(answer)
         assert capsys.readouterr().out.startswith(said)
     assert record.load() == {}

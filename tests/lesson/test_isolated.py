@@ -1,16 +1,12 @@
-"""The explorer of lesson 01, control by control: what it shows is what the model says, worked out here once more."""
+"""The explorers of the start page and of lesson 01: what they show is what the model says."""
 
 import math
-import re
-from dataclasses import replace
-from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
-
-from marginlab import Account, Perpetual, Pool, Position, liquidation_price, venues
-from marginlab.lesson.explorers import IsolatedMargin
-from tests.lesson.shown import Cells, close, numbers, same
+from marginlab import Account, Perpetual, Pool, Position, liquidation_price, replace, venues
+from marginlab.lesson import FirstTrade, IsolatedMargin
+from tests.lesson.shown import close, drawn, numbers, plain, same, states
 
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 KINDS = {
@@ -19,7 +15,6 @@ KINDS = {
     "linear, small": {"instrument": LINEAR, "entry": 61_234.5, "balance": 300},
     "coin tiers": {"venue": venues.BINANCE_COIN_2020_06},
 }
-NUMERIC = ("size", "margin", "move")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -34,232 +29,198 @@ class Model:
     """The trade of a state, by the definitions alone: equity, requirement, who pays."""
 
     def __init__(self, explorer, size, margin, side, move):
-        inst, venue, entry = explorer.instrument, explorer.venue, explorer.entry
-        self.price, self.margin, self.balance = entry * (1 + move / 100), margin, explorer.balance
-        self.tiers, self.size, self.move = venue.schedule(inst), size, move
-        self.contracts = side * size * (entry if inst.inverse else 1 / entry) / inst.face
-        coins, n = self.contracts * inst.face, size * self.price / entry
+        venue = explorer.start.venue
+        inst, entry = explorer.instrument, explorer.entry
+        self.price, self.balance, self.size = entry * (1 + move / 100), explorer.balance, size
+        tiers = venue.schedule(inst)
+        contracts = side * size * (entry if inst.inverse else 1 / entry) / inst.face
+        coins, n = contracts * inst.face, size * self.price / entry
+        self.pnl = coins * (self.price - entry)
         if inst.inverse:
             self.pnl, n = coins / entry - coins / self.price, size * entry / self.price
-        else:
-            self.pnl = coins * (self.price - entry)
-        tier = max(i for i, floor in enumerate(self.tiers.floors) if n >= floor)
-        self.requirement = n * self.tiers.rates[tier] - self.tiers.amounts[tier]
-        self.pools = [
-            Pool(
-                inst.settle, {inst.settle: behind}, [Position(inst, self.contracts, entry)], venue, {inst.index: entry}
-            )
-            for behind in (margin, explorer.balance)
-        ]
-        self.array_price = liquidation_price(venue, inst, self.contracts, entry, margin)
+        tier = max(i for i, floor in enumerate(tiers.floors) if n >= floor)
+        self.requirement = n * tiers.rates[tier] - tiers.amounts[tier]
+        self.behind = {"isolated": margin, "cross": explorer.balance}
+        held, at = [Position(inst, contracts, entry)], {inst.index: entry}
+        unit = inst.settle
+        self.pools = {m: Pool(unit, {unit: b}, held, venue, at) for m, b in self.behind.items()}
+        self.array_price = liquidation_price(venue, inst, contracts, entry, margin)
+        self.refused = ""
         try:
-            start = Account(venue, **{inst.settle: explorer.balance}).mark(**{inst.index: entry})
-            start.trade(inst, self.contracts, entry, isolated=margin)
-            self.refused = ""
+            start = Account(venue, **{unit: explorer.balance}).mark(**at)
+            start.trade(inst, contracts, entry, isolated=margin)
         except ValueError as error:
             self.refused = str(error)
 
-    def equity(self, behind):
-        return behind + self.pnl
+    def equity(self, mode):
+        return self.behind[mode] + self.pnl
+
+    def away(self, mode):
+        return self.balance - self.behind[mode]
 
 
 def nearest(found):
     return found.below.price if found.below.price is not None else found.above.price
 
 
-def check_reading(explorer, reading, state):
-    """The figures and the sentence against the model."""
-    model, sentence = Model(explorer, **state), reading["sentence"]
-    unit, entry = explorer.instrument.settle, explorer.entry
-    assert reading["price"] == pytest.approx(model.price) and reading["pnl"] == pytest.approx(model.pnl, abs=1e-6)
-    assert not re.search(r"\d[eE]-?\d|\bnan\b|\binf\b|\bNone\b", sentence + str(reading["table"])), sentence
-    columns = ((reading["isolated"], model.margin, model.pools[0]), (reading["cross"], model.balance, model.pools[1]))
-    for column, behind, pool in columns:
-        assert column["behind"] == behind and column["leverage"] == pytest.approx(model.size / behind)
+def check_columns(explorer, reading, it):
+    assert reading["price"] == pytest.approx(it.price)
+    assert reading["pnl"] == pytest.approx(it.pnl, abs=1e-6)
+    assert reading["isolated"]["refused"] == it.refused
+    noise = 1e-9 * it.balance
+    for mode, pool in it.pools.items():
+        column, equity = reading[mode], it.equity(mode)
+        assert column["behind"] == it.behind[mode]
+        assert column["leverage"] == pytest.approx(it.size / it.behind[mode])
         if column["refused"]:
             continue
-        equity, slack = model.equity(behind), model.equity(behind) - model.requirement
-        if abs(slack) > 1e-9 * behind:
-            assert column["closed"] == (slack <= 0)
-        for name, found in (("liquidation", pool.liquidation()), ("bankruptcy", pool.bankruptcy())):
-            price = nearest(found)
-            assert nearest(column[name]) == (price if price is None else pytest.approx(price, rel=1e-9))
-        away, out = explorer.balance - behind, 1e-9 * explorer.balance
+        if abs(equity - it.requirement) > noise:
+            assert bool(column["closed"]) == (equity <= it.requirement)
+        for name in ("liquidation", "bankruptcy"):
+            price = nearest(getattr(pool, name)())
+            told = column[name].price
+            assert told == (price if price is None else pytest.approx(price, rel=1e-9))
         if column["closed"]:
-            assert column["lost"] == pytest.approx(behind) and column["lost"] <= behind
-            assert column["shortfall"] == pytest.approx(max(0.0, -equity), abs=out)
+            assert column["lost"] == pytest.approx(it.behind[mode])
+            assert column["lost"] <= it.behind[mode]
+            assert column["closed"].shortfall == pytest.approx(max(0.0, -equity), abs=noise)
             assert (column["equity"], column["requirement"]) == (0, 0)
-            assert column["account"] == pytest.approx(away, abs=out)
-            assert column["out of reach"] == pytest.approx(away, abs=out)
+            assert column["account"] == pytest.approx(it.away(mode), abs=noise)
         else:
-            assert column["lost"] == column["shortfall"] == 0
-            assert column["equity"] == pytest.approx(equity, abs=out)
-            assert column["requirement"] == pytest.approx(model.requirement, abs=out)
-            assert column["account"] == pytest.approx(away + equity, abs=out)
-            assert column["out of reach"] == pytest.approx(away, abs=out)
-    isolated = reading["isolated"]
-    assert isolated["refused"] == model.refused
-    if model.refused:
-        assert model.refused in sentence
-        assert ["opened", "no"] in [row[:2] for row in reading["table"][1]]
+            assert column["lost"] == 0 and column["equity"] == pytest.approx(equity, abs=noise)
+            assert column["requirement"] == pytest.approx(it.requirement, abs=noise)
+            assert column["account"] == pytest.approx(it.away(mode) + equity, abs=noise)
+
+
+def check_sentence(explorer, reading, it, state):
+    sentence, isolated, noise = reading["sentence"], reading["isolated"], 1e-9 * it.balance
+    plain(sentence)
+    if it.refused:
+        assert sentence == f"The venue would not open this trade: {it.refused}."
         return
-    found = model.pools[0].liquidation()
-    line = nearest(found)
-    assert model.array_price in (0, math.inf) if line is None else model.array_price == pytest.approx(line, rel=1e-9)
+    found = it.pools["isolated"].liquidation()
+    line, expected = nearest(found), []
     if line is None:
+        assert it.array_price in (0, math.inf)
         reason = (found.below if state["side"] > 0 else found.above).why
         assert reason in sentence
-        sentence, expected = sentence.replace(reason, ""), []
+        sentence = sentence.replace(reason, "")
     else:
-        assert ("below entry" in sentence, "above entry" in sentence) == (line < entry, line > entry)
-        expected = [line, (1, abs(line / entry - 1) * 100), model.margin]
-    noise = 1e-9 * explorer.balance
-    expected += [(1, state["move"])] + [abs(model.pnl)] * (abs(model.pnl) > noise)
+        assert it.array_price == pytest.approx(line, rel=1e-9)
+        below = line < explorer.entry
+        assert ("below entry" in sentence, "above entry" in sentence) == (below, not below)
+        expected = [line, (1, abs(line / explorer.entry - 1) * 100), it.behind["isolated"]]
+    expected += [(1, state["move"])] + [abs(it.pnl)] * (abs(it.pnl) > noise)
     body, _, rest = sentence.partition("closed")
-    assert ("gained" in body, "lost" in body) == (model.pnl > noise, model.pnl < -noise)
+    assert ("gained" in body, "lost" in body) == (it.pnl > noise, it.pnl < -noise)
     if isolated["closed"]:
-        missing = -model.equity(model.margin)
+        missing = -it.equity("isolated")
         expected += [missing] * (missing > noise)
-        same(numbers(rest), [isolated["lost"], model.balance - model.margin])
+        same(numbers(rest), [isolated["lost"], it.away("isolated")])
     else:
         assert "is open" in sentence and not rest
-        expected.append(model.equity(model.margin))
+        expected.append(it.equity("isolated"))
     same(numbers(body.replace("+", "")), expected)
-    assert unit in sentence
+    assert explorer.unit in sentence
 
 
-def check_table(explorer, html, reading, state):
-    """What stands in the table against the model, cell by cell."""
-    model, (head, *rows) = Model(explorer, **state), Cells(html).rows
-    rows, unit = {row[0]: row[1:] for row in rows}, explorer.instrument.settle
+def check_table(explorer, reading, it):
+    head, rows = reading["table"]
+    rows, unit = (
+        {name: dict(zip(it.pools, cells, strict=True)) for name, *cells in rows},
+        explorer.unit,
+    )
     assert [text.split()[1:] for text in head[1:]] == [[unit, "isolated"], [unit, "cross"]]
-    same([number for text in head[1:] for number in numbers(text)], [model.margin, model.balance])
-    for i, (column, behind, pool) in enumerate(
-        zip((reading["isolated"], reading["cross"]), (model.margin, model.balance), model.pools, strict=True)
-    ):
-        same(numbers(rows["leverage"][i][:-1]), [model.size / behind])
-        if reading["isolated"]["refused"] or reading["cross"]["refused"]:
-            assert rows["opened"][i] == ("no" if column["refused"] else "yes")
+    same([number for text in head[1:] for number in numbers(text)], list(it.behind.values()))
+    where = [name for name in rows if name.startswith(("equity at", "requirement at"))]
+    refused = any(reading[mode]["refused"] for mode in it.pools)
+    assert (
+        refused
+        or [numbers(name)[0] for name in where]
+        == [pytest.approx(it.price, abs=max(0.5, 5e-6 * it.price))] * 2
+    )
+    for mode, pool in it.pools.items():
+        column, cell = reading[mode], {name: row[mode] for name, row in rows.items()}
+        same(numbers(cell["leverage"][:-1]), [it.size / it.behind[mode]])
+        if refused:
+            assert cell["opened"] == ("no" if column["refused"] else "yes") and len(cell) == 2
             continue
-        for name, found in (("liquidation", pool.liquidation()), ("bankruptcy", pool.bankruptcy())):
-            price, cell = nearest(found), rows[f"{name} price"][i]
-            if price is None:
-                assert cell == "none"
-            else:
-                same(numbers(cell.replace("+", "")), [price, (1, (price / explorer.entry - 1) * 100)])
-        where = [name for name in rows if name.startswith(("equity at", "requirement at"))]
-        same([numbers(name)[0] for name in where], [model.price, model.price])
+        for name in ("liquidation", "bankruptcy"):
+            price = nearest(getattr(pool, name)())
+            told = cell[f"{name} price"]
+            away = price and (1, (price / explorer.entry - 1) * 100)
+            assert (told == "none") == (price is None)
+            same(numbers(told.replace("+", "")), [price, away] if price else [])
+        left, lost = it.away(mode), it.behind[mode]
         if column["closed"]:
-            assert [rows[name][i] for name in where] == ["closed", "closed"]
-            left = model.balance - behind
+            assert [cell[name] for name in where] == ["closed", "closed"]
         else:
-            same([numbers(rows[name][i])[0] for name in where], [model.equity(behind), model.requirement])
-            left = model.balance - behind + model.equity(behind)
-        same(numbers(rows["lost to liquidation"][i]), [behind if column["closed"] else 0])
-        same(numbers(rows["the whole account"][i]), [left])
-        assert rows["the whole account"][i].endswith(f" {unit}")
+            left, lost = left + it.equity(mode), 0
+            told = [numbers(cell[name])[0] for name in where]
+            same(told, [it.equity(mode), it.requirement])
+        same(numbers(cell["lost to liquidation"]), [lost])
+        same(numbers(cell["the whole account"]), [left])
+        assert cell["the whole account"].endswith(f" {unit}")
 
 
-# ----------------------------------------------------------------- the sweep
+def check_drawn(explorer, reading, it):
+    layers, isolated = explorer.layers.drawn, reading["isolated"]
+    index = explorer.instrument.index
+    for mode, name in (("isolated", "equity"), ("cross", "equity, cross")):
+        x, y = drawn(layers[name])
+        assert bool(len(x)) != bool(reading[mode]["refused"])
+        pool = it.pools[mode]
+        alive = pool.slack({index: x}) > 0
+        np.testing.assert_allclose(y, np.where(alive, pool.equity({index: x}), 0), rtol=1e-9)
+        if len(x) and (end := nearest(pool.liquidation())):
+            near = sorted(x[abs(x / end - 1) < 1e-8])
+            assert near[0] < end < near[-1], "a step, and no slope"
+    if it.refused:
+        assert not any(len(layers[n].get_xdata()) for n in ("requirement", "price", "bankruptcy"))
+        assert not layers["liquidation label"].get_text()
+        return
+    x, y = drawn(layers["requirement"])
+    np.testing.assert_allclose(y, it.pools["isolated"].requirement({index: x}), rtol=1e-9)
+    top = 1.2 * it.balance
+    told = [[it.price], [pytest.approx(min(isolated["equity"], top))]]
+    assert [list(row) for row in layers["price"].get_data()] == told
+    for name in ("liquidation", "bankruptcy"):
+        end, text = nearest(getattr(it.pools["isolated"], name)()), layers[f"{name} label"]
+        assert list(layers[name].get_xdata()) == ([pytest.approx(end)] * 2 if end else [])
+        assert (text.get_text() == "") == (end is None)
+        if end:
+            assert close(numbers(text.get_text())[0], end) and text.get_text().startswith(name)
+            away = (text.get_position()[0] - end) * (end - explorer.entry)
+            assert away > 0, "on the far side, where nothing is drawn"
+            assert text.get_ha() == ("left" if end > explorer.entry else "right")
 
 
-def states(explorer, presets):
-    """From each preset, both sides: every control at its ends and a step either side; all pairs of ends."""
-    ends = {name: (c.min, c.max, c.step) for name, c in explorer.controls.items() if name in NUMERIC}
-    found = {}
-    for name, side in product(presets, (1, -1)):
-        base = explorer.presets[name] | {"side": side}
-        changes = [{}]
-        for control, (low, high, step) in ends.items():
-            here = base[control]
-            values = (low, high, max(low, here - step), min(high, here + step), low + step, high - step)
-            changes += [{control: value} for value in values]
-        for (a, (low, high, _)), (b, (low_, high_, _)) in combinations(ends.items(), 2):
-            changes += [{a: x, b: y} for x, y in product((low, high), (low_, high_))]
-        for change in changes:
-            state = {key: round(value, 9) for key, value in (base | change).items()}
-            found[tuple(state.values())] = state
-    return list(found.values())
-
-
-def test_every_state_reads_as_the_model_says(explorer):
-    swept = states(explorer, explorer.presets)
-    assert len(swept) > 100
-    refused = 0
-    for state in swept:
-        reading = explorer.read(**state)
-        check_reading(explorer, reading, state)
-        refused += bool(reading["isolated"]["refused"])
-    assert 0 < refused < len(swept) / 2
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_state_is_shown(kind):
-    shown = IsolatedMargin(**KINDS[kind])
-    swept = states(shown, list(shown.presets) if kind == "inverse" else [next(iter(shown.presets))])
-    frame = shown.still.value
-    for state in swept:
-        shown.set(**state)
-        html = shown.view.value
-        assert shown.error is None, (state, shown.error)
-        assert shown.state() == pytest.approx(state)
-        assert html.count("<svg") == html.count("</svg>") == html.count('role="img"') == 1
-        assert Cells(html).sentence == shown.reading["sentence"]
-        check_table(shown, html, shown.reading, state)
-    assert shown.still.value == frame
-
-
-def test_every_preset_and_both_sides(explorer):
-    for name in explorer.presets:
-        explorer.preset(name)
-        assert explorer.error is None and explorer.picker.value == name
-        assert explorer.state() == pytest.approx(explorer.presets[name])
-        for side in (1, -1):
-            explorer.set(side=side)
-            check_reading(explorer, explorer.reading, explorer.state())
-            check_table(explorer, explorer.view.value, explorer.reading, explorer.state())
+def test_every_state_reads_and_draws_as_the_model_says(explorer):
+    seen = {"refused": 0, "closed": 0, "open": 0}
+    for state in states(explorer, starts=5):
+        reading, it = explorer.read(**state), Model(explorer, **state)
+        explorer.draw(explorer.layers, reading)
+        check_columns(explorer, reading, it)
+        check_sentence(explorer, reading, it, state)
+        check_table(explorer, reading, it)
+        check_drawn(explorer, reading, it)
+        seen["refused"] += bool(it.refused)
+        seen["closed"] += bool(reading["isolated"]["closed"])
+        seen["open"] += not it.refused and not reading["isolated"]["closed"]
+    assert all(count > 3 for count in seen.values()), seen
+    explorer.update()
 
 
 # Where the price stops just at bankruptcy, what is missing is nothing, not 8.882e-16.
-@pytest.mark.parametrize(
-    "state", [(7, 2, -1, 40), (13, 0.5, -1, 4), (16, 6, -1, 60), (20, 5, 1, -20), (40, 10, 1, -20)]
-)
+NOISY = [(7, 2, -1, 40), (13, 0.5, -1, 4), (16, 6, -1, 60), (20, 5, 1, -20), (40, 10, 1, -20)]
+
+
+@pytest.mark.parametrize("state", NOISY)
 def test_rounding_noise_is_not_told_as_a_shortfall(state):
-    explorer = IsolatedMargin()
-    reading = explorer.read(*state)
-    assert reading["isolated"]["closed"] and reading["isolated"]["lost"] == state[1]
+    state = dict(zip(("size", "margin", "side", "move"), state, strict=True))
+    reading = IsolatedMargin().read(**state)
+    assert reading["isolated"]["closed"] and reading["isolated"]["lost"] == state["margin"]
     assert "more than stood behind it" not in reading["sentence"], reading["sentence"]
-
-
-def test_the_liquidation_price_moves_away_as_margin_is_added(explorer):
-    margin = explorer.controls["margin"]
-    ladder = np.linspace(margin.min, margin.max, 24)
-    b, near = explorer.balance, 0
-    for size, side in product((b / 2, 2 * b, 5 * b), (1, -1)):
-        distances = []
-        for value in ladder:
-            column = explorer.read(size, float(value), side, 0.0)["isolated"]
-            if not column["refused"]:
-                price = nearest(column["liquidation"])
-                distances.append(math.inf if price is None else (1 - price / explorer.entry) * side)
-        assert distances and distances[0] > 0
-        assert all(a < b or a == b == math.inf for a, b in pairwise(distances)), distances
-        near += distances[0] < 0.5
-    assert near == 6
-
-
-def test_the_loss_is_capped_at_the_margin_and_the_rest_is_out_of_reach(explorer):
-    b, closed = explorer.balance, 0
-    for size, margin, side, move in product((b, 5 * b, 10 * b), (b / 10, b / 2, b), (1, -1), range(-60, 61, 12)):
-        reading = explorer.read(size, margin, side, float(move))
-        column = reading["isolated"]
-        if column["refused"]:
-            continue
-        assert column["lost"] <= margin
-        assert column["account"] >= b - margin - 1e-9 * b
-        assert column["out of reach"] == pytest.approx(b - margin)
-        closed += column["closed"]
-    assert closed > 20
 
 
 def test_ten_coins_five_behind_the_trade():
@@ -267,24 +228,20 @@ def test_ten_coins_five_behind_the_trade():
     explorer = IsolatedMargin()
     assert next(iter(explorer.presets)) == "5 of 10 BTC"
     assert explorer.state() == {"size": 50, "margin": 5, "side": 1, "move": -5}
-    sentence = explorer.reading["sentence"]
-    for words in ("45,636 USD", "8.7 % below entry", "5 BTC behind", "lost 2.632 BTC", "open", "2.368 BTC of equity"):
-        assert words in sentence
+    assert explorer.reading["sentence"] == (
+        "At 45,636 USD, 8.7 % below entry, the 5 BTC behind this trade no longer cover its "
+        "requirement. After a move of -5.0 % the trade has lost 2.632 BTC and is open, with 2.368 "
+        "BTC of equity."
+    )
     explorer.set(move=-12)
     for words in ("lost 6.818 BTC", "1.818 more than stood behind it", "closed", "other 5 BTC"):
         assert words in explorer.reading["sentence"]
     assert explorer.reading["cross"]["equity"] == pytest.approx(3.182, abs=5e-4)
     explorer.set(move=-18)
-    assert (explorer.reading["cross"]["account"], explorer.reading["isolated"]["account"]) == (0, 5)
-
-
-def test_the_largest_short_that_no_price_closes():
-    explorer = IsolatedMargin()
+    account = explorer.reading["cross"]["account"], explorer.reading["isolated"]["account"]
+    assert account == (0, 5)
     explorer.set(size=5, side=-1)
     assert "inverse short of 1x or less" in explorer.reading["sentence"]
-    assert nearest(explorer.reading["isolated"]["liquidation"]) is None
-    explorer.set(size=6)
-    assert nearest(explorer.reading["isolated"]["liquidation"]) > 50_000
 
 
 def test_what_a_venue_leaves_over_is_not_said_to_be_lost():
@@ -295,27 +252,44 @@ def test_what_a_venue_leaves_over_is_not_said_to_be_lost():
     assert close(numbers(explorer.reading["sentence"].partition("closed")[2])[0], column["lost"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_refused_trade_gives_the_venues_reason(kind):
-    explorer = IsolatedMargin(**KINDS[kind])
-    b = explorer.balance
-    explorer.set(size=10 * b, margin=b / 20, side=-1, move=3)
-    assert "leverage 200 is above the" in explorer.reading["isolated"]["refused"]
-    assert "leverage 200 is above the" in Cells(explorer.view.value).sentence
-    assert explorer.error is None and "<svg" in explorer.view.value
-    check_table(explorer, explorer.view.value, explorer.reading, explorer.state())
-    explorer.preset(next(iter(explorer.presets)))
-    assert "leverage 200" not in explorer.view.value and not explorer.reading["isolated"]["refused"]
+# ------------------------------------------------------------ the start page
+
+ENTRY, SIZE, MARGIN, BALANCE = 50_000, 0.2, 1_000, 2_000
 
 
-def test_every_move_of_the_price_changes_the_picture(explorer):
-    """No dead zones: the "now" mark is in the picture at every price, at the presets' sizes."""
-    for name in explorer.presets:
-        explorer.preset(name)
-        before = None
-        for move in range(-60, 61, 10):
-            explorer.set(move=move)
-            picture = re.search("<svg.*</svg>", explorer.view.value, re.S)[0]
-            assert "<use" in picture, (name, move)
-            assert picture != before
-            before = picture
+@pytest.fixture(scope="module")
+def first():
+    return FirstTrade()
+
+
+MOVES = [-25, -20, -19.7, -19.6, -12, -9.7, -9.6, -9.5, -5, -0.1, 0, 0.1, 25]
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_the_first_trade_by_hand(first, move):
+    price = ENTRY * (1 + move / 100)
+    gain = SIZE * (price - ENTRY)
+    alone, together = (behind + gain <= 0.004 * SIZE * price for behind in (MARGIN, BALANCE))
+    reading = first.read(move=move)
+    said, (head, (trade, left)) = reading["sentence"], reading["table"]
+    assert f"Bitcoin is at {price:,.0f} USD, a move of {move:+.1f} %" in said
+    turn = f"has {'gained' if gain > 0 else 'lost'} {abs(gain):,.0f} USDT"
+    assert (turn if gain else "has gained and lost nothing") in said
+    assert ("closed by force: they are gone, and 1,000 USDT are left" in said) == alone
+    assert (f"It is open: its equity, {MARGIN + gain:,.0f} USDT" in said) == (not alone)
+    both = "With all 2,000 USDT behind it, it has been closed as well"
+    assert (both in said) == together
+    assert head == ["", "1,000 USDT behind it", "2,000 USDT behind it"]
+    ends = ("closed by force" if end else "open" for end in (alone, together))
+    assert trade == ["the trade is", *ends]
+    worth = [BALANCE - MARGIN if alone else BALANCE + gain, 0 if together else BALANCE + gain]
+    assert left == ["left in the account", *(f"{amount:,.0f} USDT" for amount in worth)]
+
+
+def test_where_it_ends_is_not_drawn(first):
+    first.set(move=-12)
+    for name in ("liquidation", "bankruptcy"):
+        assert drawn(first.layers.drawn[name]).size == 0
+        assert first.layers.drawn[f"{name} label"].get_text() == ""
+    axes = first.layers.axes
+    assert axes.get_xlim() == (0.74 * ENTRY, 1.26 * ENTRY) and axes.get_ylim() == (-200, 3_200)

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from marginlab.lesson import record
 
 
@@ -35,7 +34,10 @@ def test_the_file_is_plain_json_in_utf8(record_file):
 
 def test_without_the_variable_it_lies_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for unset in (lambda: monkeypatch.delenv("MARGINLAB_RECORD"), lambda: monkeypatch.setenv("MARGINLAB_RECORD", "")):
+    for unset in (
+        lambda: monkeypatch.delenv("MARGINLAB_RECORD"),
+        lambda: monkeypatch.setenv("MARGINLAB_RECORD", ""),
+    ):
         unset()
         assert record.path() == Path("my_answers.json")
     record.save("01-a", 1)
@@ -172,12 +174,20 @@ print(quiz.feedback.value)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no way there to make the system refuse to write")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="no way there to make the system refuse to write"
+)
 def test_a_system_that_writes_no_more_is_told_of_and_nothing_is_lost(record_file):
     """A limit on the size of files stands for the full disk: the same calls fail."""
     record_file.write_text('{"00-first": 1}', encoding="utf-8")
-    said = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True).stdout
-    assert "Not recorded" in said and "Your earlier answers are whole" in said and "File too large" in said
+    said = subprocess.run(
+        [sys.executable, "-c", FULL], capture_output=True, text=True, check=True
+    ).stdout
+    assert (
+        "Not recorded" in said
+        and "Your earlier answers are whole" in said
+        and "File too large" in said
+    )
     kept = record.load()
     assert set(kept) == {"00-first", "01-quiz-m1", "01-long"} and kept["00-first"] == 1
     assert files(record_file.parent) == ["answers.json"]

@@ -6,7 +6,6 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
-
 from marginlab.lesson import record
 from marginlab.lesson.exercises import Prediction, Quiz, Reflection
 from marginlab.lesson.summary import HandIn, page, rows
@@ -38,7 +37,7 @@ class Cells(HTMLParser):
 
 @pytest.fixture
 def answered(record_file):
-    """A record with one answer of each kind, given through the widgets; the first answer to the quiz was wrong."""
+    """A record with an answer of each kind, given by widgets; the first to the quiz was wrong."""
     prediction = Prediction("01-liquidation", "Where?", ["lower", "higher"], "USD")
     prediction.direction.value, prediction.confidence.value = "lower", "certain"
     prediction.number.value = "45000"
@@ -51,7 +50,10 @@ def answered(record_file):
     reflection = Reflection("02-reflection", "Why?")
     reflection.text.value = "Because 1 < 2 & <b>coins</b> fall."
     reflection.commit()
-    record.save("02-haircut", {"right": True, "said": "Right, on 2 cases", "tries": 3, "first": {"right": False}})
+    record.save(
+        "02-haircut",
+        {"right": True, "said": "Right, on 2 cases", "tries": 3, "first": {"right": False}},
+    )
     return record.load()
 
 
@@ -72,7 +74,9 @@ def test_a_prediction_that_was_changed_shows_the_first_one(record_file):
         made.number.value = number
         made.commit()
     (row,) = rows(record.load())
-    assert row[3] == "at first: higher, 40,000, a guess; then: higher, 45,636, a guess" and row[5] == 2
+    assert (
+        row[3] == "at first: higher, 40,000, a guess; then: higher, 45,636, a guess" and row[5] == 2
+    )
 
 
 def test_the_page_shows_them_lesson_by_lesson(answered):
@@ -94,7 +98,10 @@ def test_a_page_is_written_and_offered(answered, record_file):
     written = (record_file.parent / "my_summary.html").read_text(encoding="utf-8")
     assert written == page("Ann", answered)
     links = re.findall(r'download="([^"]+)" href="data:([\w/]+);base64,([^"]+)"', made.note.value)
-    assert [link[:2] for link in links] == [("my_summary.html", "text/html"), ("my_answers.json", "application/json")]
+    assert [link[:2] for link in links] == [
+        ("my_summary.html", "text/html"),
+        ("my_answers.json", "application/json"),
+    ]
     assert base64.b64decode(links[0][2]).decode() == written
     assert base64.b64decode(links[1][2]) == record_file.read_bytes()
     assert record.load() == answered

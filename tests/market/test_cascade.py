@@ -1,15 +1,14 @@
 """Cascades: by hand, against a loop over single positions, and what must hold of any of them."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from marginlab import Perpetual, Pool, Position, Tiers, Venue, liquidation_price, venues
+from marginlab import Perpetual, Pool, Position, Tiers, Venue, liquidation_price, replace, venues
 from marginlab.market.cascade import cascade
-from marginlab.model.venue import COUNTERPARTIES, TRADER
+from marginlab.rules import COUNTERPARTIES, TRADER
 
 COLUMNS = ["price", "last", "mark", "closed", "net", "lost", "surplus", "missing", "fund", "counterparties"]
 # With a rate of 0.1 a long of entry 100 ends at (100 - margin) / 0.9, a short at (100 + margin) / 1.1.
@@ -45,15 +44,6 @@ def check(found, when, **columns):
 # ---------------------------------------------------------------------- by hand
 
 
-def test_the_ends_by_hand():
-    assert liquidation_price(TENTH, LINEAR, *map(np.array, (LONGS[0], [100.0] * 3, LONGS[1]))).tolist() == (
-        pytest.approx([90, 80, 70])
-    )
-    assert liquidation_price(TENTH, LINEAR, *map(np.array, (SHORTS[0], [100.0] * 3, SHORTS[1]))).tolist() == (
-        pytest.approx([100, 110, 120])
-    )
-
-
 def test_the_first_brings_about_the_second_and_not_the_third():
     # 88 closes the first; 88 closed move the price by 0.1 to 79.2, which closes the second; 167.2 by 0.19 to 71.28.
     # Filled at 83.6, 2.6 above 81, and at 75.24, 3.24 above 72
@@ -69,19 +59,6 @@ def test_the_same_of_shorts_upwards():
     found = by_hand(*SHORTS, [99, 105, 100], lambda net: {0: 0, 105: 0.1, 220.5: 0.13}[round(net, 9)], fund=0)
     check(found, [1, 1, -1], last=[99, 118.65, 113], net=[0, -220.5, -220.5], lost=[0, 31, 0])
     check(found, [1, 1, -1], surplus=[0, 3.925, 0], missing=[0, 0.25, 0], fund=[0, 0.25, 0])
-
-
-def test_all_three_if_the_price_moves_a_little_more():
-    # 88 * (1 - 88 / 800) = 78.32; 88 * (1 - 166.32 / 800) = 69.7048
-    found = by_hand(*LONGS, [100, 88], lambda net: net / 800)
-    check(found, [1, 1, 1], net=[0, 166.32 + 69.7048], lost=[0, 84])
-
-
-def test_it_goes_on_from_one_step_to_the_next():
-    # 90 closes nothing but the first, to 81; then 88, moved by 90 / 900 to 79.2, the second, to 88 * (1 - 169.2 / 900)
-    found = by_hand(*LONGS, [90, 88], lambda net: net / 900)
-    check(found, [0, 1, -1], last=[81, 88 * (1 - 169.2 / 900)], net=[90, 169.2], lost=[19, 28])
-    check(found, [0, 1, -1], surplus=[85.5 - 81, (79.2 + 88 * (1 - 169.2 / 900)) / 2 - 72])
 
 
 def test_at_the_liquidation_price_itself():
@@ -106,17 +83,6 @@ def test_longs_and_shorts_net():
         surplus=[0, 2.6, 121 - (112.5 + second) / 2, 0],
         missing=[0, 0, (second + 125 * after) / 2 - 132, 0],
     )
-
-
-def test_equal_worth_of_both_sides_leaves_the_price():
-    # the short of entry 80 ends at (80 + 8) / 1.1 = 80, the long at 90: both are over at 88, and both bankrupt at 88
-    found = cascade(TENTH, LINEAR, [1, -1], [100, 80], [19, 8], [88, 80], lambda net: 0.0 if net == 0 else 0.5)
-    check(found, [0, 0], last=[88, 80], mark=[88, 80], net=[0, 0], lost=[27, 0], surplus=[7, 0], missing=[0, 0])
-
-
-def test_without_impact_only_what_the_path_reaches():
-    found = by_hand([1, -1, 1, -1, 1], [19, 10, 28, 32, 37], [95, 85, 99, 119, 71, 105])
-    check(found, [1, 3, 4, -1, -1], last=[95, 85, 99, 119, 71, 105], net=[0, 85, 85, -34, 37, 37])
 
 
 def test_the_mark_follows_in_part():
@@ -158,13 +124,6 @@ def test_what_is_missing_is_halfway_to_the_moved_price():
     check(found, [0, 0, 0], last=[126], net=[-357], surplus=[6], missing=[10.5], fund=[8], counterparties=[2.5])
 
 
-def test_profit_of_one_does_not_pay_for_another():
-    # at 76 the first misses 5 and the second has 4 left
-    check(by_hand([1, 1], [19, 28], [76]), [0, 0], lost=[47], surplus=[4], missing=[5], fund=[5])
-    check(by_hand([1, 1], [19, 28], [76], fund=0), [0, 0], lost=[47], fund=[4], counterparties=[1])
-    check(by_hand([1, 1], [19, 28], [76], fund=0, venue=KIND), [0, 0], lost=[43], fund=[0], counterparties=[5])
-
-
 def test_an_inverse_contract():
     # a long of 100 USD from 100, margin 0.375: 1.1 * V = 1.375, so V = 1.25, at 80, and bankrupt at V = 1.375;
     # a short, margin 0.1: 0.9 * V = 0.9, so V = 1, at 100, and bankrupt at V = 0.9
@@ -175,17 +134,6 @@ def test_an_inverse_contract():
     found = by_hand([-3], [0.3], [125, 70], instrument=INVERSE, fund=0.1, impact=lambda net: net / 3_000)
     gap = 2.7 - 300 / 131.25
     check(found, [0], net=[-300] * 2, last=[137.5, 77], missing=[gap, 0], fund=[0.1, 0], counterparties=[gap - 0.1, 0])
-
-
-def test_the_face_counts():
-    half = Perpetual("BTC-USDT", "BTC", "USDT", 0.5)
-    found = by_hand([2, 2, 2], LONGS[1], [100, 88], lambda net: net / 880, instrument=half)
-    check(found, [1, 1, -1], last=[100, 71.28], net=[0, 167.2], lost=[0, 47], surplus=[0, 5.84])
-
-
-def test_a_short_run_prints_nothing(capfd):
-    by_hand(*LONGS, [100, 88])
-    assert capfd.readouterr() == ("", "")
 
 
 # --------------------------------------------------------- a loop over positions
@@ -290,18 +238,6 @@ def test_it_is_the_loop(venue, contract, side):
     assert brought  # books in which impact matters
 
 
-@pytest.mark.parametrize("contract", CONTRACTS[3:], ids=lambda c: c.symbol)
-@pytest.mark.parametrize("side", [1, -1], ids=["longs", "shorts"])
-def test_of_one_side_it_does_not_matter_how_many_go_at_once(contract, side):
-    # inverse contracts: their worth in quote currency does not depend on the price at which they are closed
-    for seed in range(20):
-        given = small(seed, contract, side)
-        frame, when = cascade(RULES[1], contract, *given)
-        rows, at = loop(RULES[1], contract, *given, one_by_one=True)
-        assert when.tolist() == at
-        assert frame.net.tolist() == pytest.approx([row[4] for row in rows], rel=1e-9)
-
-
 # ------------------------------------------------------------------- properties
 
 
@@ -371,45 +307,6 @@ def test_what_holds_of_any(inverse, side, mark_share, surplus_to, shortfall_to):
 
 
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
-def test_the_order_of_the_accounts_does_not_matter(inverse):
-    venue, contract, *book, prices = large(inverse=inverse)
-    book = [np.tile(column, 2) for column in book]  # ties too
-    frame, when = cascade(venue, contract, *book, prices, saturating, 1.0)
-    for seed in range(3):
-        order = np.random.default_rng(seed).permutation(len(when))
-        other, at = cascade(venue, contract, *(column[order] for column in book), prices, saturating, 1.0)
-        assert at.tolist() == when[order].tolist()
-        np.testing.assert_allclose(other, frame, rtol=1e-9, atol=1e-6)
-
-
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.symbol)
-@pytest.mark.parametrize("side", [1, -1], ids=["longs", "shorts"])
-@pytest.mark.parametrize("what", ["displacement", "mark_share"])
-def test_more_impact_never_closes_fewer_of_one_side(contract, side, what):
-    grew = 0
-    for seed in range(20):
-        quantity, entry, margin, prices, impact, fund, _ = small(seed, contract, side)
-        if not contract.inverse:  # for any curve: see the counterexample below
-            impact = curve("saturating", 0.5, np.abs(contract.notional(quantity, entry)).sum())
-        prices = np.sort(prices)[::-side]
-        before = None
-        for factor in (0.0, 0.3, 0.6, 0.8, 1.0):
-
-            def scaled(net, k=factor, f=impact):
-                return k * f(net)
-
-            words = {"displacement": impact, "mark_share": factor}
-            if what == "displacement":
-                words = {"displacement": scaled}
-            _, when = cascade(RULES[0], contract, quantity, entry, margin, prices, fund=fund, **words)
-            when = np.where(when < 0, len(prices), when)
-            assert before is None or (when <= before).all()  # nor any of them later
-            grew += before is not None and (when < before).any()
-            before = when
-    assert grew > 3
-
-
-@pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
 def test_without_impact_the_path_decides(inverse):
     venue, contract, quantity, entry, margin, prices = large(inverse=inverse)
     frame, when = cascade(venue, contract, quantity, entry, margin, prices, none)
@@ -442,68 +339,11 @@ def test_what_an_impact_may_return(impact):
     check(by_hand(*LONGS, [100, 88], impact), [1, 1, -1] if impact(88) else [1, -1, -1])
 
 
-def test_prices_that_recover_do_not_reopen():
-    found = by_hand(*LONGS, [85, 100, 85, 100, 75, 120, 75])
-    check(found, [0, 4, -1], net=[85] * 4 + [160] * 3, lost=[19, 0, 0, 0, 28, 0, 0])
-    frame, when = by_hand(*LONGS, [100, 88, 1_000, 88, 1_000], lambda net: net / 880)
-    assert when.tolist() == [1, 1, -1] and frame.net.tolist() == pytest.approx([0, 167.2, 167.2, 167.2, 167.2])
-    assert frame["last"].tolist() == pytest.approx([100, 71.28, 810, 71.28, 810])  # the price stays moved
-
-
-@pytest.mark.parametrize("side, price", [(1, 85.0), (-1, 105.0)], ids=["longs", "shorts"])
-def test_all_at_once(side, price):
-    n = 1_000
-    frame, when = by_hand([side] * n, [19 if side > 0 else 10] * n, [99.0, price, 99.0])
-    assert when.tolist() == [1] * n and frame.closed.tolist() == [0, n, 0]
-    assert frame.net.tolist() == pytest.approx([0, side * n * price, side * n * price])
-    assert frame.lost[1] == pytest.approx(n * (19 if side > 0 else 10)) and (frame.missing == 0).all()
-
-
-@pytest.mark.parametrize("price", [1e-9, 1e-100, 1e-300])
-@pytest.mark.parametrize("instrument", [LINEAR, INVERSE], ids=["linear", "inverse"])
-def test_a_price_of_almost_zero(instrument, price):
-    margin = [19, 28, 0.5, 200] if instrument is LINEAR else [0.2, 0.3, 0.4, 10]
-    frame, when = by_hand([1, 1, -1, 1], margin, [95, price], lambda net: 0.1 * net / (net + 1e3), 5.0, instrument)
-    assert np.isfinite(frame.to_numpy()).all() and 0 < frame["last"][1] < 1.2 * price
-    if instrument is LINEAR:
-        assert when.tolist() == [1, 1, 0, -1]
-        assert frame.missing[1] == pytest.approx(81 + 72, rel=1e-6)
-    else:  # a long margined in coins is over somewhere, with any margin
-        assert when.tolist() == [1, 1, -1, 1]
-        assert frame.missing[1] == pytest.approx(300 / price, rel=0.2)  # fills at the path's price and at the moved
-    assert frame.fund.sum() == pytest.approx(5 + frame.surplus.sum())
-    assert frame.counterparties[1] == pytest.approx(frame.missing[1] - frame.fund[1])
-
-
-@pytest.mark.parametrize("price", [1e3, 1e9, 1e300])
-@pytest.mark.parametrize("instrument", [LINEAR, INVERSE], ids=["linear", "inverse"])
-def test_a_jump_upwards(instrument, price):
-    margin = [10, 21, 19] if instrument is LINEAR else [0.1, 0.2, 0.3]  # of two shorts and a long
-    frame, when = by_hand([-1, -1, 1], margin, [95, price], lambda net: 0.1 if net else 0.0, 0, instrument)
-    assert when.tolist() == [1, 1, -1] and np.isfinite(frame.to_numpy()).all()
-    assert frame["last"][1] == pytest.approx(1.1 * price) and frame.lost[1] == pytest.approx(sum(margin[:2]))
-    # bankrupt at 110 and 121; inverse, worth 1 coin at entry, at 0.9 and 0.8: no price takes more than those
-    gap = 2.1 * price - 231 if instrument is LINEAR else 1.7 - 200 / (1.05 * price)
-    assert frame.counterparties[1] == frame.missing[1] == pytest.approx(gap, rel=1e-9)
-
-
-def test_a_jump_over_all_lines_and_no_fund():
-    # bankrupt at 81, 72 and 63: all at once at 20, with nothing left
-    found = by_hand(*LONGS, [100, 20, 100], fund=0)
-    check(found, [1, 1, 1], net=[0, 60, 60], lost=[0, 84, 0], missing=[0, 156, 0], counterparties=[0, 156, 0])
-
-
 def test_an_empty_book():
     frame, when = by_hand([], [], [100, 50, 200], saturating, 10)
     assert when.shape == (0,) and list(frame.columns) == COLUMNS
     assert frame.price.tolist() == frame["last"].tolist() == frame["mark"].tolist() == [100, 50, 200]
     assert (frame.drop(columns=["price", "last", "mark"]) == 0).all(axis=None)
-
-
-@pytest.mark.parametrize("prices", [[88.0], 88.0, np.array([88]), pd.Series([88.0])], ids=type)
-def test_a_single_step(prices):
-    found = by_hand(*LONGS, prices, lambda net: net / 880)
-    check(found, [0, 0, -1], price=[88], last=[71.28], net=[167.2], lost=[47])
 
 
 def test_nothing_given_is_changed():

@@ -1,18 +1,16 @@
 """Outcomes: by hand, from troughs and step by step alike, with the reason; what is refused."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from marginlab import Account, Asset, Funding, Interest, Liquidation, Perpetual, Pool, Position, Tiers, Venue, venues
-from marginlab.market.outcomes import _stepped, outcomes
-from marginlab.market.paths import Brownian
-from marginlab.market.scenarios import Given
-from marginlab.market.survival import survival
-from marginlab.model.venue import TRADER
-from tests.model.refusal import refused
+from marginlab import Account, Asset, Funding, Interest, Perpetual, Pool, Position, Tiers, Venue, replace, venues
+from marginlab.market import Brownian, Given, outcomes, survival
+from marginlab.rules import TRADER
+from tests.market.held import holding
+from tests.process import process
+from tests.refusal import refused
 
 LINEAR = Perpetual("BTC-USDT", "BTC", "USDT")
 ETHER = Perpetual("ETH-USDT", "ETH", "USDT")
@@ -147,13 +145,6 @@ def test_a_multi_currency_account(coin, amount, rate):
     assert 0 < np.mean(found.cross > 0) < 1
 
 
-def test_a_multi_currency_account_with_an_isolated_position():
-    account = Account(FULL, USDT=35_000).mark(BTC=50_000, ETH=2_000).trade(LINEAR, 6, 50_000)
-    found = alike(account.trade(ETHER, -70, 2_000, isolated=6_000), walk(("BTC", "ETH"), volatility=3), {LINEAR: 0.001})
-    assert set(found.columns) == {"liquidated", "cross", "isolated ETH-USDT", "worth"}
-    assert (found[["cross", "isolated ETH-USDT"]].max() > 0).all()
-
-
 def test_more_paths_than_a_block():
     paths = walk(count=4_100, steps=6, volatility=6)
     account = Account(TENTH, USDT=15_000, BTC=1).mark(BTC=50_000).trade(LINEAR, 1, 50_000)
@@ -173,13 +164,6 @@ def test_more_paths_than_a_block():
     assert multi.worth.tolist() == pytest.approx(worth.tolist(), rel=1e-9, abs=1e-6)
 
 
-def test_a_currency_of_which_nothing_is_held_is_no_second_one():
-    """Neither a debt, nor what the margin is in."""
-    for collateral in ({"USDT": 30, "BTC": 0}, {"BTC": 0.0, "USDT": 30}):
-        found = alike(by_pool(collateral), given([95, 96], [60, 60]))
-        assert found.cross.tolist() == [-1, 1] and found.worth.tolist() == pytest.approx([26, 0])
-
-
 def test_an_idle_pool_is_worth_its_price():
     account = Account(TENTH, USDT=1_000, BTC=2).mark(BTC=100).trade(LINEAR, 1, 100, isolated=30)
     found = alike(account, given([90, 110], [70, 60]))
@@ -190,13 +174,6 @@ def test_marks_give_way_to_the_start():
     account = long().mark(**{"BTC": 300, "BTC-USDT": 10})
     found = alike(account, given([90, 100], [77, 130]))
     assert found.liquidated.tolist() == [-1, 1]
-
-
-def test_what_was_liquidated_before_is_not_counted():
-    account = long().trade(ETHER, 1, 50, isolated=20).at(ETH=20)
-    assert len(account.liquidations) == 1
-    found = outcomes(account, given([90, 100], [77, 130]), meanwhile=nothing)
-    assert found.liquidated.tolist() == [-1, 1] and found.worth.tolist() == pytest.approx([980, 950])
 
 
 def test_an_earlier_liquidation_of_the_same_pool_is_not_counted():
@@ -224,7 +201,7 @@ CUT = replace(FULL, assets={"BTC": Asset(haircut=0.2), "USDT": Asset(), "USD": A
 
 
 def by_pool(collateral, venue=FULL):
-    return Account(venue, USDT=1).updated(Pool("USD", collateral, [Position(LINEAR, 1, 100)], venue, {}, "cross"))
+    return holding(Account(venue, USDT=1), Pool("USD", collateral, [Position(LINEAR, 1, 100)], venue, {}, "cross"))
 
 
 REASONS = {
@@ -238,10 +215,9 @@ REASONS = {
         long(USDT=1_000, USDC=500).place_orders(5, "USDC"), None, "'cross USDC' holds margin for open orders",
     ),
     "orders": (long().place_orders(50, "USDT"), None, "'cross USDT' holds margin for open orders"),
-    "leverage": (long(replace(TENTH, rates_of="initial margin")), None, "depends on the leverage"),
     "bankruptcy": (long(replace(TENTH, fee=0.001, fee_at="bankruptcy")), None, "fee at the bankruptcy price"),
-    "partial": (long(replace(TENTH, liquidation=Liquidation(partial="size"))), None, "part by part"),
-    "position": (long(replace(TENTH, liquidation=Liquidation(scope="position"))), None, "part by part"),
+    "partial": (long(replace(TENTH, liquidation=process(partial="size"))), None, "part by part"),
+    "position": (long(replace(TENTH, liquidation=process(scope="position"))), None, "part by part"),
     "surplus": (long(replace(TENTH, surplus_to=TRADER)), None, "returns what is left"),
     "account": (long(replace(TENTH, funding=Funding(charged_to="account"))), {LINEAR: 0.1}, "account pays the funding"),
     "haircut": (Account(CUT, BTC=1).mark(BTC=100).trade(LINEAR, 1, 100), None, "haircut on BTC"),
@@ -257,8 +233,7 @@ def test_the_reason_is_said(which, capsys):
     assert how.startswith("step by step: ") and words in how
     said = capsys.readouterr().out
     assert said == f"S{how[1:]}.\n"
-    at, worth = _stepped(account, paths, {"BTC-USDT": np.full(3, 0.1)} if rates else {}, None)
-    assert found.worth.tolist() == worth.tolist() and found.iloc[:, 1].tolist() == next(iter(at.values())).tolist()
+    assert found.equals(outcomes(account, paths, rates, nothing))
 
 
 def test_what_the_venue_returns_by_hand():
@@ -268,24 +243,11 @@ def test_what_the_venue_returns_by_hand():
     assert outcomes(long(margin=35), given([70, 120])).worth.tolist() == pytest.approx([965])
 
 
-def test_what_a_haircut_kept_out_is_returned_by_hand():
-    # 0.8 * P + 2 * P - 200 - 0.2 * P at P: 2.6 P = 200 at 76.9; at 70 there are 70 - 60 left, of which 14 were cut
-    account = Account(CUT, BTC=1).mark(BTC=100).trade(LINEAR, 2, 100, leverage=10)
-    account = account.updated(replace(account.cross, venue=replace(CUT, tiers=TENTH.tiers)))
-    assert outcomes(account, given([70, 70])).worth.tolist() == pytest.approx([10])
-
-
 def test_funding_charged_to_the_account_is_a_reason_only_where_there_is_any():
     account = long(replace(TENTH, funding=Funding(charged_to="account")))
     assert alike(account, given([90, 100]), {LINEAR: 0.0}).worth.tolist() == pytest.approx([1_000])
     found = outcomes(account, given([95, 90]), {LINEAR: 0.1})  # it takes both payments, and the position lives
     assert found.liquidated.tolist() == [-1] and found.worth.tolist() == pytest.approx([1_000 - 10 - 18.5])
-
-
-def test_the_account_is_charged_for_a_cross_pool_by_that_pool():
-    venue = replace(TENTH, funding=Funding(charged_to="account"))
-    account = Account(venue, USDT=30).mark(BTC=100).trade(LINEAR, 1, 100)
-    assert alike(account, given([95, 90], [110, 120]), {LINEAR: 0.1}).liquidated.tolist() == [2, -1]
 
 
 def test_funding_below_zero_bears_no_interest():
@@ -346,11 +308,6 @@ def test_to_rounding_at_the_line():
         assert outcomes(long(margin=margin), given([end, 150], [end * (1 + 1e-9), 150])).liquidated.tolist() == [1, -1]
 
 
-def test_paths_of_more_coins_than_are_held():
-    paths = Given({"BTC": 100, "ETH": 50}, given={"BTC": [90.0, 70], "ETH": [50.0, 50]})
-    assert alike(long(), paths).liquidated.tolist() == [2]
-
-
 def test_an_idle_coin_without_a_path_is_worth_its_mark():
     account = Account(TENTH, USDT=1_000, BTC=1).mark(BTC=40_000, ETH=50).trade(ETHER, 1, 50, isolated=20)
     paths = Given({"ETH": 50}, given={"ETH": [45.0, 45]})
@@ -367,13 +324,6 @@ def test_a_stablecoin_that_is_marked():
     assert alike(alone, paths).worth.tolist() == pytest.approx([1_010, 970])  # of one currency: in that one
     moves = Given({"BTC": 100, "USDC": 1}, given={"BTC": [90, 110.0], "USDC": [0.95, 0.8]})
     assert alike(account, moves).worth.tolist() == pytest.approx([1_410])
-
-
-def test_a_stablecoin_that_is_marked_in_a_multi_currency_account():
-    # 60 USDT at 0.9, and so is what the long gains: at its line at 40 / 0.95 = 42.1 whatever USDT is worth
-    account = Account(replace(FULL, tiers=TENTH.tiers), USDT=60).mark(BTC=100, USDT=0.9)
-    found = alike(account.trade(LINEAR, 1, 100), given([90, 110], [70, 44]), {LINEAR: 0.01})
-    assert found.liquidated.tolist() == [-1, 2] and found.worth[0] == pytest.approx(0.9 * (70 - 0.9 - 1.1))
 
 
 def test_interest_on_what_funding_left_owed():

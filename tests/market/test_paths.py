@@ -2,19 +2,17 @@
 
 import pickle
 from itertools import combinations
-from math import erfc, exp, log, nan, pi, sqrt
+from math import exp, log, nan, pi, sqrt
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from marginlab.market import fat_tails, passage, paths
-from marginlab.market.fat_tails import Clustered, Jumps
+from marginlab.market import passage, paths
 from marginlab.market.passage import first_passage
-from marginlab.market.paths import Brownian, Paths
-from marginlab.market.scenarios import Bootstrap
-from tests.model.refusal import refused
+from marginlab.market.paths import Bootstrap, Brownian, Clustered, Jumps
+from tests.refusal import refused
 
 YEAR = 8_760
 ONE, TWO = {"BTC": 50_000}, {"BTC": 50_000, "ETH": 2_000}
@@ -143,13 +141,6 @@ def test_prices_are_those_of_the_slabs(kind):
         np.testing.assert_array_equal(made.prices(7)[name], prices[name][:, :7])
 
 
-@pytest.mark.parametrize("steps", [1, 2, 31, 32, 33, 64, 65])
-def test_any_number_of_steps(steps):
-    made = make("Brownian", steps, 3)
-    assert made.prices()["BTC"].shape == (steps + 1, 3) and len(whole(made)) == steps
-    np.testing.assert_array_equal(whole(made)[:1], whole(make("Brownian", 65, 3))[:1])
-
-
 @pytest.mark.parametrize("block", [0, 1, 5])
 def test_a_block_by_hand_from_the_seed_that_numpy_spawns(block):
     made = Brownian(TWO, 70, 9, volatility={"BTC": 0.8, "ETH": 1.2}, rng=rng(), hours=4, drift={"ETH": 1, "BTC": 0.5})
@@ -167,30 +158,6 @@ def test_a_correlated_block_by_hand():
     np.testing.assert_allclose(whole(made, 3), want, rtol=1e-9, atol=1e-12)
 
 
-def test_jumps_have_a_generator_of_their_own(monkeypatch):
-    used = []
-
-    def generator(seed, *key):
-        used.append((seed.spawn_key, *key, *(0,) * (2 - len(key))))
-        return plain(seed, *key)
-
-    plain = paths.generator
-    for module in (paths, fat_tails):
-        monkeypatch.setattr(module, "generator", generator)
-    whole(make("Jumps"), 0)
-    whole(make("Jumps"), 1)
-    assert len(used) == len(set(used)) == 4 and {key[1] for key in used} == {0, 1}
-    first, second = (plain(np.random.SeedSequence(7), 0, what).random() for what in (0, 1))
-    assert first != second
-
-
-def test_the_base_has_no_law():
-    with pytest.raises(NotImplementedError):
-        Paths(ONE, 2, 2).prices()
-    with pytest.raises(TypeError):
-        Paths(ONE, 2, 2).start["BTC"] = 1
-
-
 # ---------------------------------------------------------------------- Brownian motion
 
 
@@ -200,16 +167,6 @@ def test_the_mean_of_the_price(drift):
     for name, row in made.prices().items():
         for step in (1, 36, 73):
             assert abs(off(row[step], TWO[name] * exp(drift * step * 12 / YEAR))) < 4
-
-
-def test_the_spread_of_returns():
-    volatility = {"BTC": 0.6, "ETH": 0.9}
-    made = Brownian(TWO, 50, 40_000, volatility=volatility, rng=rng(2), hours=6, drift={"ETH": 0.5, "BTC": -0.5})
-    for name, row in made.prices().items():
-        years, gain = 50 * 6 / YEAR, {"ETH": 0.5, "BTC": -0.5}[name]
-        gone = np.log(row[-1] / TWO[name]) - (gain - volatility[name] ** 2 / 2) * years
-        assert abs(off(gone, 0)) < 4 and abs(off(gone**2, volatility[name] ** 2 * years)) < 4
-        assert abs(off(gone**3, 0)) < 4 and abs(off(gone**4, 3 * (volatility[name] ** 2 * years) ** 2)) < 4
 
 
 @pytest.mark.parametrize(
@@ -248,26 +205,10 @@ def test_two_coins_that_are_one(sign, matrix):
     np.testing.assert_allclose(moved[1], 2 * sign * moved[0], atol=1e-12)
 
 
-def test_three_coins_that_are_one():
-    made = returns(Brownian(THREE, 50, 2_000, volatility=0.5, rng=rng(), correlation=1))
-    np.testing.assert_allclose(made[1:], made[[0, 0]], atol=1e-12)
-
-
-def test_a_coin_bound_to_one_without_volatility():
-    made = returns(Brownian(TWO, 50, 2_000, volatility={"BTC": 0, "ETH": 0.5}, rng=rng(), correlation=0.8))
-    assert abs(off((made[1] + 0.125 / YEAR) ** 2, 0.25 / YEAR)) < 4
-
-
 def test_three_coins_that_add_up_to_nothing():
     made = returns(Brownian(THREE, 50, 2_000, volatility=0.5, rng=rng(), drift=0.125, correlation=-0.5))
     np.testing.assert_allclose(made.sum(axis=0), 0, atol=1e-12)
     assert all(abs(off(row**2, 0.25 / YEAR)) < 4 for row in made)
-
-
-def test_without_volatility_the_price_grows():
-    made = Brownian(ONE, 40, 3, volatility=0, rng=rng(), drift=0.5, hours=24)
-    want = 50_000 * np.exp(0.5 * np.arange(41) / 365)
-    np.testing.assert_allclose(made.prices()["BTC"], np.tile(want[:, None], 3), rtol=1e-12)
 
 
 def test_returns_know_nothing_of_each_other():
@@ -277,14 +218,6 @@ def test_returns_know_nothing_of_each_other():
             early, late = made[one, :-lag], made[other, lag:]
             assert abs(off(early * late, 0)) < 4 and abs(off((early**2 - 0.64 / YEAR) * (late**2 - 0.64 / YEAR), 0)) < 4
     assert abs(off(made[0, :, :1_000] * made[0, :, 1_000:], 0)) < 4
-
-
-def test_hours_go_with_the_square_of_volatility():
-    def made(hours, volatility, drift):
-        return whole(Brownian(TWO, 40, 9, volatility=volatility, rng=rng(), hours=hours, drift=drift, correlation=0.3))
-
-    np.testing.assert_allclose(made(4, 0.5, 0.2), made(1, 1.0, 0.8), rtol=1e-9, atol=1e-13)
-    np.testing.assert_allclose(made(0.25, 1.0, 0.8), made(1, 0.5, 0.2), rtol=1e-9, atol=1e-13)
 
 
 def test_mappings_go_by_name():
@@ -321,13 +254,6 @@ def test_how_often_prices_jump_and_how_far(shared):
     assert abs(off(both, 1 - 2 * exp(-OFTEN) + exp(-OFTEN * (2 - shared)))) < 4
 
 
-def test_jumps_go_with_hours_and_years():
-    fast, slow = jumped(jumps=1_200, hours=1), jumped(jumps=50, hours=24)
-    np.testing.assert_allclose(fast, slow, atol=1e-12)
-    row = jumped(jumps=100, hours=6, start=ONE)
-    assert abs(off(abs(row) > 1e-9, 1 - exp(-OFTEN / 2))) < 4
-
-
 def test_shared_jumps_strike_all_coins_at_one_step():
     made = jumped(1, start=THREE)
     hit = abs(made) > 1e-9
@@ -347,23 +273,6 @@ def test_the_size_of_a_jump():
     assert abs(off((size[size < 0.3] - 0.2) ** 2, 0.01**2)) < 4
     made = jumped(jumps=0.5, size=0.2, size_spread=0)
     np.testing.assert_allclose(made / 0.2, np.round(made / 0.2), atol=1e-9)
-
-
-@pytest.mark.parametrize("shared", [0, 1])
-def test_jumps_come_at_every_step_and_on_every_path_alike(shared):
-    hit = abs(jumped(shared, jumps=500)) > 1e-9
-    chance = 1 - exp(-10 * OFTEN)
-    for axis in (2, 1):
-        found = hit.sum(axis=axis)[0]
-        n = hit.shape[axis]
-        odd = (found - n * chance) ** 2 / (n * chance * (1 - chance))
-        assert abs(off(odd, 1)) < 4 and (axis == 1 or odd.max() < 16)  # of 4,000 paths some may be beyond 4
-        assert odd[0] < 16 and odd[-1] < 16
-
-
-def test_a_single_step_has_its_jumps():
-    made = jumped(steps=1, shared=0.5)
-    assert all(abs(off(abs(row) > 1e-9, 1 - exp(-OFTEN))) < 4 for row in made)
 
 
 @pytest.mark.parametrize("shared", [0, 0.5])
@@ -428,13 +337,6 @@ def test_clusters_by_hand(news, memory):
     np.testing.assert_allclose(returns(made), want, rtol=1e-8, atol=1e-11)
 
 
-def test_clusters_without_news_and_memory_are_brownian_motion():
-    words = dict(volatility=0.5, drift=0.3, correlation=0.5)
-    made = Clustered(TWO, 70, 2_500, rng=rng(), news=0, memory=0, **words)
-    assert same(made, Brownian(TWO, 70, 2_500, rng=rng(), **words))
-    assert not same(made, Clustered(TWO, 70, 2_500, rng=rng(), **words))
-
-
 def test_clusters_have_fat_tails_and_the_usual_variance():
     made = returns(Clustered(TWO, 300, 4_000, volatility=0.8, rng=rng(8), drift=0.32, news=0.1, memory=0.8))
     usual = 0.64 / YEAR
@@ -447,18 +349,6 @@ def test_clusters_have_fat_tails_and_the_usual_variance():
         around = row**2 - 1
         assert all(off((around[:-lag] * around[lag:]).mean(axis=0), 0) > 4 for lag in (1, 5, 10))
         assert abs(off((row[:-1] * row[1:]).mean(axis=0), 0)) < 4
-
-
-def test_the_drift_of_clusters():
-    made = Clustered(ONE, 100, 20_000, volatility=0.3, rng=rng(9), drift=3.0, hours=8)
-    gone = np.log(made.prices()["BTC"][-1] / 50_000)
-    assert abs(off(gone, (3.0 - 0.045) * 800 / YEAR)) < 4 and abs(off(gone**2, 0)) > 100
-
-
-def test_clusters_without_volatility():
-    made = Clustered(TWO, 40, 5, volatility=0, rng=rng(), drift=0.5).prices()
-    for name, row in made.items():
-        np.testing.assert_allclose(row[-1], TWO[name] * exp(0.5 * 40 / YEAR), rtol=1e-12)
 
 
 def test_clusters_of_one_coin_beside_one_without_volatility():
@@ -492,13 +382,6 @@ def test_the_reflection_principle(move, volatility, hours):
         assert first_passage(move, volatility, hours, drift) == pytest.approx(want, rel=1e-6, abs=1e-12)
 
 
-def test_a_figure_of_the_chance():
-    # ln 0.9 is 1.3 standard deviations away: 2 * 0.0968
-    hours = YEAR * (0.1053605157 / (1.3 * 0.8)) ** 2
-    assert first_passage(-0.1, 0.8, hours, 0.32) == pytest.approx(0.193601, abs=1e-6)
-    assert erfc(1.3 / sqrt(2)) == pytest.approx(0.193601, abs=1e-6)
-
-
 def test_limits_of_the_chance():
     level = 0.5**2 / 2
     assert first_passage(-0.5, 0.5, 1e9, level) == pytest.approx(1, abs=0.01)
@@ -521,20 +404,6 @@ def test_up_is_the_mirror_of_down(steps):
             assert up == pytest.approx(first_passage(1 / (1 + move) - 1, 0.8, HOURS, 0.32 - trend, steps), rel=1e-9)
 
 
-@pytest.mark.parametrize("steps", [None, 30])
-def test_the_chance_is_monotone(steps):
-    rows = [
-        [first_passage(-move, 0.8, HOURS, steps=steps) for move in np.linspace(0.6, 0, 50)],
-        [first_passage(move, 0.8, HOURS, steps=steps) for move in np.linspace(1, 0.01, 50)],
-        [first_passage(-0.2, volatility, HOURS, steps=steps) for volatility in np.linspace(0.2, 3, 50)],
-        [first_passage(-0.2, 0.8, hours, 0.32, steps) for hours in np.linspace(24, 9_000, 50)],
-        [first_passage(-0.2, 0.8, HOURS, -drift, steps) for drift in np.linspace(-2, 2, 50)],
-        [first_passage(0.2, 0.8, HOURS, drift, steps) for drift in np.linspace(-2, 2, 50)],
-    ]
-    for row in rows:
-        assert (np.diff(row) > 0).all() and 0 <= min(row) and max(row) <= 1
-
-
 def test_the_more_looks_the_more_is_seen():
     assert passage.BETWEEN == pytest.approx(1.4603545088 / sqrt(2 * pi), abs=5e-5)  # zeta(1/2)
     for move in (-0.1, 0.1):
@@ -555,12 +424,6 @@ def test_a_simulation_sees_what_looks_see(move, drift):
     error = ever.std() / sqrt(len(ever))
     assert abs(ever.mean() - first_passage(move, 0.8, HOURS, drift, 90)) < 4 * error + bias
     assert ever.mean() < first_passage(move, 0.8, HOURS, drift) - 4 * error
-
-
-def test_a_strong_trend_towards_the_price():
-    move = exp(-0.45) - 1
-    want = density(move, 0.1, YEAR, -0.445)  # 0.544
-    assert first_passage(move, 0.1, YEAR, -0.445) == pytest.approx(want, abs=1e-5)
 
 
 @pytest.mark.parametrize("move, volatility, drift", [(-0.5, 0.01, -1.0), (0.5, 0.03, 1.0)])

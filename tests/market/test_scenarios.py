@@ -1,16 +1,14 @@
 """Paths that are given, to the figure; pieces of a history, each of them found in it again."""
 
 import pickle
-from math import exp, inf, log, nan, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from marginlab.market import history
-from marginlab.market.paths import Paths
-from marginlab.market.scenarios import Bootstrap, Given, flash_crash, ramp, replay, shock
-from tests.model.refusal import refused
+from marginlab.market.paths import Bootstrap, Given, Paths, flash_crash, ramp, replay, shock
+from tests.refusal import refused
 
 ONE, TWO = {"BTC": 100.0}, {"BTC": 100.0, "ETH": 20.0}
 
@@ -54,19 +52,6 @@ def test_several_paths_as_they_are_stated():
     np.testing.assert_allclose(made.prices(2)["ETH"], [[20] * 2, [1, 2], [4, 5]], rtol=1e-12)
     again = pickle.loads(pickle.dumps(made)).prices()
     assert all(np.array_equal(again[name], prices[name]) for name in prices)
-
-
-@pytest.mark.parametrize("count", [1, 3, 700, 70_000])
-def test_slabs_of_given_paths(count):
-    rows = {name: np.exp(rng().normal(0, 1, (200, count) if count < 1_000 else (2, count))) for name in TWO}
-    made = Given(TWO, given=rows)
-    want = np.stack([np.log(rows[name] / price) for name, price in TWO.items()], axis=1)
-    for stops in [(), (1,), (made.steps,), (made.steps - 1,), range(0, made.steps, 7)]:
-        found = [(first, logs.copy()) for first, logs in made.slabs(0, stops)]
-        ends = np.cumsum([len(logs) for _, logs in found])
-        assert [first for first, _ in found] == [1, *(ends[:-1] + 1)] and {*stops} <= {0, *ends.tolist()}
-        assert max(len(logs) for _, logs in found) <= max(1, 64_000 // count)
-        np.testing.assert_array_equal(np.concatenate([logs for _, logs in found]), want)
 
 
 def test_given_prices_stay_as_they_were():
@@ -170,21 +155,6 @@ def test_refusals_of_a_crash():
 # ---------------------------------------------------------------------- an episode again
 
 
-@pytest.mark.parametrize("name", history.EPISODES)
-def test_an_episode_again(name):
-    past = history.load(name)
-    made = replay(past)
-    prices = made.prices()
-    assert list(prices) == list(past.prices.columns) and (made.steps, made.count) == (len(past.prices), 1)
-    for coin, row in prices.items():
-        assert row[0, 0] == past.prices[coin].iloc[0]
-        np.testing.assert_allclose(row[1:, 0], past.prices[coin], rtol=1e-12)
-    np.testing.assert_allclose(made.hours, past.hours, rtol=1e-12)
-    assert made.hours.shape == (made.steps,) and made.hours[0] == 0
-    assert made.hours.sum() == pytest.approx((past.prices.index[-1] - past.prices.index[0]).total_seconds() / 3_600)
-    assert all(len(past.rates[coin]) == made.steps for coin in past.rates)
-
-
 def test_a_table_again():
     table = pd.DataFrame({"BTC": [100, 90, 95], "ETH": [10, 11.0, 12]})
     check(replay(table), [0, 1, 1], BTC=[100, 90, 95], ETH=[10, 11, 12])
@@ -264,13 +234,6 @@ def test_pieces_begin_everywhere_alike():
         assert abs(odd.sum() - (ROWS - 1)) < 4 * sqrt(2 * (ROWS - 1))
 
 
-def test_a_history_that_is_as_long_as_a_piece():
-    made = pieces(ONE, length=ROWS, steps=ROWS, count=20).prices()["BTC"]
-    np.testing.assert_allclose(made[-1], 100 * exp(STEPS.sum()), rtol=1e-12)
-    two = pd.DataFrame({"BTC": [1, 2.0]})
-    np.testing.assert_allclose(pieces(ONE, 3, 4, two, 1).prices()["BTC"], np.outer([100, 200, 400, 800], np.ones(4)))
-
-
 def test_pieces_by_hand_from_the_seed_that_numpy_spawns():
     made = np.log(pieces(ONE, count=4_000).prices()["BTC"][:, 2_000:] / 100)
     ours = np.random.default_rng(np.random.SeedSequence(7).spawn(1)[0].spawn(2)[1].spawn(1)[0])
@@ -289,22 +252,11 @@ def test_hours_are_those_of_the_history():
     assert pieces().hours == 1 == pieces(history=TABLE.set_axis([f"row {n}" for n in range(ROWS + 1)])).hours
 
 
-def test_pieces_of_an_episode():
-    past = history.load("2020-03-12")
-    name = past.prices.columns[0]
-    full = past.prices[past.prices.index == past.prices.index.floor("h")][[name]]
-    made = pieces({name: 5_000.0}, 30, 50, full, 6)
-    moved, there = np.diff(np.log(made.prices()[name]), axis=0), np.diff(np.log(full[name]))
-    assert made.hours == 1 and abs(moved[..., None] - there).min(axis=-1).max() < 1e-12
-    whole = history.History("full hours", True, full, full, full, past.funding)
-    assert np.array_equal(pieces({name: 5_000.0}, 30, 50, whole, 6).prices()[name], made.prices()[name])
-    assert log(made.prices()[name][0, 0]) == log(5_000)
-
-
 def test_refusals_of_pieces():
     times = pd.date_range("2020", periods=ROWS + 1, freq="h")
     uneven = TABLE.set_axis(times).drop(times[20])
-    refused(ValueError, ["history", "equally far apart"], lambda: pieces(history=uneven))
+    for bad in (uneven, TABLE.set_axis(times[::-1]), TABLE.set_axis(times[[0] * (ROWS + 1)])):
+        refused(ValueError, ["history", "equally far apart"], lambda bad=bad: pieces(history=bad))
     refused(ValueError, ["history must have every coin", "SOL"], lambda: pieces({"SOL": 1.0}))
     refused(ValueError, ["start"], lambda: pieces({}))
     refused(ValueError, ["start of BTC"], lambda: pieces({"BTC": 0}))
@@ -320,15 +272,3 @@ def test_refusals_of_pieces():
         refused(TypeError, ["history"], lambda bad=bad: pieces(history=bad))
     for bad in (7, None, np.random.RandomState(7)):
         refused(TypeError, ["rng"], lambda bad=bad: Bootstrap(ONE, 5, 5, history=TABLE, rng=bad))
-
-
-@pytest.mark.parametrize("order", [slice(None, None, -1), [0] * (ROWS + 1)])
-def test_hours_are_above_nothing(order):
-    times = pd.date_range("2020", periods=ROWS + 1, freq="h")
-    with pytest.raises(ValueError, match="history"):
-        pieces(history=TABLE.set_axis(times[order]))
-
-
-def test_a_length_of_numpy():
-    assert pieces(steps=np.int64(4), count=np.int64(3), length=6).prices()["BTC"].shape == (5, 3)
-    assert pieces(length=np.int64(6)).length == 6

@@ -3,23 +3,19 @@
 import math
 import subprocess
 import sys
-from concurrent.futures import Future
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from marginlab import Account, Asset, Funding, Liquidation, Perpetual, Pool, Position, Tiers, Venue, venues
+from marginlab import Account, Asset, Funding, Perpetual, Pool, Position, Refused, Tiers, Venue, replace, venues
 from marginlab import liquidation_price as end_of
-from marginlab.market import paths as recipe
-from marginlab.market import runs
-from marginlab.market.outcomes import _stepped
-from marginlab.market.passage import first_passage
-from marginlab.market.paths import Brownian
-from marginlab.market.scenarios import Given
-from marginlab.market.survival import survival
-from marginlab.model.venue import TRADER
-from tests.model.refusal import refused
+from marginlab.market import Brownian, Given, first_passage, outcomes, survival
+from marginlab.rules import TRADER
+from tests.market.held import Grows, holding
+from tests.process import process
+from tests.refusal import refused
+
+kernel, recipe = (sys.modules[f"marginlab.market.{name}"] for name in ("survival", "paths"))
 
 LINEAR = Perpetual("BTC-USDT", "BTC", "USDT")
 ETHER = Perpetual("ETH-USDT", "ETH", "USDT")
@@ -27,7 +23,7 @@ INVERSE = Perpetual("BTC-USD", "BTC", "BTC", 100)
 TENTH = Venue("a tenth", tiers={"*": Tiers.flat(0.1)})
 FULL = replace(venues.TEACHING_MULTI, assets={"BTC": Asset(), "USDT": Asset(), "USD": Asset()})
 CUT = replace(FULL, assets={"BTC": Asset(haircut=0.2), "USDT": Asset(), "USD": Asset()})
-COIN_GROWS = Tiers(((0, 0.01), (5, 0.03)), growth=2e-4)
+COIN_GROWS = Tiers(((0, 0.01), (5, 0.03)))
 LONG, SHORT = "long BTC-USDT", "short BTC-USDT"
 
 
@@ -46,7 +42,7 @@ def maintenance(schedule, notional, contracts):
     size = notional if schedule.basis == "notional" else contracts
     tops = [*[row[0] for row in schedule.rows[1:]], math.inf]
     slices = sum(max(0.0, min(size, top) - row[0]) * row[1] for row, top in zip(schedule.rows, tops, strict=True))
-    return (slices + schedule.growth * size * size) * notional / size
+    return slices * notional / size
 
 
 def standing(venue, p, price):
@@ -55,16 +51,18 @@ def standing(venue, p, price):
     pnl = n / p.entry - n / price if c.inverse else n * price - n * p.entry
     now, then = (abs(n) / x if c.inverse else abs(n) * x for x in (price, p.entry))
     tiers = c.tiers or venue.tiers.get(c.symbol) or venue.tiers["*"]
+    if isinstance(tiers, Grows):
+        return pnl, tiers.maintenance(now, abs(p.quantity))
     fee = {"none": 0.0, "price": now, "entry": then}[venue.fee_at] * venue.fee
     return pnl, fee + maintenance(tiers, then if venue.maintenance_at == "entry" else now, abs(p.quantity))
 
 
 def plain(venue, book, prices, rates=None, coin=None, weight=1.0):
-    """(trough, when, gain) on each path, by one loop: prices of shape (steps + 1, paths), everything in it by hand."""
+    """(trough, gain) on each path, by one loop: prices of shape (steps + 1, paths), everything in it by hand."""
     rates, found = rates or {}, []
     rows, count = next(iter(prices.values())).shape
     for path in range(count):
-        least, when, paid = math.inf, None, dict.fromkeys((p.instrument.settle for p in book), 0.0)
+        least, paid = math.inf, dict.fromkeys((p.instrument.settle for p in book), 0.0)
         for step in range(rows):
             at = {name: float(row[step, path]) for name, row in prices.items()}
             looks = [dict(paid)]
@@ -79,17 +77,15 @@ def plain(venue, book, prices, rates=None, coin=None, weight=1.0):
             stand = [(*standing(venue, p, at[p.instrument.index]), unit[p.instrument.settle]) for p in book]
             free = sum((pnl - need) * u for pnl, need, u in stand)
             worst = min(free - sum(look[c] * unit[c] for c in look) for look in looks) / (weight * margin)
-            if worst < least:
-                least, when = worst, step
+            least = min(least, worst)
         gain = (sum(pnl * u for pnl, _, u in stand) - sum(paid[c] * unit[c] for c in paid)) / margin
-        found.append((least, when, gain))
+        found.append((least, gain))
     return tuple(map(np.array, zip(*found, strict=True)))
 
 
 def agree(found, name, reference):
-    trough, when, gain = reference
+    trough, gain = reference
     assert found.trough[name][-1] == pytest.approx(trough, rel=1e-10, abs=1e-8)
-    assert found.when[name][-1].tolist() == when.tolist()
     assert found.gain[name] == pytest.approx(gain, rel=1e-9, abs=1e-7)
 
 
@@ -97,7 +93,7 @@ def same(one, other):
     """To the bit."""
     assert one.horizons == other.horizons and one.pools.keys() == other.pools.keys()
     assert np.array_equal(one.number, other.number)
-    for mine, yours in ((one.trough, other.trough), (one.when, other.when), (one.gain, other.gain)):
+    for mine, yours in ((one.trough, other.trough), (one.gain, other.gain)):
         assert all(np.array_equal(mine[name], yours[name]) for name in one.pools)
 
 
@@ -115,7 +111,7 @@ BOOKS = {
     "coin short": (venues.BINANCE_COIN_2020_06, [Position(INVERSE, -60_000, 50_000)]),
     "coin long": (venues.BINANCE_COIN_2020_06, [Position(INVERSE, 60_000, 50_000)]),
     "counted": (venues.KRAKEN, [Position(Perpetual("PI_XBTUSD", "BTC", "BTC"), 700_000, 50_000)]),
-    "grows": (venues.DERIBIT, [Position(Perpetual("BTC-USDC", "BTC", "USDC"), 40, 50_000)]),
+    "grows": (Venue("grows", tiers={"*": Grows(0.01, 0.0001)}), [Position(LINEAR, 40, 50_000)]),
     "grows with worth": (venues.TEACHING, [Position(replace(COIN, tiers=COIN_GROWS), -6, 50_000)]),
     "entry": (replace(venues.TEACHING_TIERS, maintenance_at="entry"), [Position(LINEAR, -30, 49_000)]),
     "fee": (replace(venues.TEACHING_TIERS, fee=0.002, fee_at="price"), [Position(LINEAR, 30, 49_000)]),
@@ -131,13 +127,12 @@ def test_troughs_are_those_of_a_plain_loop(which, rates):
     venue, book = BOOKS[which]
     rates = None if RATES[rates] is None else {p.instrument.symbol: RATES[rates] for p in book}
     paths = walk(correlation=0.4)
-    coin = "USDT" if venue.account_mode == "multi-currency" else None
+    coin = "USDT" if venue.multi_currency else None
     found, prices = survival(venue, book, paths, rates, margin=coin), paths.prices()
     for p in book:
         agree(found, p.label, plain(venue, [p], prices, rates))
         assert found.currency[p.label] == p.instrument.settle
     agree(found, found.shared, plain(venue, book, prices, rates))
-    assert len({int(when) for when in found.when[found.shared][-1]}) > 5  # the lows are all over the place
 
 
 @pytest.mark.parametrize("rates", [None, {"BTC-USDT": 0.001, "BTC-USD": SPARSE}])
@@ -152,12 +147,6 @@ def test_troughs_of_a_multi_currency_pool(margin, rates):
         agree(found, p.label, plain(FULL, [p], prices, rates))
 
 
-def test_interest_is_refused_where_funding_may_leave_a_debt():
-    """Only for a pool of a multi-currency account: in others what funding leaves owed is lent by nobody."""
-    asked(venues.TEACHING, rates={LINEAR: 0.1})()
-    refused(ValueError, ["funding in USDT"], asked(venues.TEACHING_MULTI, margin="USDT", rates={LINEAR: 0.1}))
-
-
 def test_a_haircut_raises_what_is_needed_and_not_what_is_gained():
     book, paths = [Position(LINEAR, 2, 50_000), Position(ETHER, -10, 2_000)], walk()
     found, full = survival(CUT, book, paths, margin="BTC"), survival(FULL, book, paths, margin="BTC")
@@ -166,33 +155,13 @@ def test_a_haircut_raises_what_is_needed_and_not_what_is_gained():
     assert found.gain["cross"] == pytest.approx(full.gain["cross"])
 
 
-def test_it_is_the_slack_of_a_pool():
-    venue, book = BOOKS["steps"]
-    paths = walk(steps=40)
-    prices = paths.prices()
-    pool = Account(venue, USDT=1).updated(Pool("USDT", {"USDT": 7e5}, book, venue, name="cross USDT")).cross
-    slack = pool.slack(prices)
-    found = survival(venue, book, paths)
-    assert 7e5 + found.trough["cross USDT"][0] == pytest.approx(slack.min(axis=0), abs=1e-6)
-    assert found.when["cross USDT"][0].tolist() == slack.argmin(axis=0).tolist()
-
-
 def test_by_hand_on_a_few_paths():
     found = survival(TENTH, [Position(LINEAR, 1, 100)], given([90, 100], [80, 120], [110, 130], [60, 50]))
     assert found.trough[LONG].tolist() == [pytest.approx([-19, -28, -10, -55], rel=1e-12)]
-    assert found.when[LONG].tolist() == [[1, 1, 0, 2]]
     assert found.gain[LONG].tolist() == pytest.approx([0, 20, 30, -50], abs=1e-12)
     found = survival(TENTH, [Position(LINEAR, -1, 100)], given([90, 100], [80, 120], [110, 130], [60, 50]))
     assert found.trough[SHORT].tolist() == [pytest.approx([-10, -32, -43, -10], rel=1e-12)]
-    assert found.when[SHORT].tolist() == [[0, 2, 2, 0]] and found.gain[SHORT][2] == pytest.approx(-30)
-
-
-def test_of_equal_lows_the_first_counts():
-    found = survival(TENTH, [Position(LINEAR, 1, 100)], given([95, 90, 90, 95, 90], [100] * 5), horizons=5)
-    assert found.when[LONG].T.tolist() == [[1, 2, 2, 2, 2], [0] * 5]
-    both = survival(TENTH, [Position(LINEAR, 1, 100), Position(ETHER, 1, 50)], Given(
-        {"BTC": 100, "ETH": 50}, given={"BTC": [95, 90, 90, 91], "ETH": [50.0] * 4}))  # fmt: skip
-    assert both.when["cross USDT"].tolist() == [[2]]
+    assert found.gain[SHORT][2] == pytest.approx(-30)
 
 
 def test_the_venue_looks_before_and_after_a_payment():
@@ -201,14 +170,9 @@ def test_the_venue_looks_before_and_after_a_payment():
         found = survival(TENTH, [Position(LINEAR, 1, 100)], given([90]), {LINEAR: rate})
         assert found.trough[LONG].item() == pytest.approx(trough) and found.gain[LONG].item() == pytest.approx(gain)
     # paid at 100, where nothing is wrong yet, missing at 90; received after the low it does not help
-    for rates, trough, when in (([0.1, 0], -29, 2), ([0, 0.1], -28, 2), ([-0.1, 0], -10, 0), ([0, -0.1], -19, 2)):
+    for rates, trough in (([0.1, 0], -29), ([0, 0.1], -28), ([-0.1, 0], -10), ([0, -0.1], -19)):
         found = survival(TENTH, [Position(LINEAR, 1, 100)], given([100, 90]), {"BTC-USDT": rates})
-        assert (found.trough[LONG].item(), found.when[LONG].item()) == (pytest.approx(trough), when)
-
-
-def test_each_path_model_starts_with_the_start():
-    found = survival(TENTH, [Position(LINEAR, 1, 100)], given([130, 140], start=80.0))  # opened before
-    assert found.trough[LONG].item() == pytest.approx(-28) and found.when[LONG].item() == 0
+        assert found.trough[LONG].item() == pytest.approx(trough)
 
 
 # ------------------------------------------------------ path by path, step by step
@@ -220,8 +184,14 @@ def opened(venue, book, margin, name=None, coin=None, rest=10.0):
     if name is None:
         currency = "USD" if coin else settle
         pool = Pool(currency, {coin or settle: margin}, book, venue, {}, "cross" if coin else f"cross {settle}")
-        return Account(venue, **{coin or settle: margin}).updated(pool)
-    return Account(venue, **{settle: rest}).updated(Pool(settle, {settle: margin}, book, venue, {}, name, True))
+        return holding(Account(venue, **{coin or settle: margin}), pool)
+    return holding(Account(venue, **{settle: rest}), Pool(settle, {settle: margin}, book, venue, {}, name, True))
+
+
+def stepped(account, paths, rates):
+    """({pool: when it was liquidated}, worth) on every path, step by step."""
+    found = outcomes(account, paths, rates, lambda account, step: account)
+    return found.drop(columns=["liquidated", "worth"]), found["worth"].to_numpy()
 
 
 def margins(found, split):
@@ -253,8 +223,8 @@ def test_path_by_path_as_the_engine(which):
             rows = {symbol: row for symbol, row in (rates or {}).items() if symbol in mine}
             coins = {p.instrument.index for p in members}
             shown = Given({c: paths.start[c] for c in coins}, given={c: paths.prices()[c][1:] for c in coins})
-            at, worth = _stepped(account, shown, rows, None)
-            (at,) = at.values()
+            at, worth = stepped(account, shown, rows)
+            at = at.iloc[:, 0]
             assert found.liquidated_by(margin, name).tolist() == at.tolist()
             assert found.worth(margin, name) + (10.0 if alone else 0.0) == pytest.approx(worth, rel=1e-9, abs=1e-6)
             seen.update(at.tolist())
@@ -271,7 +241,7 @@ def test_path_by_path_in_a_multi_currency_account(coin, venue, rates):
     found, seen = survival(venue, book, paths, rates, margin=coin, horizons=30), set()
     rows = {symbol: np.broadcast_to(row, 30) for symbol, row in (rates or {}).items()}
     for margin in margins(found, "cross"):
-        at, worth = _stepped(opened(venue, book, margin, coin=coin), paths, rows, None)
+        at, worth = stepped(opened(venue, book, margin, coin=coin), paths, rows)
         assert found.liquidated_by(margin, "cross").tolist() == at["cross"].tolist()
         if (coin, venue) != ("BTC", CUT):
             unit = paths.prices()["BTC"][-1] if coin == "BTC" else 1.0
@@ -341,15 +311,6 @@ def test_one_is_the_inverse_of_the_other():
     assert found.capital_for(1, found.shared) == found.needed(found.shared).max()
 
 
-def test_a_share_of_whole_paths_is_met_by_as_many():
-    found = survival(TENTH, [Position(LINEAR, 1, 100)], given(*[[99.0 - n / 2] for n in range(100)]))
-    line = np.sort(found.needed(LONG))
-    assert 0.07 * 100 > 7 and 0.29 * 100 < 29  # in floating point
-    assert [found.capital_for(n / 100, LONG) for n in range(1, 101)] == line.tolist()
-    assert found.capital_for(np.arange(1, 101) / 100, LONG).tolist() == line.tolist()
-    assert found.capital_for(0.0701, LONG) == line[7]
-
-
 def test_to_the_bit_at_the_line_all_answers_agree():
     found, at = four(), 0
     for need in found.needed(LONG).tolist():
@@ -360,16 +321,6 @@ def test_to_the_bit_at_the_line_all_answers_agree():
             assert found.survived(float(capital), LONG) == np.mean(~gone)
             assert ((found.worth(float(capital), LONG) == 0) == gone).all()
     assert at > 0
-
-
-def test_survived_counts_as_liquidated_by_does():
-    venue, book = BOOKS["flat"]
-    found = survival(venue, book, walk(300, 30), horizons=30)
-    for capital in np.quantile(found.needed(found.isolated), (0.1, 0.5, 0.9)):
-        gone = found.liquidated_by(capital, found.isolated)
-        assert found.survived(capital, found.isolated) == np.mean(gone == -1)
-        for step in (1, 7, 30):
-            assert found.survived(capital, found.isolated, step) == np.mean((gone < 0) | (gone > step))
 
 
 def test_horizons():
@@ -388,7 +339,7 @@ def test_horizons():
     assert survival(TENTH, one, long, horizons=3).horizons == (4, 7, 10)
     assert survival(TENTH, one, long, horizons=10).horizons == tuple(range(1, 11))
     some = survival(TENTH, one, long, horizons=[7, 2, 7])
-    assert some.horizons == (2, 7, 10) and some.when[LONG].T.tolist() == [[2, 7, 10]]
+    assert some.horizons == (2, 7, 10)
     assert some.trough[LONG].T.tolist() == [pytest.approx([-11.8, -16.3, -19])]
 
 
@@ -397,13 +348,11 @@ def test_survival_falls_with_the_horizon():
     found = survival(venue, book, walk(200, 70), {"BTC-USDT": -0.0005}, margin="USDT", horizons=[5, 32, 33, 64, 69])
     full = survival(venue, book, walk(200, 70), {"BTC-USDT": -0.0005}, margin="USDT", horizons=70)
     for name in found.pools:
-        assert (np.diff(found.trough[name], axis=0) <= 0).all() and (np.diff(found.when[name], axis=0) >= 0).all()
+        assert (np.diff(found.trough[name], axis=0) <= 0).all()
         rows = [step - 1 for step in found.horizons]
         assert found.horizons == (5, 32, 33, 64, 69, 70)
         assert np.array_equal(found.trough[name], full.trough[name][rows])
-        assert np.array_equal(found.when[name], full.when[name][rows])
         assert np.array_equal(found.gain[name], full.gain[name])
-        assert (found.when[name] <= np.array(found.horizons)[:, None]).all()
 
 
 def test_worth_by_hand():
@@ -444,14 +393,6 @@ def test_all_is_lost_where_every_pool_is():
     assert found.summary(200, splits)["all lost"].tolist() == [0, 0]
 
 
-def test_all_is_lost_also_where_shares_do_not_add_up_to_the_bit():
-    book = [Position(replace(LINEAR, symbol=name), 1, 100) for name in "ABC"]
-    found = survival(TENTH, book, given([10.0], [100.0]))
-    split = {"long A": 0.7, "long B": 0.2, "long C": 0.1}
-    assert sum(split.values()) < 1 and found.worth(120, split)[0] > 0
-    assert found.summary(120, {"all": split})["all lost"].tolist() == [0.5]
-
-
 def test_who_is_together():
     found = pair()
     assert list(found.pools) == [LONG, "short ETH-USDT", "cross USDT"]
@@ -473,13 +414,6 @@ def test_who_is_together():
     refused(ValueError, [LONG, "long BTC-USD", "different currencies"], lambda: two.isolated)
 
 
-def test_shares_may_be_above_one_by_rounding():
-    found = pair()
-    assert found.needed({LONG: 0.5, "short ETH-USDT": 0.5 + 1e-10}) == pytest.approx(
-        found.needed({LONG: 0.5, "short ETH-USDT": 0.5})
-    )
-
-
 def test_one_position_alone_is_not_the_same_in_both_modes_where_its_coin_is_cut():
     cut = replace(FULL, tiers=TENTH.tiers, assets={"USDT": Asset(haircut=0.2), "USD": Asset()})
     found = survival(cut, ONE, PATHS, margin="USDT")
@@ -488,32 +422,7 @@ def test_one_position_alone_is_not_the_same_in_both_modes_where_its_coin_is_cut(
     assert found.shared == "cross" and not found.pools["cross"].isolated and found.pools[LONG].isolated
 
 
-def test_it_says_what_it_is():
-    assert repr(pair()).startswith("Survival on 4 paths of 2 steps: long BTC-USDT (USDT), ")
-
-
 # ------------------------------------------------------------- what must hold
-
-
-def test_no_more_is_lost_than_lies_in_pools():
-    venue, book = BOOKS["flat"]
-    found = survival(venue, book, walk(500, 60), {"BTC-USDT": 0.001})
-    for capital in np.quantile(np.maximum(found.needed(found.shared), 500), (0.1, 0.3, 0.7, 0.999)):
-        for split in (found.shared, found.isolated, {LONG: 0.2, "short ETH-USDT": 0.3}):
-            lost = capital - found.worth(capital, split)
-            risked = capital * sum(found._split(split).values())
-            assert lost.max() <= risked * (1 + 1e-12)
-            gone = found.liquidated_by(capital, split) >= 0
-            assert (found.worth(capital, split)[~gone] > 0).all()
-    assert np.array_equal(found.number, np.arange(500))
-
-
-def test_a_shared_pool_needs_no_more_than_the_isolated_ones_together():
-    venue, book = BOOKS["flat"]
-    found = survival(venue, book, walk(500, 60), {"BTC-USDT": 0.001})
-    parts = sum(found.needed(p.label) for p in book)
-    assert (found.needed(found.shared) <= parts + 1e-6).all() and (found.needed(found.shared) < parts - 1).any()
-    assert found.gain[found.shared] == pytest.approx(sum(found.gain[p.label] for p in book), abs=1e-6)
 
 
 @pytest.mark.parametrize("which", ["flat", "coin"])
@@ -525,7 +434,6 @@ def test_twice_the_size_needs_twice_the_capital(which):
     for name in one.pools:
         assert two.needed(name) == pytest.approx(2 * one.needed(name), rel=1e-11)
         assert two.gain[name] == pytest.approx(2 * one.gain[name], rel=1e-9, abs=1e-7)
-        assert np.array_equal(one.when[name], two.when[name])
 
 
 def test_both_modes_see_the_same_paths(monkeypatch):
@@ -554,18 +462,6 @@ def test_the_share_liquidated_is_that_of_the_first_passage(quantity, margin, rat
     assert 0.02 < want < 0.98
 
 
-@pytest.mark.parametrize("looks, gap", [(24, 0.072), (240, 0.023)])
-def test_few_looks_miss_crossings(looks, gap):
-    end = end_of(venues.TEACHING, LINEAR, 1, 50_000, 6_000)
-    paths = walk(MANY, looks, 0.8, {"BTC": 50_000}, 6, hours=240 / looks)
-    found = survival(venues.TEACHING, [Position(LINEAR, 1, 50_000)], paths)
-    gone = 1 - found.survived(6_000, LONG)
-    error = math.sqrt(gone * (1 - gone) / MANY)
-    always = first_passage(end / 50_000 - 1, **DAYS)
-    assert always - gone > 4 * error
-    assert always - gone == pytest.approx(gap, abs=4 * error)
-
-
 # -------------------------------------------------- however the work is cut up
 
 WORK = [Position(LINEAR, 40, 50_000), Position(LINEAR, -1, 49_000), Position(ETHER, -900, 2_000)]
@@ -592,52 +488,8 @@ def test_more_paths_begin_with_the_fewer():
         assert np.array_equal(few.gain[name], more.gain[name][:1_700])
 
 
-def test_parts_make_the_whole():
-    whole = worked()
-    first = worked(skip=range(100, 5_300))
-    assert first.number.tolist() == list(range(100))
-    rest = worked(skip=first.number)
-    assert rest.number.tolist() == list(range(100, 5_300))
-    same(whole, first.joined(rest))
-    same(whole, rest.joined(first))
-    odd, even = worked(skip=range(0, 5_300, 2)), worked(skip=range(1, 5_300, 2))
-    same(whole, odd.joined(even))
-    middle = worked(skip=[*range(2_000), *range(4_000, 5_300)])
-    assert np.array_equal(middle.trough[LONG], whole.trough[LONG][:, 2_000:4_000])
-    some = odd.joined(even)
-    assert some.needed(some.shared).tolist() == whole.needed(whole.shared).tolist()
-
-
-class Here:
-    """An executor that does the work at once, and keeps which blocks were asked for together."""
-
-    def __init__(self):
-        self.asked = []
-
-    def submit(self, work, task):
-        self.asked.append(task[1].tolist())
-        future = Future()
-        future.set_result(work(task))
-        return future
-
-
-@pytest.mark.parametrize("words, tasks", [
-    ({"chunk": 1}, [[0], [1], [2]]), ({"chunk": 2_000}, [[0], [1], [2]]), ({"chunk": 3_999}, [[0], [1], [2]]),
-    ({}, [[0, 1], [2]]), ({"chunk": 6_000}, [[0, 1, 2]]),
-    ({"chunk": 1, "skip": range(4_000)}, [[2]]), ({"skip": range(2_000, 4_000)}, [[0, 2]]),
-])  # fmt: skip
-def test_a_chunk_is_of_whole_blocks_each_of_them_once(words, tasks):
-    executor = Here()
-    same(worked(**{name: row for name, row in words.items() if name == "skip"}), worked(executor=executor, **words))
-    assert executor.asked == tasks
-
-
-def test_what_is_skipped_may_be_said_twice():
-    same(worked(skip=[5_000, 3, 3, 5_000]), worked(skip=[3, 5_000]))
-
-
 def test_an_interruption_keeps_what_is_complete(monkeypatch, capsys):
-    whole, real, seen = worked(10_000), runs.troughs, []
+    whole, real, seen = worked(10_000), kernel.troughs, []
 
     def troughs(book, block):
         seen.append(block)
@@ -645,21 +497,19 @@ def test_an_interruption_keeps_what_is_complete(monkeypatch, capsys):
             raise KeyboardInterrupt
         return real(book, block)
 
-    monkeypatch.setattr(runs, "troughs", troughs)
+    monkeypatch.setattr(kernel, "troughs", troughs)
     part = worked(10_000, chunk=2_000)
     assert capsys.readouterr().out == "Interrupted: this is the answer of 4,000 of 10,000 paths.\n"
     assert part.number.tolist() == list(range(4_000)) and seen == [0, 1, 2]
     assert part.needed(part.shared).tolist() == whole.needed(whole.shared)[:4_000].tolist()
-    monkeypatch.setattr(runs, "troughs", real)
-    same(whole, part.joined(worked(10_000, skip=part.number)))
-    assert capsys.readouterr().out == ""
+    assert all(np.array_equal(part.gain[name], whole.gain[name][:4_000]) for name in whole.pools)
 
 
 def test_interrupted_before_anything_is_complete(monkeypatch, capsys):
     def troughs(book, block):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "troughs", troughs)
+    monkeypatch.setattr(kernel, "troughs", troughs)
     with pytest.raises(KeyboardInterrupt):
         worked()
     assert capsys.readouterr().out == ""
@@ -706,7 +556,7 @@ def asked(venue=TENTH, book=ONE, paths=PATHS, *args, **words):
     (ValueError, ["together", LONG, "short BTC-USDT"], asked(together=["short BTC-USDT"])),
     (ValueError, ["margin must name", "multi-currency"], asked(FULL)),
     (ValueError, ["margin='BTC'", "a tenth", "settlement currency"], asked(margin="BTC")),
-    (ValueError, ["DOGE"], asked(FULL, margin="DOGE")),
+    (Refused, ["DOGE"], asked(FULL, margin="DOGE")),
     (ValueError, ["paths must have a price of BTC", "ETH"], asked(paths=Given({"ETH": 1}, given={"ETH": [1.0]}))),
     (ValueError, ["paths must have a price of ETH", "they are of BTC"],
      asked(replace(FULL, assets={"*": Asset()}), margin="ETH")),
@@ -731,13 +581,6 @@ def asked(venue=TENTH, book=ONE, paths=PATHS, *args, **words):
     (ValueError, ["chunk", "0"], asked(chunk=0)),
     (ValueError, ["chunk", "2000.0"], asked(chunk=2000.0)),
     (ValueError, ["chunk", "True"], asked(chunk=True)),
-    (ValueError, ["skip", "some of the 1 paths"], asked(skip=[0])),
-    (ValueError, ["skip", "-1"], asked(skip=[-1])),
-    (ValueError, ["skip", "1", "at most 0"], asked(skip=[1])),
-    (ValueError, ["skip", "0.0"], asked(skip=[0.0])),
-    (ValueError, ["skip", "True"], asked(skip=[True])),
-    (TypeError, ["skip", "'x'"], asked(skip="x")),
-    (TypeError, ["skip", "5"], asked(skip=5)),
     (TypeError, ["executor", "4"], asked(executor=4)),
     (ValueError, ["together", "5"], asked(together=[5])),
     (ValueError, ["together", "5"], asked(together=5)),
@@ -755,7 +598,6 @@ def test_what_cannot_be_meant_is_refused(error, words, ask):
 
 
 @pytest.mark.parametrize("words, ask", [
-    (["leverage"], asked(replace(TENTH, rates_of="initial margin"), [Position(LINEAR, 1, 100, 10)])),
     (["bankruptcy"], asked(replace(TENTH, fee=0.001, fee_at="bankruptcy"))),
     (["account pays the funding", LONG],
      asked(replace(TENTH, funding=Funding(charged_to="account")), rates={LINEAR: 0.001})),
@@ -771,15 +613,9 @@ def test_where_a_condition_fails_it_says_which(words, ask):
     refused(ValueError, ["would not hold for every margin", "outcomes()", *words], ask)
 
 
-def test_conditions_that_do_not_bear_on_it_are_no_reason():
-    at_account = replace(TENTH, funding=Funding(charged_to="account"))
-    assert asked(at_account)().trough[LONG].item() == asked(at_account, rates={LINEAR: 0.0})().trough[LONG].item()
-    assert asked(venues.TEACHING_MULTI, margin="BTC")().trough["cross"].item() < 0
-
-
 @pytest.mark.parametrize("reason, rule", [
-    ("part by part", {"liquidation": Liquidation(partial="tiers")}),
-    ("part by part", {"liquidation": Liquidation(scope="position")}),
+    ("part by part", {"liquidation": process(partial="tiers")}),
+    ("part by part", {"liquidation": process(scope="position")}),
     ("returns what is left", {"surplus_to": TRADER}),
 ])  # fmt: skip
 def test_what_of_a_pool_is_lost_is_not_always_known(reason, rule):
@@ -821,10 +657,6 @@ def test_what_a_haircut_kept_out_is_not_lost():
     (ValueError, ["share", "1.01"], lambda s: s.capital_for(1.01, LONG)),
     (ValueError, ["share"], lambda s: s.capital_for([0.5, 0.0], LONG)),
     (ValueError, ["share", "nan"], lambda s: s.capital_for(math.nan, LONG)),
-    (ValueError, ["other", "both"], lambda s: s.joined(s)),
-    (ValueError, ["other", "horizons"], lambda s: s.joined(pair(horizons=2))),
-    (ValueError, ["other", "pools"], lambda s: s.joined(pair(together=[]))),
-    (TypeError, ["other must be a Survival", "5"], lambda s: s.joined(5)),
     (TypeError, ["splits", "words"], lambda s: s.summary(30, [LONG])),
     (ValueError, ["split", "each position once", LONG], lambda s: s.needed({LONG: 0.5, "cross USDT": 0.5})),
     (ValueError, ["split", "each position once"], lambda s: s.worth(30, {"cross USDT": 0.1, "short ETH-USDT": 0.1})),
@@ -832,37 +664,3 @@ def test_what_a_haircut_kept_out_is_not_lost():
 ])  # fmt: skip
 def test_questions_that_cannot_be_meant_are_refused(error, words, ask):
     refused(error, words, lambda: ask(pair()))
-
-
-def test_the_refusal_of_a_list_among_labels_names_the_argument():
-    refused(ValueError, ["together", "[1]"], asked(together=[[1]]))
-
-
-def test_the_refusal_of_a_book_holds_what_was_given():
-    refused(TypeError, ["book", "5"], asked(book=5))
-
-
-def test_answers_of_others_are_not_joined():
-    paths = walk(50, 5, start={"BTC": 100})
-    one = survival(TENTH, ONE, paths, skip=range(25))
-
-    def other(venue=TENTH, book=ONE, **words):
-        return survival(venue, book, paths, skip=range(25, 50), **words)
-
-    assert len(one.joined(other()).number) == 50
-    twin = replace(TENTH, tiers={"*": Tiers.flat(0.1)})  # equal, not the same
-    assert len(one.joined(other(twin)).number) == 50
-    wrong = [
-        other(book=[Position(LINEAR, 5, 100)]), other(book=[Position(LINEAR, 1, 101)]),
-        other(book=[Position(replace(LINEAR, face=2), 1, 100)]), other(replace(TENTH, tiers={"*": Tiers.flat(0.2)})),
-        other(replace(TENTH, surplus_to=TRADER)), other(replace(TENTH, fee=0.001, fee_at="price")), other(horizons=2),
-    ]  # fmt: skip
-    for answer in wrong:
-        refused(ValueError, ["other must have the same pools"], lambda answer=answer: one.joined(answer))
-    part = survival(FULL, ONE, paths, margin="BTC", skip=range(25))
-    refused(ValueError, ["other"], lambda: part.joined(other(FULL, margin="USDT")))
-    refused(ValueError, ["other", "some are in both"], lambda: one.joined(survival(TENTH, ONE, paths)))
-
-
-def test_first_passage_of_a_strong_drift():
-    assert first_passage(-0.1, 0.01, 8_760, drift=-5) == pytest.approx(1)

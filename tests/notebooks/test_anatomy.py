@@ -140,7 +140,7 @@ def test_the_twin_is_a_small_picture_and_its_reading(lesson):
 
 
 def test_the_explorer_states_its_limits(lesson, runs):
-    from marginlab.lesson.explorers.base import Explorer
+    from marginlab.lesson.explorer import Explorer
 
     for cell in lesson.tagged("explorer"):
         last = ast.parse(source(cell)).body[-1]
@@ -190,7 +190,7 @@ def test_the_start_page_has_the_map_of_the_lessons_as_they_are(tools):
 
 
 def test_the_map_follows_a_header_that_changes(tmp_path, tools):
-    from marginlab.lesson.contents import Contents
+    from marginlab.lesson import Contents
 
     for path in tools.LESSONS[:2]:
         changed = path.read_text(encoding="utf-8").replace("about 60 minutes", "about 35 minutes")

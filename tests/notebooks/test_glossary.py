@@ -1,11 +1,11 @@
 """The glossary: what an entry holds, and that each lesson links the first use of each of its terms."""
 
-import dataclasses
 import importlib
 import inspect
 import re
 from pathlib import Path
 
+import attrs
 import pytest
 
 GLOSSARY = Path(__file__).resolve().parents[2] / "notebooks/glossary.md"
@@ -152,7 +152,7 @@ def resolves(name):
 
 
 def fields_of(thing):
-    return {field.name for field in dataclasses.fields(thing)} if dataclasses.is_dataclass(thing) else set()
+    return {field.name for field in attrs.fields(thing)} if isinstance(thing, type) and attrs.has(thing) else set()
 
 
 def test_names_that_do_not_exist_are_found():

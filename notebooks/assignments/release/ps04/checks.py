@@ -1,6 +1,14 @@
 """Problem set 4: the figures of a student, and what the checks know."""
 
-from marginlab import Account, Liquidation, Perpetual, Tiers, Venue
+from marginlab import (
+    Account,
+    Liquidation,
+    Perpetual,
+    Tiers,
+    Venue,
+    close_all,
+    step_down,
+)
 from marginlab.lesson import Search, Task
 
 # Every row but the first, (floor in USDT, rate): the first is from 0.
@@ -11,7 +19,7 @@ STEPS = Tiers(((0, LOWEST), *TABLE))
 STEPPING = Venue(
     "of problem set 4",
     tiers={"*": STEPS},
-    liquidation=Liquidation(partial="tiers"),
+    liquidation=Liquidation(step_down(tiers=1), close_all),
 )
 CONTRACT = Perpetual("SOL-USDT", "SOL", "USDT")
 

@@ -6,6 +6,8 @@ from marginlab import (
     Liquidation,
     Perpetual,
     Tiers,
+    close_all,
+    close_each,
     replace,
     venues,
 )
@@ -16,7 +18,7 @@ PRICE = 100.0  # of every coin but A, now
 WALL = 0.1  # of its worth now, behind each position in isolated margin
 BY_NEED = replace(
     venues.TEACHING,
-    liquidation=Liquidation(scope="position", order="requirement"),
+    liquidation=Liquidation(close_each, close_all, order="requirement"),
 )
 # What a trader's short is closed at, in USDT; each is as large.
 LINES = (104.0, 105.0, 107.0, 108.0, 113.0, 115.0, 118.0, 130.0)

@@ -1,0 +1,834 @@
+"""An account: cross and isolated pools, and what happens to them. Only it knows where they live.
+
+Operations return a new account; what they refuse leaves it as it was.
+"""
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import NamedTuple
+
+from attrs import evolve, frozen
+
+from . import checks, funding
+from .contracts import Perpetual, Position, Spot
+from .ledger import Event, ledger
+from .liquidation import gained, liquidated, purse, stated
+from .pool import Pool, bust, short_of_margin, walled
+from .rules import COUNTERPARTIES, LENDER, TRADER, Refused, Venue
+
+CROSS, CONTRACT, PAIR = "cross", "contract", "pair"  # what a pool is for: the head of its key
+NOTHING = {TRADER: 0.0, COUNTERPARTIES: 0.0}  # flows of a trade that realises nothing
+
+
+@frozen(init=False, eq=False, repr=False)
+class Account:
+    """An account at a venue: a cross pool for each settlement currency, and isolated pools.
+
+        Account(venues.TEACHING, BTC=10).mark(BTC=50_000)
+
+    In a multi-currency account, such as at venues.TEACHING_MULTI, there is one cross pool with all
+    currencies in it. Nothing changes an account: `trade`, `transfer`, `mark`, `at` and the like
+    return another one. What they refuse (TypeError, ValueError, and `Refused` in a venue's place)
+    leaves it as it was. `events` is the ledger, `held` the pools by what they are for.
+    """
+
+    venue: Venue
+    held: Mapping
+    marks: Mapping
+    events: tuple
+
+    def __init__(self, venue: Venue, /, **balances: float):
+        if not isinstance(venue, Venue):
+            raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {venue!r}")
+        if not balances:
+            raise ValueError("an account must hold something: give balances such as BTC=10")
+        amounts = {c: checks.number(f"the balance {c}", a, least=0) for c, a in balances.items()}
+        if venue.multi_currency:
+            held = {(CROSS, "USD"): Pool("USD", amounts, (), venue, {}, "cross")}
+        else:
+            held = {(CROSS, c): _shared(venue, c, a) for c, a in amounts.items()}
+        name = {c: pool.name for pool in held.values() for c in pool.collateral}
+        deposits = [
+            Event("deposit", name[c], c, {TRADER: a, "outside": -a}) for c, a in amounts.items()
+        ]
+        self.__attrs_init__(venue, held, checks.Frozen(), tuple(deposits))
+
+    def _but(self, held=(), events=(), marks=None):
+        """This account with pools put in (None: taken out) by key, events added, or new marks."""
+        pools = {k: p for k, p in {**self.held, **dict(held)}.items() if p is not None}
+        if marks is None:  # a contract's own mark goes with the last position in it
+            gone = _symbols(self.held.values()) - _symbols(pools.values())
+            marks = {name: price for name, price in self.marks.items() if name not in gone}
+        made = object.__new__(Account)
+        made.__attrs_init__(self.venue, pools, checks.Frozen(marks), (*self.events, *events))
+        return made
+
+    def renamed(self, event):
+        """This account with another entry in place of its ledger's last."""
+        made = object.__new__(Account)
+        made.__attrs_init__(self.venue, self.held, self.marks, (*self.events[:-1], event))
+        return made
+
+    # --------------------------------------------------------------- looking
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """All pools, as a tuple of `Pool`."""
+        return tuple(self.held.values())
+
+    @property
+    def cross(self) -> Pool:
+        """The shared pool. ValueError if there is one for each of several currencies."""
+        shared = [p for p in self.pools if not p.isolated]
+        if len(shared) > 1:
+            each, first = ", ".join(p.currency for p in shared), shared[0].currency
+            raise ValueError(f"there is a cross pool for each of {each}: use cross_in({first!r})")
+        return shared[0]
+
+    def cross_in(self, currency: str) -> Pool:
+        """The shared pool that holds a settlement currency; ValueError if the account has none."""
+        return self.held[self._cross_key(currency)]
+
+    def _cross_key(self, currency):
+        if self.venue.multi_currency:
+            self.venue.asset(currency)  # refuses what it does not take
+            return (CROSS, "USD")
+        if (CROSS, currency) not in self.held:
+            holds = ", ".join(p.currency for p in self.pools if not p.isolated)
+            raise ValueError(f"unknown currency {currency!r}: this account holds {holds}")
+        return (CROSS, currency)
+
+    def find(self, symbol: str, leg: str | None = None) -> list[tuple[Pool, Position]]:
+        """All (pool, position) in which a contract is open; of one leg, "long" or "short"."""
+        return [(self.held[key], p) for key, p in self._open(symbol, leg)]
+
+    def _open(self, symbol, leg=None):
+        """(key, position) for all in which a contract is open."""
+        return [
+            (key, p)
+            for key, pool in self.held.items()
+            for p in pool.positions
+            if p.instrument.symbol == symbol
+            and leg in (None, "long" if p.quantity > 0 else "short")
+        ]
+
+    def _pair(self, pair):
+        """(key of its isolated pool or None, keys of cross pools that owe one of its coins)."""
+        walled, coins = (PAIR, pair.symbol), (pair.base, pair.quote)
+        owing = [
+            key
+            for key, pool in self.held.items()
+            if not pool.isolated and any(pool.collateral.get(c, 0.0) < 0 for c in coins)
+        ]
+        return (walled if walled in self.held else None), owing
+
+    def __getitem__(self, key) -> Pool:
+        """The pool that a position sits in, by instrument or symbol: `account[btc]`.
+
+        Where one contract is open more than once, words say which: `account[btc, "isolated"]`,
+        `account[btc, "short"]`, or both. A `Spot` is open in its isolated pool, and in a cross pool
+        that owes one of its coins. KeyError if it is not open, or open more than once.
+        """
+        return self.held[self._key(key)]
+
+    def _key(self, key):
+        what, *words = key if isinstance(key, tuple) else (key,)
+        name = getattr(what, "symbol", what)
+        for word in words:
+            checks.one_of("key", word, ("isolated", "cross", "long", "short"))
+        leg = next((word for word in words if word in ("long", "short")), None)
+        found = [k for k, _ in self._open(name, leg)]
+        if not found and isinstance(name, str) and name.count("/") == 1:
+            walled, owing = self._pair(what if isinstance(what, Spot) else Spot(name))
+            found = [walled, *owing] if walled else owing
+        if "isolated" in words or "cross" in words:
+            found = [k for k in found if self.held[k].isolated == ("isolated" in words)]
+        found = list(dict.fromkeys(found))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            where = ", ".join(self.held[k].name for k in found)
+            raise KeyError(f"{name!r} is open in {where}: add 'isolated', 'cross' or a side")
+        known = ", ".join(p.label for pool in self.pools for p in pool.positions) or "none"
+        raise KeyError(f"no open position in {' '.join([repr(name), *words])}; open: {known}")
+
+    def balances(self) -> dict[str, float]:
+        """All that the trader holds, free or set aside, by currency, without unrealised PnL."""
+        total = {}
+        for pool in self.pools:
+            for currency, amount in pool.collateral.items():
+                total[currency] = total.get(currency, 0.0) + amount
+        return total
+
+    @property
+    def liquidations(self) -> tuple[Event, ...]:
+        """The liquidations so far, as a tuple of `Event`."""
+        return tuple(e for e in self.events if e.kind == "liquidation")
+
+    @property
+    def followed(self):
+        """Every name whose price it follows: indices, contracts and coins, and what was marked."""
+        return set(self.marks).union(*(pool.names for pool in self.pools))
+
+    # ---------------------------------------------------------------- prices
+
+    def mark(self, **prices: float) -> "Account":
+        """Value everything at these prices, and nothing else.
+
+        Keys are indices ("BTC"), or symbols for a contract's own mark, which holds until its index
+        is marked again.
+        """
+        if not prices:
+            raise ValueError("mark needs at least one price, such as BTC=50_000")
+        new = {name: checks.price(name, value) for name, value in prices.items()}
+        for name, value in new.items():
+            if not isinstance(value, float):
+                raise TypeError(
+                    f"the price of {name} must be one number: arrays belong to a pool's slack"
+                )
+        contracts = [p.instrument for pool in self.pools for p in pool.positions]
+        own = {c.symbol for c in contracts if c.index in new}
+        marks = {name: value for name, value in self.marks.items() if name not in own} | new
+        return self._but({k: p.marked(marks) for k, p in self.held.items()}, marks=marks)
+
+    def at(self, **prices: float) -> "Account":
+        """Mark, and let the venue act: `mark` and `liquidate`, filled at these marks, with a fund
+        that pays whatever is missing. ValueError for a name that nothing here follows."""
+        self.check_followed(prices)
+        return (self.mark(**prices) if prices else self).liquidate()
+
+    def check_followed(self, names):
+        """ValueError for a name whose price this account does not follow."""
+        for name in names:
+            if name not in self.followed:
+                known = ", ".join(sorted(self.followed))
+                raise ValueError(f"nothing here follows {name!r}: use {known}")
+
+    def liquidate(
+        self,
+        last: Mapping | None = None,
+        impact: float | Callable = 0.0,
+        fund: float | Mapping = inf,
+    ) -> "Account":
+        """Let the venue act on every pool that is at or below its maintenance line at the marks.
+
+            account.mark(BTC=44_000).liquidate(last={"BTC": 43_500}, impact=0.01, fund=0.5)
+
+        What is closed is gone, and the trader loses that pool and nothing else. `Venue.liquidation`
+        says what is closed first, and how much of it; the venue, who keeps a surplus over
+        bankruptcy and who pays a shortfall.
+
+        Parameters
+        ----------
+        last : mapping of index or symbol to price, optional
+            Last traded prices, at which contracts are closed; the marks if absent. The trigger does
+            not look at them, and coins, held or borrowed, are exchanged at their marks.
+        impact : float or callable
+            How far the average fill of an order is from the last price, as a fraction (0 to below
+            1) against it: a number, or a function of the order's worth in quote currency, such as
+            lambda worth: worth / (worth + 1e7).
+        fund : float or mapping of currency to float
+            What the insurance fund has, in the currency of each pool: beyond it, winners on the
+            other side are closed at the bankruptcy price (where there is none, as of a loan,
+            counterparties pay). One number is for each.
+
+        Each step is an `Event`: "orders cancelled", "partial liquidation", "closing", "assignment"
+        (taken over), "auto-deleveraging", and at the end of a pool "liquidation"; the flows of each
+        sum to zero. Pools follow in their order, each with what is left of the fund. TypeError or
+        ValueError for what cannot be meant, or a last price of what is not open.
+        """
+        market = stated(last, impact, self.followed)
+        return self.acted(market, purse(fund, {pool.currency for pool in self.pools}))[0]
+
+    def acted(self, market, fund):
+        """(account, fund) after the venue acted on every pool at its line; `fund` by currency."""
+        account = self
+        for key, pool in self.held.items():
+            there = fund[pool.currency]
+            after, events = liquidated(pool, evolve(market, fund=there))
+            if events:
+                account = account._put(key, after)._but(events=events)
+                fund = fund | {pool.currency: max(0.0, there + gained(pool, events))}
+        return account, fund
+
+    def _put(self, key, pool, events=()):
+        """The account with a pool in its place; of an isolated one that is closed, what is left."""
+        if not pool.isolated or pool.open:
+            return self._but({key: pool}, events)
+        account = self
+        for currency, left in pool.collateral.items():
+            account = account.credit(currency, left) if left else account
+        return account._but({key: None}, events)
+
+    # ------------------------------------------------------ trades and transfers
+
+    def trade(
+        self,
+        instrument: Perpetual | Spot,
+        quantity: float,
+        price: float,
+        isolated: float | bool | None = None,
+        leverage: float | None = None,
+        leg: str | None = None,
+        borrow: str | None = None,
+    ) -> "Account":
+        """Buy (+) or sell (-): opens, increases, reduces, flips or closes, or exchanges coins.
+
+        Parameters
+        ----------
+        instrument : Perpetual or Spot
+        quantity : float
+            Contracts, or coins of a pair's base, signed.
+        price : float
+            Fill price in quote currency; also the mark, if its index has none yet.
+        isolated : float or bool, optional
+            Margin walled off for this trade, in the settlement currency (for a pair: in the coin
+            that it receives); True takes notional / leverage, False means the cross pool. Absent, a
+            new position goes to the cross pool and an open one stays in the pool it is in.
+        leverage : float, optional
+            Sets the initial margin, notional / leverage, of the whole position. Absent, it is that
+            of the open position, or follows from the margin, or (cross) is the highest that the
+            schedule allows.
+        leg : "long" or "short", optional
+            Where the venue has a hedge mode: which of the two sides of the contract this trade
+            opens or reduces.
+        borrow : str, optional
+            For a pair: the coin that it pays with. All of it is borrowed, in the pool of the coin
+            that is received; in a multi-currency account as much as its one pool has none of.
+
+        Raises TypeError or ValueError, and changes nothing, if the margin is more than is available
+        or less than notional / leverage at the highest leverage allowed, if the size is beyond the
+        schedule or the debt beyond its limit, if the fill would leave its pool at or below its line
+        (in cross: short of initial margin), or if the position is open in the other mode and the
+        venue does not allow both.
+        """
+        spot = isinstance(instrument, Spot)
+        if not spot and not hasattr(instrument, "fill"):
+            raise TypeError(f"instrument must be a Perpetual or a Spot, not {instrument!r}")
+        if not spot and borrow is not None:
+            raise ValueError(
+                f"borrow={borrow!r}: nothing is paid for a contract, so nothing is borrowed; "
+                f"set leverage"
+            )
+        order = _order(instrument, quantity, price, isolated, leverage, leg, borrow)
+        if spot:
+            checks.one_of("leg", leg, (None,))
+            return _exchange(self, order)
+        return _trade(self, order)
+
+    def transfer(self, amount: float, currency: str, to=None, source=None) -> "Account":
+        """Move collateral from the cross pool into an isolated one (`to=`), or back (`source=`).
+
+        Out of the cross pool goes at most what is withdrawable; out of an isolated pool at most
+        what its initial margin, at its position's leverage, leaves free. ValueError otherwise.
+        """
+        amount = checks.number("amount", amount, above=0)
+        if (to is None) == (source is None):
+            raise ValueError(
+                "give either to= or source=: the isolated position that gains or gives margin"
+            )
+        key, sign = (self._key(to), 1) if source is None else (self._key(source), -1)
+        pool = self.held[key]
+        if not pool.isolated:
+            raise ValueError(
+                f"{pool.name!r} is the shared pool: name a position with isolated margin"
+            )
+        if currency != pool.currency:
+            raise ValueError(
+                f"currency must be {pool.currency!r}, which {pool.name!r} is in, not {currency!r}"
+            )
+        giver = self.cross_in(currency) if sign > 0 else pool
+        _check_free("amount", amount, currency, giver)
+        text = f"{sign * amount:+g} {currency}"
+        event = Event("transfer", pool.name, currency, {TRADER: 0.0}, text=text)
+        paid = self.credit(currency, -sign * amount)
+        return paid._but({key: pool.adding(sign * amount)}, [event])
+
+    def accrue(self, hours: float) -> "Account":
+        """Interest on every borrowed coin for so many hours: it is added to the debt.
+
+        A balance of a pool's own currency that losses or funding took below zero bears it in a
+        multi-currency cross pool only. Every call counts the periods that it starts, so that one
+        call for 25 hours and 25 calls for one hour each differ by the interest on the interest.
+        ValueError unless hours is 0 or more.
+        """
+        hours, events, held = checks.number("hours", hours, least=0), [], {}
+        for key, pool in self.held.items():
+            for currency, amount in pool.collateral.items():
+                taken = currency == pool.currency and pool.own_in_full  # nobody lent it
+                asset = self.venue.asset(currency) if amount < 0 and not taken else None
+                due = self.venue.interest.due(-amount, asset.rate, hours) if asset else 0.0
+                if due:
+                    pool = pool.adding(-due, currency)
+                    events.append(_interest(pool, currency, due))
+            held[key] = pool
+        return self._but(held, events)
+
+    def pay_funding(
+        self, instrument: Perpetual | str, rate: float, periods: float = 1.0
+    ) -> "Account":
+        """Funding on every open position of a contract: `rate` * notional, from longs to shorts.
+
+        It goes out of, or into, the pool that a position sits in; the venue may charge the account
+        before an isolated position's margin (`Venue.funding`). `periods` is how many payments, or
+        what share of one. Only pays: `at` lets the venue act. KeyError if the contract is not open;
+        TypeError or ValueError unless rate is a finite number, and periods one of at least 0, or if
+        it is a pair of coins.
+        """
+        rate = checks.number("rate", rate)
+        periods = checks.number("periods", periods, least=0)
+        symbol = getattr(instrument, "symbol", instrument)
+        if not self._open(symbol):
+            self._key(instrument)  # says what is open
+            raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
+        return self.paid({symbol: rate * periods})
+
+    def paid(self, rates):
+        """The account after one payment of every contract that has a rate; receipts come first."""
+        account = self
+        due = [
+            (key, p, rates[p.instrument.symbol])
+            for key, pool in self.held.items()
+            for p in pool.positions
+            if rates.get(p.instrument.symbol)
+        ]
+        for key, p, rate in sorted(due, key=lambda one: one[1].quantity * one[2] > 0):
+            pool, settle = account.held[key], p.instrument.settle
+            amount, first, free = funding.notional(pool, p) * rate, None, 0.0
+            if pool.isolated and self.venue.funding.charged_to == "account":
+                first = account._cross_key(settle)
+                free = min(amount, max(0.0, account.held[first].withdrawable(settle)))
+            for payer, part in ((first, free), (key, amount - free)):
+                if part:
+                    after, event = funding.paid(account.held[payer], part, pool, p, rate)
+                    account = account._but({payer: after}, [event])
+        return account
+
+    def place_orders(self, margin: float, currency: str) -> "Account":
+        """Hold so much margin for open orders in the cross pool of a currency (USD in a
+        multi-currency account), in place of what was held before: initial margin, and maintenance
+        too where the venue's `orders_required` says so. ValueError if it is more than is available.
+        """
+        margin = checks.number("margin", margin, least=0)
+        key = self._cross_key(currency)
+        pool = self.held[key]
+        if pool.currency != currency:
+            raise ValueError(
+                f"currency must be {pool.currency!r}, in which {pool.name!r} is valued, "
+                f"not {currency!r}"
+            )
+        after = pool.but(orders=margin)
+        if margin > pool.orders:
+            name = f"margin={margin:g} {currency} for open orders"
+            short_of_margin(name, after, initial=True)
+        text = f"open orders hold {margin:,.10g} {currency}"
+        event = Event("orders", pool.name, currency, {TRADER: 0.0}, text=text)
+        return self._but({key: after}, [event])
+
+    def credit(self, currency: str, amount: float) -> "Account":
+        """This account with so much more (or less) of a currency in its cross pool."""
+        if self.venue.multi_currency or (CROSS, currency) in self.held:
+            key = self._cross_key(currency)
+            return self._but({key: self.held[key].adding(amount, currency)})
+        new = _shared(self.venue, currency, amount).marked(self.marks)
+        return self._but({(CROSS, currency): new})
+
+    def ledger(self):
+        """All events as a DataFrame: a row each, a column for each party.
+
+        The parties of a row sum to zero. Where a liquidation went step by step: contract and
+        quantity traded, and the pool's equity before and after.
+        """
+        return ledger(self.events)
+
+    def __repr__(self):
+        lines = [f"account at {self.venue.name}"]
+        lines += ["  " + repr(pool).replace("\n", "\n  ") for pool in self.pools]
+        return "\n".join(lines)
+
+    def _repr_html_(self):
+        return "".join(pool._repr_html_() for pool in self.pools)
+
+
+def _shared(venue, currency, amount):
+    return Pool(currency, {currency: amount}, (), venue, {}, f"cross {currency}")
+
+
+def _symbols(pools):
+    return {p.instrument.symbol for pool in pools for p in pool.positions}
+
+
+# ------------------------------------------------------------------- contracts
+
+
+class Order(NamedTuple):
+    """What was asked for, checked: see `Account.trade`."""
+
+    instrument: object
+    quantity: float
+    price: float
+    isolated: float | bool | None
+    leverage: float | None
+    leg: str | None
+    borrow: str | None
+
+    @property
+    def margin(self):
+        """The margin that was stated, or None."""
+        return self.isolated if type(self.isolated) is float else None
+
+
+def _order(instrument, quantity, price, isolated, leverage, leg, borrow):
+    quantity = checks.number("quantity", quantity)
+    if quantity == 0:
+        raise ValueError("quantity must be positive (buy) or negative (sell), not 0")
+    price = checks.number("price", price, above=0)
+    leverage = None if leverage is None else checks.number("leverage", leverage, above=0)
+    if isolated is not None and not isinstance(isolated, bool):
+        isolated = checks.number("isolated", isolated, above=0)
+    return Order(instrument, quantity, price, isolated, leverage, leg, borrow)
+
+
+def _trade(account, order):
+    """The account after a trade in a contract."""
+    instrument, quantity, leg, venue = order.instrument, order.quantity, order.leg, account.venue
+    if leg is not None and not venue.hedge_mode:
+        raise Refused(
+            f"leg={leg!r}: {venue.name} has no hedge mode, a contract is either long or short"
+        )
+    if leg is not None:
+        checks.one_of("leg", leg, (None, "long", "short"))
+    account._cross_key(instrument.settle)  # refuses a currency that the account does not hold
+    schedule = venue.schedule(instrument)  # refuses a contract without rules
+    if instrument.index not in account.marks:
+        account = account.mark(**{instrument.index: order.price})
+    key, held = _which(account, order)
+    if held is None:
+        if leg and (quantity > 0) != (leg == "long"):
+            raise ValueError(f"leg={leg!r}: there is no {leg} of {instrument.symbol} to reduce")
+        return _opened(account, order, schedule)
+    if held.instrument != instrument:
+        raise ValueError(
+            f"instrument {instrument.symbol!r} differs from the open one of that symbol"
+        )
+    if abs(held.quantity + quantity) <= 1e-12 * abs(held.quantity):  # 0.1 + 0.2 - 0.3 closes
+        quantity = -held.quantity
+    if held.quantity * quantity > 0:
+        return _opened(account, order, schedule, key, held)
+    if abs(quantity) > abs(held.quantity):
+        return _flipped(account, order, schedule, key, held)
+    if order.margin or order.leverage is not None:
+        raise ValueError(
+            "isolated and leverage have no part in a trade that only reduces a position"
+        )
+    return reduced(account, key, held, quantity, order.price)
+
+
+def _which(account, order):
+    """(key, position) that an order acts on, (None, None) if it opens one."""
+    symbol, walled = order.instrument.symbol, order.isolated not in (None, False)
+    found = account._open(symbol, order.leg)
+    chosen = found
+    if order.isolated is not None:
+        chosen = [(key, p) for key, p in found if account.held[key].isolated == walled]
+    if found and not chosen and not account.venue.both_modes:
+        mode, other = ("cross", "isolated") if walled else ("isolated", "cross")
+        raise Refused(
+            f"isolated={order.isolated!r}: {symbol} is open in {mode} margin; close it first, or "
+            f"stay out of {other}"
+        )
+    if len(chosen) > 1:
+        where = ", ".join(f"{p.label} in {account.held[key].name!r}" for key, p in chosen)
+        raise ValueError(
+            f"{symbol} is open more than once ({where}): say which with isolated= or leg="
+        )
+    return chosen[0] if chosen else (None, None)
+
+
+def _flipped(account, order, schedule, key, held):
+    """The account after a position is closed, and one of the other side opened with the rest."""
+    if order.leg:
+        raise ValueError(
+            f"quantity {order.quantity:g} is more than the {order.leg} of {abs(held.quantity):g} "
+            f"that is open"
+        )
+    flat = reduced(account, key, held, -held.quantity, order.price)
+    if order.margin is None:
+        isolated = account.held[key].isolated or None
+        order = order._replace(isolated=isolated, leverage=order.leverage or held.leverage)
+    return _opened(flat, order._replace(quantity=order.quantity + held.quantity), schedule)
+
+
+def _opened(account, order, schedule, key=None, held=None):
+    """The account after opening a position, or after increasing `held` in the pool of a key."""
+    instrument, quantity, price, settle = *order[:3], order.instrument.settle
+    if key is None and order.isolated in (None, False):
+        key = account._cross_key(settle)
+    if key is None:
+        key = (CONTRACT, instrument.symbol, order.leg)
+        name = f"isolated {instrument.symbol}" + (f" {order.leg}" if order.leg else "")
+        pool = walled(settle, account.venue, name)
+    else:
+        pool = account.held[key]
+    margin = _margin(account, order, held) if pool.isolated else 0.0
+    collateral, leverage = pool.collateral.get(settle, 0.0) + margin, order.leverage
+    if held:
+        position, paid = instrument.fill(held, quantity, price)
+        leverage = leverage or position.leverage
+        notional = abs(position.notional(position.entry))
+    else:
+        position, paid, notional = None, {}, abs(instrument.notional(quantity, price))
+    if order.margin:
+        leverage = notional / collateral
+    if position is None:
+        position = Position(instrument, quantity, price, leverage)
+    elif leverage != position.leverage:
+        position = evolve(position, leverage=leverage)
+    _check_size(position, notional, schedule)
+    others = tuple(p for p in pool.positions if p is not held)
+    balances = {**pool.collateral, settle: collateral}
+    for currency, amount in paid.items():
+        balances[currency] = balances.get(currency, 0.0) + amount
+    positions = (*others, position)
+    after = pool.but(positions=positions, collateral=balances, marks=account.marks)
+    short_of_margin(f"{quantity:+,g} {instrument.symbol}", after, initial=not after.isolated)
+    event = Event("trade", after.name, settle, NOTHING, price, f"{quantity:+,g} at {price:,g}")
+    return (account.credit(settle, -margin) if margin else account)._but({key: after}, [event])
+
+
+def _margin(account, order, held):
+    """The margin that an isolated trade sets aside."""
+    instrument, quantity, price, isolated, leverage, *_ = order
+    notional, settle = abs(instrument.notional(quantity, price)), instrument.settle
+    chosen = leverage or (held.leverage if held else None)
+    if chosen is None:
+        if isolated is True:
+            raise ValueError(
+                "an isolated trade needs its margin, isolated=5, or isolated=True with leverage=10"
+            )
+        margin = isolated
+    else:
+        margin = notional / chosen
+        if account.venue.fee_at == "bankruptcy":  # initial margin holds the closing fee there
+            margin += account.venue.fee * bust(Position(instrument, quantity, price, chosen))
+        if order.margin and leverage and abs(isolated - margin) > 1e-9 * margin:
+            raise ValueError(
+                f"isolated={isolated:g} and leverage={leverage:g} disagree: {notional:g} {settle} "
+                f"at that leverage needs {margin:g}"
+            )
+        margin = order.margin or margin
+    _check_free("isolated", margin, settle, account.cross_in(settle))
+    return margin
+
+
+def _check_size(position, notional, schedule):
+    """Refused if the schedule ends before this size, or allows less leverage at it."""
+    n, settle = abs(position.quantity), position.instrument.settle
+    by_count = schedule.basis == "quantity"
+    size, unit = (n, "contracts") if by_count else (notional, settle)
+    if size > schedule.cap:
+        raise Refused(
+            f"quantity {n:g} makes {size:,g} {unit}: the schedule ends at {schedule.cap:,g} {unit}"
+        )
+    most = float(schedule.max_leverage(notional, n))
+    if position.leverage and position.leverage > most * (1 + 1e-9):
+        raise Refused(
+            f"leverage {position.leverage:g} is above the {most:g} allowed at this size: the "
+            f"initial margin must be at least {notional / most:g} {settle}, not "
+            f"{notional / position.leverage:g}"
+        )
+
+
+def reduced(account, key, held, quantity, price):
+    """The account after closing part or all of `held`; the venue says where the money goes."""
+    pool, settle, venue = account.held[key], held.instrument.settle, account.venue
+    left, paid = held.instrument.fill(held, quantity, price)
+    share, margin, realised = (
+        -quantity / held.quantity,
+        pool.collateral.get(settle, 0.0),
+        paid[settle],
+    )
+    kept = (left,) if left else ()
+    positions = tuple(q for p in pool.positions for q in (kept if p is held else (p,)))
+    out = 0.0
+    if pool.isolated and not left:
+        out = margin + realised
+    elif pool.isolated:  # a loss is paid out of this position's own margin, never by the account
+        freed = margin * share if venue.freed_to == "account" else 0.0
+        out = freed + (realised if venue.realised_to == "account" or realised < 0 else 0.0)
+        out = max(0.0, out)
+    balances = {**pool.collateral, settle: margin + realised - out}
+    after = pool.but(positions=positions, collateral=balances)
+    equity, requirement = after.stand()
+    if out < 0 or equity < 0 or (left and pool.isolated and equity <= requirement):
+        raise Refused(
+            f"price={price:g}: this fill would leave {pool.name!r} with "
+            f"{equity + min(out, 0.0):,.10g} {after.currency}; at() says what the venue does there"
+        )
+    flows = {TRADER: realised, COUNTERPARTIES: 0.0 - realised}
+    event = Event("trade", pool.name, settle, flows, price, f"{quantity:+,g} at {price:,g}")
+    if pool.isolated:
+        account = account.credit(settle, out)
+        after = after if left else None
+    return account._but({key: after}, [event])
+
+
+def _check_free(name, amount, currency, pool):
+    """Refused if a pool has less than `amount` of a currency to give."""
+    free = max(float(pool.withdrawable(currency)), 0.0)
+    if amount > free + 1e-12 * abs(free):
+        bound = " (the rest is margin in use, or unrealised profit)" if pool.open else ""
+        raise Refused(
+            f"{name}={amount:g} {currency} is more than the {free:g} free in {pool.name!r}{bound}"
+        )
+
+
+# ----------------------------------------------------------------- coins and debts
+
+
+class Swap(NamedTuple):
+    """Coins that go and come: what is paid, how much of it, what is got, how much of that."""
+
+    paid: str
+    cost: float
+    got: str
+    amount: float
+    price: float
+    text: str
+
+    def part(self, share):
+        """A share of it."""
+        return self._replace(cost=self.cost * share, amount=self.amount * share)
+
+
+def _exchange(account, order):
+    """The account after coins of a pair were exchanged: balances, some of them negative."""
+    pair, quantity, price, isolated, borrow = *order[:4], order.borrow
+    text = f"{quantity:+,g} {pair.base} at {price:,g} {pair.quote}"
+    swap = Swap(pair.quote, quantity * price, pair.base, quantity, price, text)
+    if quantity < 0:
+        swap = Swap(pair.base, -quantity, pair.quote, -quantity * price, price, text)
+    checks.one_of("borrow", borrow, (None, swap.paid))
+    if pair.base not in account.marks and pair.quote in account.venue.quotes:
+        account = account.mark(**{pair.base: price})
+    walled, owing = account._pair(pair)
+    if isolated is None and walled and owing:
+        raise ValueError(
+            f"{pair.symbol} is open in isolated margin and in cross: say isolated=True or "
+            f"isolated=False"
+        )
+    repays = walled and account.held[walled].collateral.get(swap.got, 0.0) < 0
+    if isolated or (isolated is None and walled and (borrow or repays)):
+        if owing and not walled and not account.venue.both_modes:
+            raise Refused(
+                f"isolated={isolated!r}: {pair.symbol} is open in cross margin; close it first"
+            )
+        return _walled_off(account, order, (PAIR, pair.symbol), swap, repays)
+    if walled and borrow and not account.venue.both_modes:
+        raise Refused(f"isolated=False: {pair.symbol} is open in isolated margin; close it first")
+    if order.leverage is not None:
+        raise ValueError(
+            f"leverage={order.leverage:g}: in cross a debt has its loan schedule's leverage; "
+            f"leave it out"
+        )
+    return _exchanged_in_cross(account, swap, borrow)
+
+
+def _exchanged_in_cross(account, swap, borrow):
+    """The account after a trade out of its cross pools."""
+    paid, cost, got, amount, price, text = swap
+    if account.venue.multi_currency:
+        return _exchanged(account, account._cross_key(paid), swap, borrow)
+    payer = account.held.get((CROSS, paid))
+    owed = -payer.collateral.get(got, 0.0) if payer else 0.0
+    if owed > 0:  # what is received repays the debt that it was borrowed for; the rest goes on
+        part = min(1.0, owed / amount)
+        account = _exchanged(account, (CROSS, paid), swap.part(part), None)
+        rest = swap.part(1 - part)
+        return _exchanged_in_cross(account, rest, borrow) if part < 1 - 1e-12 else account
+    if borrow:
+        account = account.credit(got, 0.0)
+        return _exchanged(account, account._cross_key(got), swap, borrow)
+    _check_free("cost", cost, paid, account.cross_in(paid))
+    event = Event("trade", f"cross {paid}", paid, NOTHING, price, text)
+    return account.credit(paid, -cost).credit(got, amount)._but(events=[event])
+
+
+def _exchanged(account, key, swap, borrow):
+    """The account after a trade inside one pool: what is paid may become a debt if borrowed."""
+    paid, cost, got, amount, price, text = swap
+    pool = account.held[key]
+    there = max(pool.collateral.get(paid, 0.0), 0.0)
+    missing = cost - there
+    missing = missing if missing > 1e-12 * cost else 0.0
+    if missing and not borrow:
+        raise Refused(
+            f"{text} takes {cost:,.10g} {paid}, and {pool.name!r} holds {there:,.10g}: "
+            f"{missing:,.10g} missing; borrow={paid!r} would borrow it"
+        )
+    after = pool.adding(-cost, paid).adding(amount, got).marked(account.marks)
+    events = [Event("trade", pool.name, paid, NOTHING, price, text)]
+    if missing and (fee := _lent(account.venue, after, paid, missing)):
+        after = after.adding(-fee, paid)
+        events.append(_interest(after, paid, fee))
+    if missing or (after.open and after.slack() < pool.marked(account.marks).slack()):
+        short_of_margin(text, after, initial=True)  # what only repays a debt is never refused
+    return account._but({key: after}, events)
+
+
+def _walled_off(account, order, key, swap, repays):
+    """The account after a trade in the isolated pool of a pair."""
+    paid, _, got, amount, *_ = swap
+    pair, isolated, leverage, borrow = (
+        order.instrument,
+        order.isolated,
+        order.leverage,
+        order.borrow,
+    )
+    if repays:
+        if order.margin or leverage is not None or borrow:
+            raise ValueError(
+                "isolated=amount, leverage and borrow have no part in a trade that repays a debt"
+            )
+        account = _exchanged(account, key, swap, None)
+        return account._put(key, account.held[key])  # once all is repaid, the rest is the account's
+    if not borrow:
+        raise ValueError(
+            f"isolated={isolated!r}: {pair.symbol} is walled off for its debt; say borrow={paid!r}"
+        )
+    if isolated is True and leverage is None:
+        raise ValueError(
+            "an isolated trade needs its margin, isolated=5, or isolated=True with leverage=10"
+        )
+    margin = order.margin or (amount / leverage if leverage else 0.0)
+    if leverage and abs(margin - amount / leverage) > 1e-9 * margin:
+        raise ValueError(
+            f"isolated={margin:g} and leverage={leverage:g} disagree: {amount:g} {got} is traded"
+        )
+    _check_free("isolated", margin, got, account.cross_in(got))
+    name = f"isolated {pair.symbol}"
+    pool = account.held.get(key) or walled(got, account.venue, name)
+    account = account.credit(got, -margin)._but({key: pool.adding(margin, got)})
+    return _exchanged(account, key, swap, borrow)
+
+
+def _lent(venue, pool, currency, amount):
+    """What is charged at once for borrowing so much more; Refused if that is not lent."""
+    asset = venue.asset(currency)
+    if asset is None or asset.loan is None:
+        raise Refused(f"borrow={currency!r}: {venue.name} does not lend {currency}")
+    debt, by_value = -pool.collateral[currency], asset.loan.basis == "notional"
+    size = debt * pool.quote(currency, pool.marks) if by_value else debt
+    if size > asset.loan.cap:
+        raise Refused(
+            f"borrow={currency!r}: the debt would be {size:,.10g} {'USD' if by_value else currency}"
+            f", and {venue.name} lends at most {asset.loan.cap:,.10g}: "
+            f"{size - asset.loan.cap:,.10g} too much"
+        )
+    return venue.interest.at_once(amount, asset.rate)
+
+
+def _interest(pool, currency, amount):
+    """The ledger's entry for interest that was added to a debt."""
+    flows = {TRADER: -amount, LENDER: amount}
+    return Event("interest", pool.name, currency, flows, text=f"{amount:,.10g} {currency}")

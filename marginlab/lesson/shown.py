@@ -1,0 +1,61 @@
+"""What all widgets of a lesson share: how they look in both themes, and what is saved of them."""
+
+import ipywidgets as widgets
+
+STYLE = """<style>
+.marginlab-reading{line-height:1.5;max-width:46rem;color:var(--jp-content-font-color1,inherit)}
+.marginlab-reading table{margin:.4rem 0;border-collapse:collapse;color:inherit}
+.marginlab-reading :is(th,td){
+  padding:.15rem .9rem .15rem 0;text-align:right;border:0;color:inherit}
+.marginlab-reading thead th{border-bottom:1px solid var(--jp-border-color1,#999)}
+.marginlab-reading .marginlab-marked *{
+  font-weight:700;border-top:2px solid var(--jp-border-color1,#999)}
+/* the label of a number box is for screen readers: the eye has the slider's */
+.marginlab-number{position:relative}
+.marginlab-number .widget-label{position:absolute;right:0;width:max-content;clip-path:inset(50%)}
+/* where the keyboard is, and which button is down: not by a shade alone */
+.jupyter-widgets.jupyter-widgets.jupyter-widgets :focus-visible,
+.jupyter-widgets.jupyter-widgets:focus-visible{
+  outline:2px solid var(--jp-content-font-color1,#1976d2)!important}
+.jupyter-widgets .widget-toggle-button.mod-active{box-shadow:inset 0 -4px currentColor}
+/* a long answer takes two lines on a narrow page */
+.jupyter-widgets .widget-radio-box label{height:auto;white-space:normal;
+  display:flex;flex-direction:row-reverse;justify-content:flex-end;align-items:flex-start}
+/* letters of any width and size: rows wrap, words are not cut */
+.marginlab-explorer .widget-hbox{flex-wrap:wrap;align-items:center;overflow:visible}
+.marginlab-explorer .jupyter-widgets{max-width:100%;box-sizing:border-box}
+.marginlab-explorer :is(.widget-hslider,.widget-dropdown){
+  flex:1 1 22rem;max-width:34rem;height:auto;flex-wrap:wrap}
+.marginlab-explorer .widget-label{height:auto;white-space:normal;overflow:visible;line-height:1.2}
+.marginlab-explorer :is(.slider-container,select){flex:1 1 7rem}
+.marginlab-explorer select{height:var(--jp-widgets-inline-height)}
+.marginlab-explorer .widget-toggle-buttons{flex:1 1 16rem;height:auto}
+.marginlab-explorer .widget-toggle-button{flex:none;min-width:3.2rem;padding:0 .7rem}
+.marginlab-explorer .widget-button{min-width:max-content}
+.marginlab-explorer svg{overflow:visible}
+.marginlab-told{font-size:90%}
+.marginlab-told .widget-html-content>div{width:11rem;min-width:100%;line-height:1.15;
+  overflow-wrap:anywhere;color:var(--jp-content-font-color1,inherit)}
+.jupyter-widgets .widget-toggle-buttons>div{flex-wrap:wrap}
+.marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;
+  color:var(--jp-content-font-color2,inherit)}
+</style>"""
+
+
+class Shown:
+    """Something shown as a widget, with a short text where there is no kernel."""
+
+    def __repr__(self):
+        return f"{type(self).__name__} {self.id}: run this cell to use it."
+
+    def _repr_mimebundle_(self, **options):
+        return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}
+
+
+class Note(Shown):
+    """A sentence shown as a widget."""
+
+    def __init__(self, id, text):
+        self.id = id
+        self.text = text
+        self.widget = widgets.HTML(text)

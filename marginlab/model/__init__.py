@@ -1,1 +1,0 @@
-"""What margin is: instruments, tiers, pools, liquidation prices, accounts, venues."""

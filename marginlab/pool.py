@@ -1,0 +1,697 @@
+"""A pool: collateral and positions that stand or fall together.
+
+Isolated margin is a pool with one position, cross margin a pool with everything else.
+
+    slack(prices) = equity(prices) - requirement(prices)         liquidation  <=>  slack <= 0
+
+Nothing but this knows a venue's rules; everything else asks it. Words, and what they mean here:
+
+    prices    a mapping of names to floats or arrays, quote currency (USD) for one unit
+    marks     the prices at which a pool stands now
+    index     the coin whose price moves a contract ("BTC"); what moves together has one
+    settle    the currency in which a contract pays
+    quote     the price of a currency in quote currency; `quotes` are those that count as 1
+    unit      the value of a currency in the pool's own
+    share     how far an index moves when another moves by 1
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import inf
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from . import checks
+from .checks import Numbers
+from .contracts import Position
+from .crossing import Crossings, Facts, Line, ends
+from .rules import Asset, Refused, Venue
+from .show import fmt, table, text
+
+
+def _amounts(value):
+    if isinstance(value, checks.Frozen):  # which holds what was checked before
+        return value
+    if not isinstance(value, Mapping):
+        raise TypeError("collateral and marks must be mappings, such as {'BTC': 5}")
+    return checks.Frozen({c: checks.number(f"collateral {c}", a) for c, a in value.items()})
+
+
+def _marks(value):
+    if isinstance(value, checks.Frozen):
+        return value
+    if not isinstance(value, Mapping):
+        raise TypeError("collateral and marks must be mappings, such as {'BTC': 5}")
+    marks = {name: checks.number(f"the mark of {name}", m, above=0) for name, m in value.items()}
+    return checks.Frozen(marks)
+
+
+def _positions(value):
+    for position in value:
+        if not isinstance(position, Position):
+            raise TypeError(f"positions must hold Position values, not {position!r}")
+    return tuple(value)
+
+
+def _venue(value):
+    if not isinstance(value, Venue):
+        raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {value!r}")
+    return value
+
+
+def _orders(value):
+    return value if type(value) is float and value == 0 else checks.number("orders", value, least=0)
+
+
+@frozen(eq=False, slots=False, repr=False)
+class Pool:
+    """Collateral and positions valued in one settlement currency.
+
+    `slack = equity - requirement`; at or below zero the venue liquidates the pool.
+
+    Parameters
+    ----------
+    currency : str
+        The settlement currency in which the pool is valued.
+    collateral : mapping of currency to amount
+        Signed: a debt is a negative amount. What the venue's `assets` say of a currency holds for
+        all but the pool's own, which counts in full unless the account is a multi-currency one.
+    positions : sequence of Position
+    venue : Venue
+        Whose rules and schedules hold.
+    marks : mapping of name to price
+        Quote currency for one coin, by index ("BTC"); a contract's own mark, by symbol, overrides
+        its index. A contract that was never marked stands at its entry price.
+    name : str
+        How the pool is called in tables and messages.
+    isolated : bool
+        Whether it was walled off for one position.
+    orders : float
+        Margin held for open orders, in `currency`: initial margin, and maintenance where the venue
+        counts it.
+
+    Methods take prices as keywords or as a mapping, `pool.slack(BTC=45_000)`, floats or ndarrays;
+    what is not given stays at its mark. They return a float or an array in `currency`. TypeError or
+    ValueError on a price that is not a positive finite number, and on a missing or unknown name.
+    """
+
+    currency: str
+    collateral: Mapping = field(converter=_amounts)
+    positions: tuple = field(default=(), converter=_positions)
+    venue: Venue = field(default=None, converter=_venue)
+    given_marks: Mapping = field(default=checks.Frozen(), converter=_marks, alias="marks")
+    name: str = "pool"
+    isolated: bool = False
+    orders: float = field(default=0.0, converter=_orders)
+
+    def __attrs_post_init__(self):
+        _ = self.schedules, [self._asset(currency) for currency in self.collateral]  # refused here
+
+    @cached_property
+    def marks(self):
+        """What was marked, and the entry price of a contract that never was."""
+        entries = {p.instrument.index: p.entry for p in self.positions}
+        return checks.Frozen({**entries, **self.given_marks})
+
+    @cached_property
+    def schedules(self):
+        """The schedule of each position: the contract's own, or the venue's."""
+        return tuple(self.venue.schedule(p.instrument) for p in self.positions)
+
+    # ---------------------------------------------------------------- prices
+
+    @cached_property
+    def names(self):
+        """Every index, contract and coin whose price this pool follows."""
+        return frozenset(_names(self.currency, self.collateral, self.positions))
+
+    def prices(self, given: Mapping | None = None, /, **named: Numbers) -> dict:
+        """The marks with the given prices over them. An index moves all its contracts with it."""
+        new = {**(given or {}), **named}
+        if unknown := new.keys() - self.names - self.marks.keys():
+            follows = ", ".join(sorted(self.names - set(self.venue.quotes))) or "no price"
+            name = next(name for name in new if name in unknown)
+            raise ValueError(
+                f"nothing in the pool {self.name!r} follows {name!r}: it follows {follows}"
+            )
+        for name, price in new.items():
+            if type(price) is not float or not 0.0 < price < inf:
+                new[name] = checks.price(name, price)
+        moved = {s for s, index in self._own_marks if index in new}
+        return {name: price for name, price in self.marks.items() if name not in moved} | new
+
+    @cached_property
+    def _own_marks(self):
+        """(symbol, index) of each contract that was marked on its own."""
+        held = {(p.instrument.symbol, p.instrument.index) for p in self.positions}
+        return tuple(pair for pair in held if pair[0] in self.marks)
+
+    def quote(self, currency: str, prices: Mapping) -> Numbers:
+        """Value of one unit of a currency in quote currency."""
+        if currency in prices:
+            return prices[currency]
+        if currency in self.venue.quotes:
+            return 1.0
+        raise ValueError(
+            f"the price of {currency} is needed to value {self.name!r}: give {currency}=..."
+        )
+
+    def unit(self, currency: str, prices: Mapping) -> Numbers:
+        """Value of one unit of a currency in the pool's own."""
+        if currency == self.currency:
+            return 1.0
+        return self.quote(currency, prices) / self.quote(self.currency, prices)
+
+    # ----------------------------------------------------------- the equation
+
+    def equity(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
+        """What the venue counts: collateral after haircuts, less debts, plus unrealised PnL."""
+        return self._equity(self.prices(given, **prices))
+
+    def worth(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
+        """What the pool would bring: collateral in full, less debts, plus unrealised PnL."""
+        at = self.prices(given, **prices)
+        return self.balances(at) + self._gained(at)
+
+    def requirement(
+        self, given: Mapping | None = None, /, kind: str = "maintenance", **prices: Numbers
+    ) -> Numbers:
+        """Sum of the margins of positions and debts, with the venue's fee rule.
+
+        `kind` is "maintenance" or "initial".
+        """
+        checks.one_of("kind", kind, ("maintenance", "initial"))
+        at = self.prices(given, **prices)
+        return self._requirement(at) if kind == "maintenance" else self._initial(at)
+
+    def slack(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
+        """Equity minus maintenance requirement: at or below zero the pool is liquidated."""
+        at = self.prices(given, **prices)
+        return self._equity(at) - self._requirement(at)
+
+    def stand(self) -> tuple[float, float]:
+        """(equity, requirement) at the marks."""
+        return self._equity(self.marks), self._requirement(self.marks)
+
+    def balances(self, at, counted=False):
+        """What is held, less what is owed; where `counted`, after haircuts and weights of debts."""
+        total = 0.0
+        for currency, amount in self.collateral.items():
+            total = total + (self._counted if counted else self._whole)(currency, amount, at)
+        return total
+
+    def _whole(self, currency, amount, at):
+        return amount * self.unit(currency, at) if amount else 0.0
+
+    def _counted(self, currency, amount, at):
+        """What a balance counts for, in the pool's currency. A debt counts by its weight."""
+        asset = self._asset(currency)
+        if asset is None or not amount:
+            return self._whole(currency, amount, at)
+        if amount < 0:
+            return amount * asset.debt_weight * self.unit(currency, at)
+        cut = asset.haircut.maintenance(amount * self.quote(currency, at), amount)
+        return amount * self.unit(currency, at) - cut / self.quote(self.currency, at)
+
+    def _equity(self, at):
+        return self.balances(at, counted=True) + self._gained(at)
+
+    def _gained(self, at):
+        total = 0.0
+        for p in self.positions:
+            gain = p.instrument.value(p.quantity, p.entry, at)
+            total = total + gain * self.unit(p.instrument.settle, at)
+        return total
+
+    def _requirement(self, at, charged=None):
+        """Maintenance margin at prices `at`; positions may be charged at others, `charged`."""
+        total = self.orders if self.venue.orders_required else 0.0
+        for currency, amount in self.collateral.items():
+            total = total + self._loan(currency, amount, at)
+        for p, schedule in zip(self.positions, self.schedules, strict=True):
+            charge = self.charge(p, schedule, charged or at)
+            total = total + charge * self.unit(p.instrument.settle, at)
+        return total
+
+    def charge(self, p, schedule, at):
+        """What the venue requires for a position at prices `at`, in its settlement currency."""
+        lost = self._lost(p) if self.venue.fee_at == "bankruptcy" else 0.0
+        return charge(self.venue, p, schedule, at, lost)
+
+    def _lost(self, p):
+        """Notional at which a position has lost its margin: by its leverage, else its pool's.
+
+        It is 0 where no price is bankruptcy. Source: Bybit help, Bankruptcy Price (USDT Contract);
+        article 900000031623 (inverse); article 360039261334 has the whole balance.
+        """
+        if p.leverage is not None:
+            return bust(p)
+        side = self._busts[p.instrument.index]
+        price = (side.below if p.quantity > 0 else side.above).price
+        return 0.0 if price is None else abs(p.notional(price))
+
+    @cached_property
+    def _busts(self):
+        needed = {p.instrument.index for p in self.positions if p.leverage is None}
+        return {index: self.bankruptcy(index) for index in needed}
+
+    def _loan(self, currency, amount, at, initial=False):
+        """What a debt requires, in the pool's currency; 0 for what is held.
+
+        Where the closing fee is in the requirement, it is charged on a debt and its maintenance
+        margin alike: so much has to be bought back. Source: OKX, spot margin: liability * (1 + mmr)
+        * (1 + taker).
+        """
+        asset = self._asset(currency) if amount < 0 else None
+        if asset is None or asset.loan is None:
+            return 0.0
+        owed, loan = -amount * self.quote(currency, at), asset.loan
+        if initial:
+            asked = owed / loan.max_leverage(owed, -amount)
+            return asked / self.quote(self.currency, at)
+        fee = self.venue.fee if self.venue.fee_at == "price" else 0.0
+        asked = (1.0 + fee) * loan.maintenance(owed, -amount) + fee * owed
+        return asked / self.quote(self.currency, at)
+
+    def _initial(self, at):
+        """Initial margin: notional or debt / leverage, with the fee where the venue adds it."""
+        total, venue = self.orders, self.venue
+        for p, schedule in zip(self.positions, self.schedules, strict=True):
+            price = p.entry if venue.maintenance_at == "entry" else p.instrument.price(at)
+            notional = abs(p.notional(price))
+            leverage = p.leverage or schedule.max_leverage(notional, abs(p.quantity))
+            margin = notional / leverage
+            if venue.fee_at in ("entry", "bankruptcy"):
+                lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
+                margin = margin + closing_fee(venue, p, price, lost)
+            total = total + margin * self.unit(p.instrument.settle, at)
+        for currency, amount in self.collateral.items():
+            total = total + self._loan(currency, amount, at, initial=True)
+        return total
+
+    def _asset(self, currency):
+        """How the venue counts a currency; None if in full."""
+        own = currency == self.currency and self.own_in_full
+        return None if own else self.venue.asset(currency)
+
+    @property
+    def loans(self):
+        """The currencies owed for which the venue requires margin."""
+        owed = [c for c, amount in self.collateral.items() if amount < 0]
+        return [c for c in owed if (asset := self._asset(c)) and asset.loan]
+
+    @property
+    def own_in_full(self):
+        """Whether its own currency counts in full: in all but a multi-currency cross pool."""
+        return self.isolated or not self.venue.multi_currency
+
+    # ------------------------------------------------------- what follows from it
+
+    @np.errstate(over="ignore")  # infinite over a requirement of next to nothing
+    def margin_ratio(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
+        """Equity / requirement: 1 at liquidation, infinite without positions.
+
+        Some venues print the inverse.
+        """
+        at = self.prices(given, **prices)
+        equity, requirement = np.broadcast_arrays(self._equity(at), self._requirement(at))
+        none = np.full(requirement.shape, inf)
+        return plain(np.divide(equity, requirement, out=none, where=requirement > 0))
+
+    def parts(self, given: Mapping | None = None, /, **prices: Numbers) -> dict:
+        """What each position, balance and debt adds to slack: a dict by name that sums to it."""
+        return self._parts(self.prices(given, **prices))
+
+    def _parts(self, at, charged=None, full=False):
+        """The terms of slack, charged on at `charged`; in `full`, those of worth."""
+        found = {}
+        for currency, amount in self.collateral.items():
+            if amount:
+                name = f"{currency} {'owed' if amount < 0 else 'held'}"
+                found[name] = (self._whole if full else self._counted)(currency, amount, at)
+                found[name] -= 0.0 if full else self._loan(currency, amount, at)
+        for p, schedule in zip(self.positions, self.schedules, strict=True):
+            gain = p.instrument.value(p.quantity, p.entry, at)
+            gain = gain if full else gain - self.charge(p, schedule, charged or at)
+            there = gain * self.unit(p.instrument.settle, at)
+            found[p.label] = found.get(p.label, 0.0) + there
+        if self.orders and self.venue.orders_required and not full:
+            found["open orders"] = -self.orders
+        return found
+
+    def available(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
+        """What a new trade may use: equity, profit included, less margin in use."""
+        at = self.prices(given, **prices)
+        used = np.maximum(self._initial(at), self._requirement(at))
+        return plain(self._equity(at) - used)
+
+    def withdrawable(
+        self, currency: str | None = None, given: Mapping | None = None, /, **prices: Numbers
+    ) -> Numbers:
+        """What may leave the pool, in a currency (its own if None): unrealised profit has to stay.
+
+        At most what is held; each coin takes its value after haircut along. Negative if initial
+        margin is short.
+        """
+        at, currency = self.prices(given, **prices), currency or self.currency
+        used = np.maximum(self._initial(at), self._requirement(at))
+        free = np.minimum(self.balances(at, counted=True), self._equity(at)) - used
+        if not isinstance(currency, str):
+            raise TypeError(
+                f"currency must be a name, such as 'BTC', not {currency!r}; prices come second or "
+                f"by name"
+            )
+        held = self.collateral.get(currency, 0.0)
+        if currency == self.currency and self.own_in_full:
+            return plain(np.minimum(free, held))
+        return plain(self._without(currency, held, free, at)) if held > 0 else 0.0
+
+    def _without(self, currency, held, free, at):
+        """How many coins may go so that what they count for falls by no more than `free`."""
+        price, haircut = self.quote(currency, at), (self._asset(currency) or Asset()).haircut
+        cut = haircut.maintenance(held * price, held)
+        kept = held * price - cut - free * self.quote(self.currency, at)
+        scale = price if haircut.basis == "notional" else 1.0  # what a floor of the haircut counts
+        needed = -inf  # the value that has to stay: what counts is the least over the tiers
+        for rate, amount in zip(haircut.rates, haircut.amounts, strict=True):
+            if rate < 1:
+                needed = np.maximum(needed, (kept - amount * price / scale) / (1 - rate))
+            else:  # more of it counts for nothing: if it is not enough, no amount is
+                enough = amount * price / scale + 1e-12 * abs(kept)
+                needed = np.where(kept > enough, inf, needed)
+        return np.minimum(held, held - needed / price)
+
+    @property
+    def size(self):
+        """What lies in the pool and what its positions have gained or lost, no sign counted."""
+        amounts = [(a, currency) for currency, a in self.collateral.items() if a]
+        for p in self.positions:
+            amounts.append((p.pnl(p.instrument.price(self.marks)), p.instrument.settle))
+        return sum(abs(a) * self.unit(currency, self.marks) for a, currency in amounts)
+
+    # ----------------------------------------------------------- where it ends
+
+    def liquidation(self, index: str | Sequence | Mapping | None = None) -> Crossings:
+        """The prices at which slack is zero, others held at their marks: a `Crossings`.
+
+        `index` is one index; or several that move by the same fraction, as a sequence,
+        `pool.indices` for all; or a mapping of each to its share in the move, {"BTC": 1, "ETH":
+        1.5}: when BTC moves by 10 %, ETH moves by 15 %.
+        """
+        return self._crossings(self._line(index), "liquidation")
+
+    def bankruptcy(self, index: str | Sequence | Mapping | None = None) -> Crossings:
+        """The prices at which `worth` is zero: a `Crossings`. `index` as above."""
+        return self._crossings(self._line(index), "bankruptcy")
+
+    @property
+    def _charged(self):
+        """The prices on which a liquidation price is charged, where the venue freezes them."""
+        return self.marks if self.venue.maintenance_at == "mark" else None
+
+    def _slack_along(self, at):
+        """Slack as the liquidation price has it."""
+        return self._equity(at) - self._requirement(at, self._charged)
+
+    def _crossings(self, line, kind):
+        full = kind == "bankruptcy"
+
+        def at(x):
+            moved = line.prices(x)
+            own = {s for s, index in self._own_marks if index in moved}
+            return {n: p for n, p in self.marks.items() if n not in own} | moved
+
+        def value(x):
+            there = at(x)
+            return self.balances(there) + self._gained(there) if full else self._slack_along(there)
+
+        def own(x):
+            return self.quote(self.currency, at(x))
+
+        def in_quote(x):  # in which inverse contracts are straight, too
+            return value(x) * own(x)
+
+        def pieces(x):
+            return self._parts(at(x), self._charged, full)
+
+        def breached():  # at the contracts' own marks, as `Account.at` sees it
+            return (value(1.0) if full else self.slack()) <= 0
+
+        shares = {name: part * line.most for name, part in line.parts.items()}
+        again = (Pool.bankruptcy if full else Pool.liquidation, (self, shares))
+        facts = self._facts(again, line, value, own, pieces, breached)
+        return Crossings(kind, line, facts, *ends(in_quote, line.end))
+
+    def _facts(self, again, line, value, own, pieces, breached):
+        """What an answer has to know to give its reason."""
+        moving = [p for p in self.positions if p.instrument.index in line.parts]
+        debts = [c for c, amount in self.collateral.items() if amount < 0]
+        held = [c for c, amount in self.collateral.items() if amount]
+        plain_pool = len(held) < 2 and self.own_in_full
+        return Facts(
+            again=again,
+            name=self.name,
+            currency=self.currency,
+            value=value,
+            own=own,
+            pieces=pieces,
+            breached=breached,
+            parts=lambda prices: self.parts(prices),
+            tiers=lambda prices: self._tiers(prices, moving),
+            mark=self.quote(next(iter(line.parts)), self.marks),
+            moves=bool(moving) or any(c in line.parts for c in held),
+            alone=len(self.positions) + len(debts) == 1,
+            coins=not debts and any(p.instrument.inverse and p.quantity < 0 for p in moving),
+            used_up="equity is used up" if plain_pool else "what the pool is worth is used up",
+        )
+
+    def _tiers(self, prices, moving):
+        """Tier, from 1, of each of these positions, on the notional that the venue charges."""
+        on, venue = {}, self.venue
+        at = self.marks if venue.maintenance_at == "mark" else self.prices(prices)
+        symbols = [p.instrument.symbol for p in moving]
+        for p in moving:
+            contract, schedule = p.instrument, venue.schedule(p.instrument)
+            if not hasattr(schedule, "tier"):
+                continue
+            price = p.entry if venue.maintenance_at == "entry" else contract.price(at)
+            by_count = schedule.basis == "quantity"
+            size = abs(p.quantity) if by_count else abs(p.notional(price))
+            name = p.label if symbols.count(contract.symbol) > 1 else contract.symbol
+            on[name] = schedule.tier(size) + 1
+        return on
+
+    def margin_for(self, liquidation: float, index: str | None = None) -> float:
+        """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`.
+
+        Negative where profit at the mark would carry the pool without any. ValueError if no
+        collateral keeps the pool alive at its mark and ends it there.
+        """
+        price = checks.number("liquidation", liquidation, above=0)
+        line = self._line(index)
+        if len(line.parts) > 1:
+            raise ValueError(f"index must be one of {', '.join(self.indices)}, not several at once")
+        index = line.index
+
+        def slack(pool, price):
+            own = {s for s, i in pool._own_marks if i == index}
+            marks = {n: p for n, p in pool.marks.items() if n not in own}
+            return pool._slack_along({**marks, index: price})
+
+        pool, held = self, self.collateral.get(self.currency, 0.0)
+        if not self.own_in_full and held < 0:  # start where nothing is owed
+            pool, held = self.adding(-held), 0.0
+        here = slack(pool, price)
+        # slack is affine in the pool's own currency: two valuations give it
+        step = abs(held) + abs(here) + pool._requirement(pool.prices({index: price})) or 1.0
+        gained = slack(pool.adding(step), price) - here
+        if abs(gained) <= 1e-9 * step:
+            raise ValueError(f"no amount of {self.currency} counts in {self.name!r}")
+        margin = held - here * step / gained
+        if margin < 0 and not self.own_in_full:
+            raise ValueError(
+                f"liquidation={price:,g} takes no {self.currency} at all in {self.name!r}: it ends "
+                f"further away"
+            )
+        if slack(pool.adding(margin - held), line.price(1.0)) <= 0:
+            raise ValueError(
+                f"liquidation={price:,g} cannot be the liquidation price of {self.name!r} while "
+                f"{index} is marked at {self.marks[index]:,g}: with the margin for it, "
+                f"{margin:,.10g} {self.currency}, it is closed already"
+            )
+        return margin
+
+    def _line(self, index=None):
+        """The `Line` along one index, several, or a mapping of each to its share in the move."""
+        if index is None:
+            moving = {p.instrument.index for p in self.positions}
+            only = moving if len(moving) == 1 else set(self.indices)
+            index = next(iter(only)) if len(only) == 1 else None
+        shares = index if isinstance(index, Mapping) else {}
+        if isinstance(index, str | list | tuple):
+            shares = dict.fromkeys([index] if isinstance(index, str) else index, 1)
+        if not shares or not all(isinstance(n, str) and n in self.followed for n in shares):
+            known = ", ".join(self.indices) or "(nothing here)"
+            raise ValueError(
+                f"index must be one of {known}, a list of them or a mapping to shares, "
+                f"not {index!r}"
+            )
+        shares = {n: checks.number(f"the share of {n}", s) for n, s in shares.items() if s != 0}
+        most = max(shares.values(), default=0.0)
+        if most <= 0:
+            raise ValueError(f"index must give at least one coin a share above 0, not {index!r}")
+        marks = {name: self.quote(name, self.marks) for name in shares}
+        return Line(marks, {name: share / most for name, share in shares.items()}, most)
+
+    @property
+    def open(self):
+        """Whether there is anything that could be liquidated: a position or a debt."""
+        return bool(self.positions) or any(amount < 0 for amount in self.collateral.values())
+
+    @cached_property
+    def followed(self):
+        """The names along which there can be a crossing: indices, coins, its own currency."""
+        named = {self.currency, *self.collateral, *(p.instrument.index for p in self.positions)}
+        return named - set(self.venue.quotes)
+
+    @property
+    def indices(self):
+        """All of `followed`, sorted, if there is anything that can be liquidated; else nothing."""
+        return tuple(sorted(self.followed)) if self.open else ()
+
+    # ------------------------------------------------------------- another pool
+
+    def but(self, positions=None, collateral=None, orders=None, marks=None):
+        """The pool with other parts, which are known to be sound, at these marks or its own."""
+        positions = self.positions if positions is None else positions
+        collateral = self.collateral if collateral is None else checks.Frozen(collateral)
+        names = _names(self.currency, collateral, positions)
+        followed = {n: p for n, p in (marks or {}).items() if n in names}
+        return evolve(
+            self,
+            positions=positions,
+            collateral=collateral,
+            orders=self.orders if orders is None else orders,
+            marks=self.marks if marks is None else checks.Frozen(followed),
+        )
+
+    def marked(self, marks: Mapping) -> "Pool":
+        """The pool at these marks, as far as it follows them."""
+        return self.but(marks=marks)
+
+    def adding(self, amount: float, currency: str | None = None, positions=None) -> "Pool":
+        """The pool with so much more (or less) of a currency, its own if none is given.
+
+        Dust is taken for nothing. `positions`, if given, take the place of its own.
+        """
+        currency = currency or self.currency
+        held = self.collateral.get(currency, 0.0)
+        left = held + amount if abs(held + amount) > 1e-12 * abs(held) else 0.0
+        return self.but(positions, {**self.collateral, currency: left})
+
+    def __getstate__(self):
+        """What a pickle keeps: the fields, without what was worked out from them."""
+        return {a.name: getattr(self, a.name) for a in self.__attrs_attrs__}
+
+    # ------------------------------------------------------------------ showing
+
+    @property
+    def rows(self):
+        """(name, text) of what a pool holds and owes, and where it stands, at its marks."""
+        held, owed = [], []
+        for currency, amount in self.collateral.items():
+            if amount:
+                (owed if amount < 0 else held).append(f"{fmt(abs(amount))} {currency}")
+        rows = [("collateral", " + ".join(held) or "nothing")]
+        rows += [("debts", " + ".join(owed))] if owed else []
+        for p in self.positions:
+            side = "long" if p.quantity > 0 else "short"
+            said = f"{side} {fmt(abs(p.quantity))} contracts from {fmt(p.entry)}"
+            rows.append((p.instrument.symbol, said))
+        try:
+            worth, equity, _ = self.worth(), self.equity(), self.requirement()
+        except ValueError as error:  # a price is missing: say which
+            return [*rows, ("equity", str(error))]
+        if worth != equity:
+            rows.append(("worth at full price", f"{fmt(worth)} {self.currency}"))
+        rows.append(("equity", f"{fmt(equity)} {self.currency}"))
+        if self.open:
+            rows.append(("requirement", f"{fmt(self.requirement())} {self.currency}"))
+            rows.append(("margin ratio", fmt(self.margin_ratio())))
+            for index in self.indices:
+                sides = [f"{side} {price}" for side, price, _ in self.liquidation(index).rows]
+                rows.append((f"liquidation, {index}", ", ".join(sides)))
+        return rows
+
+    def __repr__(self):
+        return text(f"{self.name} at {self.venue.name}", self.rows)
+
+    def _repr_html_(self):
+        return table(self.rows, (self.name, f"at {self.venue.name}"))
+
+
+def _names(currency, collateral, positions):
+    contracts = [p.instrument for p in positions]
+    named = {name for c in contracts for name in (c.index, c.symbol, c.settle)}
+    return named | {currency, *collateral}
+
+
+def walled(currency, venue, name):
+    """An isolated pool with nothing in it yet."""
+    return Pool(currency, checks.Frozen({currency: 0.0}), (), venue, name=name, isolated=True)
+
+
+# ------------------------------------------------------------------ conventions
+
+
+def charge(venue, p, schedule, prices, lost):
+    """What a venue requires for a position (or many, as arrays): where the conventions differ.
+
+    `prices` are a mapping or a price, `lost` is the notional at bankruptcy. In the settlement
+    currency.
+    """
+    contract = p.instrument
+    if venue.maintenance_at == "entry":
+        margin = contract.maintenance(p.quantity, p.entry, schedule)
+        margin = margin + 0.0 * contract.price(prices)  # of their shape
+    else:
+        margin = contract.maintenance(p.quantity, prices, schedule)
+    return margin if venue.fee_at == "none" else margin + closing_fee(venue, p, prices, lost)
+
+
+def closing_fee(venue, p, prices, lost):
+    """The fee for closing a position, where the venue has it inside the requirement."""
+    if venue.fee_at == "bankruptcy":
+        return venue.fee * lost
+    price = p.entry if venue.fee_at == "entry" else p.instrument.price(prices)
+    return venue.fee * abs(p.notional(price))
+
+
+def bust(p):
+    """Notional at which a position has lost the margin that its leverage says.
+
+    Prices: E*(1 - s/L), or E*L/(L + s) if inverse, with s = +1 or -1.
+    """
+    z = np.where(np.greater(p.quantity, 0), 1, -1) * (1 if p.instrument.inverse else -1)
+    return plain(abs(p.notional(p.entry)) * np.maximum(0.0, 1 + z / p.leverage))
+
+
+def plain(value):
+    """A float, unless it is an array."""
+    return value if np.ndim(value) else float(value)
+
+
+def short_of_margin(name, pool, initial):
+    """Refused, with what is missing, if a pool would be at its line, or short of initial margin."""
+    (equity, needed), kind = pool.stand(), "maintenance"
+    at_line = equity <= needed
+    if initial and (more := float(pool.requirement(kind="initial"))) > needed:
+        needed, kind = more, "initial"
+    missing = needed - equity
+    if at_line or missing > 1e-12 * needed:
+        raise Refused(
+            f"{name} would leave {pool.name!r} short of its margin: {needed:,.10g} "
+            f"{pool.currency} of {kind} margin needed, {equity:,.10g} there, "
+            f"{missing:,.10g} missing"
+        )

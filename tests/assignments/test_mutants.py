@@ -3,7 +3,7 @@
 import re
 import sys
 
-from marginlab.lesson.tasks import Task
+from marginlab.lesson import Task
 from tests.mutants import mutants
 
 

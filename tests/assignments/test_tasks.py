@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from marginlab.lesson.tasks import Search, Task
+from marginlab.lesson import Search, Task
 
 STUDENTS = ["demo", *(f"student-{n}" for n in range(12))]
 

@@ -6,6 +6,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+
 from marginlab import Perpetual, Tiers
 from marginlab.lesson import CrossMargin, figures
 from tests.lesson.shown import close, drawn, numbers, plain, same, states
@@ -309,10 +310,7 @@ def check_drawn(explorer, model):
     top = layers.axes[0].get_ylim()[1]
     for leg in NAMES:
         there = model.there(leg)
-        artists = {
-            name: layers.drawn[f"{leg} {name}"]
-            for name in ("equity", "requirement", "price", "below", "above")
-        }
+        artists = {name: layers.drawn[f"{leg} {name}"] for name in ("equity", "requirement", "price", "below", "above")}
         assert {artist.axes.get_title() for artist in artists.values()} == {NAMES[leg]}
         for side in ("below", "above"):
             price = getattr(there, side) if there else None

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+
 from marginlab.lesson import record
 from marginlab.lesson.exercises import Exercise, Prediction, Quiz, Reflection
 
@@ -27,9 +28,7 @@ WHOLE = {"direction": "lower", "number": "45000", "confidence": "a guess"}
 
 def test_nothing_is_filled_in_for_the_learner():
     made = predict()
-    assert (
-        made.direction.value is None and made.number.value == "" and made.confidence.value is None
-    )
+    assert made.direction.value is None and made.number.value == "" and made.confidence.value is None
     assert made.note.value == "" and made.made() is None
     assert made.direction.options == ("lower", "higher")
     assert "&lt;closed&gt;" in made.widget.children[0].value
@@ -53,9 +52,7 @@ def test_what_is_missing_is_said_and_nothing_recorded(left_out, said, record_fil
     assert made.made() is None and not record_file.exists()
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "lower", "45 thousand", "nan", "NaN", "inf", "-infinity", "1e999", "4.5.6"]
-)
+@pytest.mark.parametrize("text", ["", " ", "lower", "45 thousand", "nan", "NaN", "inf", "-infinity", "1e999", "4.5.6"])
 def test_a_number_that_is_none_is_asked_for_again(text, record_file):
     made = predict(**WHOLE | {"number": text})
     made.commit()
@@ -77,10 +74,7 @@ def test_a_number_that_is_none_is_asked_for_again(text, record_file):
 def test_a_number_may_be_written_as_people_do(text, number):
     made = predict(**WHOLE | {"number": text})
     made.button.click()
-    assert (
-        made.made().items()
-        >= {"direction": "lower", "number": number, "confidence": "a guess"}.items()
-    )
+    assert made.made().items() >= {"direction": "lower", "number": number, "confidence": "a guess"}.items()
 
 
 @pytest.mark.parametrize(
@@ -115,9 +109,7 @@ def test_a_commitment_is_recorded_and_shown_again_after_a_reload(record_file):
     assert made.note.value == "Recorded: lower, 45,000 USD, a guess."
     (key,), (kept,) = zip(*json.loads(record_file.read_text(encoding="utf-8")).items(), strict=True)
     assert key == "01-p"
-    assert (
-        kept.items() >= {"direction": "lower", "number": 45_000.0, "confidence": "a guess"}.items()
-    )
+    assert kept.items() >= {"direction": "lower", "number": 45_000.0, "confidence": "a guess"}.items()
     assert predict().note.value == made.note.value
     other = Prediction("01-other", "?", ["up"], "BTC")
     assert other.note.value == "" and other.made() is None
@@ -137,21 +129,15 @@ def test_compare_without_a_prediction_gives_nothing_away():
     assert "45,636" not in note.text and "lower" not in note.text
 
 
-@pytest.mark.parametrize(
-    "direction, said", [("lower", "as you said"), ("higher", "you said lower")]
-)
-@pytest.mark.parametrize(
-    "number, off", [(45_636.36, "636.36"), (44_000.0, "1,000"), (45_000.0, None)]
-)
+@pytest.mark.parametrize("direction, said", [("lower", "as you said"), ("higher", "you said lower")])
+@pytest.mark.parametrize("number, off", [(45_636.36, "636.36"), (44_000.0, "1,000"), (45_000.0, None)])
 def test_compare_with_one(direction, said, number, off):
     predict(**WHOLE).commit()
     text = predict().compare(direction, number).text
     assert direction in text and said in text and "45,000" in text and "a guess" in text
     if off:
         assert f"{number:,.0f} USD" in text and off in text
-        assert (
-            ("low" if number > 45_000 else "high") in text.replace("lower", "")
-        ) or f"-{off}" in text
+        assert (("low" if number > 45_000 else "high") in text.replace("lower", "")) or f"-{off}" in text
 
 
 def test_no_saved_output_holds_the_prediction():
@@ -200,11 +186,7 @@ def test_each_answer_has_its_own_feedback_and_is_recorded(answer, feedback):
     shown = asked.feedback.value
     assert 'aria-live="polite"' in shown
     assert feedback.replace("<other>", "&lt;other&gt;") in shown
-    assert (
-        bool(re.search(r">Yes\b", shown))
-        == (answer == "5 BTC")
-        != bool(re.search(r">No[t.]", shown))
-    )
+    assert bool(re.search(r">Yes\b", shown)) == (answer == "5 BTC") != bool(re.search(r">No[t.]", shown))
     assert not any(word in shown for other, word in OPTIONS if other != answer)
     assert list(record.load()) == ["01-q"]
     assert record.load()["01-q"].items() >= {"answer": answer, "right": answer == "5 BTC"}.items()
@@ -228,11 +210,7 @@ def test_the_question_and_the_options_are_shown():
     asked = quiz()
     assert asked.choice.options == ("5 BTC", "10 BTC", "0")
     assert "&lt;cost&gt;" in asked.widget.children[0].value
-    assert (
-        repr(asked)
-        == asked._repr_mimebundle_()["text/plain"]
-        == "Quiz 01-q: run this cell to use it."
-    )
+    assert repr(asked) == asked._repr_mimebundle_()["text/plain"] == "Quiz 01-q: run this cell to use it."
 
 
 def test_a_right_answer_that_is_no_option_is_refused():
@@ -244,10 +222,7 @@ def test_a_quiz_answers_even_if_it_cannot_record(record_file):
     record_file.write_bytes(DAMAGE)
     asked = quiz()
     asked.choice.value = "0"
-    assert (
-        "It was closed." in asked.feedback.value
-        and "Not recorded: answers.json is damaged" in asked.feedback.value
-    )
+    assert "It was closed." in asked.feedback.value and "Not recorded: answers.json is damaged" in asked.feedback.value
     assert record_file.read_bytes() == DAMAGE
 
 
@@ -334,9 +309,7 @@ def test_a_wrong_answer_is_told_why(answer, said, capsys):
     assert shown.startswith(said) and shown.count("\n") == 1
     kept = record.load()
     assert list(kept) == ([] if answer is stub else ["01-sum"])
-    assert (
-        answer is stub or kept["01-sum"].items() >= {"right": False, "said": shown.strip()}.items()
-    )
+    assert answer is stub or kept["01-sum"].items() >= {"right": False, "said": shown.strip()}.items()
     assert given.verdict(answer) == (shown.strip(), False)
 
 
@@ -403,9 +376,7 @@ def test_a_check_that_cannot_record_still_answers(record_file, capsys, monkeypat
         record_file.write_bytes(damaged)
         exercise().check(difference)
         first, second = capsys.readouterr().out.splitlines()
-        assert first.endswith("Look at the sign.") and second.startswith(
-            "Not recorded: answers.json is damaged"
-        )
+        assert first.endswith("Look at the sign.") and second.startswith("Not recorded: answers.json is damaged")
         assert record_file.read_bytes() == damaged
 
 

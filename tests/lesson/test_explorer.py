@@ -7,11 +7,12 @@ from itertools import pairwise, product
 
 import ipywidgets
 import pytest
+from PIL import Image
+from traitlets import TraitError
+
 from marginlab import Account, Perpetual, Refused, lesson, venues
 from marginlab.lesson import FirstTrade, FundingRates, IsolatedMargin, LiquidationSteps, numbers
-from PIL import Image
 from tests.lesson.shown import Cells, states, view
-from traitlets import TraitError
 
 NAMES = (
     "FirstTrade",

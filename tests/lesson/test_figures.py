@@ -6,6 +6,7 @@ import sys
 from itertools import combinations, pairwise
 
 import pytest
+
 from marginlab.lesson import figures
 from marginlab.lesson.figures import STYLES
 from marginlab.show import table
@@ -58,9 +59,7 @@ def drawing():
     figure, axes = figures.blank("price", "BTC")
     (line,) = axes.plot([0, 1], [0, 2], label="equity", **STYLES["equity"])
     figures.legend(axes)
-    return figures.Layers(
-        figure, axes, {"line": line, "label": figures.note(axes, 0.5, 1.0, "here & <there>")}
-    )
+    return figures.Layers(figure, axes, {"line": line, "label": figures.note(axes, 0.5, 1.0, "here & <there>")})
 
 
 def test_svg_is_the_same_for_the_same_figure():
@@ -101,21 +100,15 @@ def test_svg_takes_its_colours_and_font_from_the_page(layer):
     assert "color:var(--jp-content-font-color1,currentColor)" in text
     assert "--marginlab-rule:var(--jp-border-color1" in text
     fonts = {
-        font.strip()
-        for style in words
-        for font in re.findall(r"font(?:-family)?: *(?:[\d.]+px)?([^;\"]*)", style)
+        font.strip() for style in words for font in re.findall(r"font(?:-family)?: *(?:[\d.]+px)?([^;\"]*)", style)
     }
-    assert fonts and all(
-        font in ("sans-serif", "inherit") or font.startswith("var(--jp-") for font in fonts
-    )
+    assert fonts and all(font in ("sans-serif", "inherit") or font.startswith("var(--jp-") for font in fonts)
 
 
 @pytest.mark.parametrize("layer", ["still", "moving"])
 def test_svg_holds_no_date_no_place_and_no_size(layer):
     text = drawing().still() if layer == "still" else drawing().moving("a")
-    assert not re.search(
-        r"dc:date|<metadata|matplotlib\.org|file:|\b20\d\d-\d\d|<\?xml|DOCTYPE", text
-    )
+    assert not re.search(r"dc:date|<metadata|matplotlib\.org|file:|\b20\d\d-\d\d|<\?xml|DOCTYPE", text)
     assert re.search(r'<svg [^>]*style="width:100%;height:auto"', text)
     assert not re.search(r'<svg [^>]*\b(?:width|height)="', text)
 
@@ -160,13 +153,9 @@ def test_panels_stand_side_by_side_and_share_the_width(count):
 def test_labels_of_the_scale_are_on_the_first_panel_alone():
     layers = panels()
     assert [one.get_ylabel() for one in layers.axes] == ["USD", "", ""]
-    shown = [
-        [label.label1.get_visible() for label in one.yaxis.get_major_ticks()] for one in layers.axes
-    ]
+    shown = [[label.label1.get_visible() for label in one.yaxis.get_major_ticks()] for one in layers.axes]
     assert all(shown[0]) and not any(shown[1]) and not any(shown[2])
-    assert all(
-        tick.label1.get_visible() for one in layers.axes for tick in one.xaxis.get_major_ticks()
-    )
+    assert all(tick.label1.get_visible() for one in layers.axes for tick in one.xaxis.get_major_ticks())
     still = layers.still()
     assert still.count(">USD<") == 1 and still.count(">price<") == 3
     assert {tick.get_text() for one in layers.axes for tick in one.get_yticklabels()} >= {"0", "5"}
@@ -176,9 +165,7 @@ def test_labels_of_the_scale_are_on_the_first_panel_alone():
 def test_panels_on_scales_of_their_own():
     """With a label for each, every panel shows its own numbers, and has room for them."""
     for paper in (False, True):
-        figure, axes = figures.blank(
-            "days", ("BTC", "USD"), panels=("equity", "price"), paper=paper
-        )
+        _, axes = figures.blank("days", ("BTC", "USD"), panels=("equity", "price"), paper=paper)
         for one, top in zip(axes, (12, 75_000), strict=True):
             one.set_ylim(0, top)
             figures.legend(one.plot([0], [0], label="isolated")[0].axes, above=1.1, left=-0.12)
@@ -195,9 +182,7 @@ def test_panels_on_scales_of_their_own():
 def test_layers_of_panels_share_nothing():
     layers = panels()
     still, moving = layers.still(), layers.moving("in words")
-    blue, pink, green, grey = (
-        STYLES[name]["color"].lower() for name in ("equity", "liquidation", "price", "entry")
-    )
+    blue, pink, green, grey = (STYLES[name]["color"].lower() for name in ("equity", "liquidation", "price", "entry"))
     assert paths(moving, blue) == paths(moving, pink) == 3
     assert moving.count("<use") == 3 and paths(moving, green)
     assert paths(moving, grey) == 0 and "<text" not in moving
@@ -241,10 +226,7 @@ def test_what_is_hidden_at_first_stays_hidden():
 
 def over(colour, share, page):
     """A colour laid over a page, so opaque: what the eye sees."""
-    mixed = [
-        share * a + (1 - share) * int(page[i : i + 2], 16) / 255
-        for a, i in zip(colour, (1, 3, 5), strict=True)
-    ]
+    mixed = [share * a + (1 - share) * int(page[i : i + 2], 16) / 255 for a, i in zip(colour, (1, 3, 5), strict=True)]
     return "#" + "".join(f"{round(255 * part):02x}" for part in mixed)
 
 
@@ -285,10 +267,7 @@ def test_words_begin_at_the_left_and_numbers_stand_where_the_page_puts_them():
     for words in (True, False):
         text = table(rows, ("", "x", "y"), words=words)
         assert text.count('<td style="text-align:left">') == 2 * words
-        assert (
-            text.count('<th scope="row" style="text-align:left">') == 1
-            and text.count("text-align") == 1 + 2 * words
-        )
+        assert text.count('<th scope="row" style="text-align:left">') == 1 and text.count("text-align") == 1 + 2 * words
         assert Cells(text).rows == [["", "x", "y"], *rows]
     assert table(rows) == table(rows, words=True)
 
@@ -303,9 +282,7 @@ def test_paper_is_dark_on_white():
 
 def test_labels_of_axes():
     given = [50_000, 100, -1_500, 5, 0, 2.5, -0.25, 1e6]
-    assert [
-        figures.thousands(x) for x in given
-    ] == "50,000 100 -1,500 5 0 2.5 -0.25 1,000,000".split()
+    assert [figures.thousands(x) for x in given] == "50,000 100 -1,500 5 0 2.5 -0.25 1,000,000".split()
 
 
 def test_nothing_global_is_touched():

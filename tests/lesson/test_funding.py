@@ -6,6 +6,7 @@ from math import floor, inf
 
 import numpy as np
 import pytest
+
 from marginlab import Account, Perpetual, Pool, Position, Tiers, replace
 from marginlab.lesson import FundingRates, figures
 from tests.lesson.shown import drawn, numbers, plain, same, states
@@ -126,9 +127,7 @@ def check_reading(explorer, reading, made, reasons, state):
         assert told == pytest.approx(want, rel=1e-9, abs=out), mode
         if trade.closed:
             event = column["closed"]
-            assert (event.lost, event.shortfall) == pytest.approx(
-                (trade.lost, trade.missing), rel=1e-9, abs=out
-            )
+            assert (event.lost, event.shortfall) == pytest.approx((trade.lost, trade.missing), rel=1e-9, abs=out)
         ends = (("liquidation", trade.behind), ("now", None if trade.closed else trade.equity))
         for name, equity in ends:
             if equity is None:
@@ -254,11 +253,7 @@ def check_drawn(explorer, reading, made, state):
         assert list(artists["closed"].get_xdata()) == [pytest.approx(day) for day in marks]
         assert list(artists["closed"].get_ydata()) == [explorer.entry] * len(marks)
         ends = [(one.behind, one.behind - one.count * one.each) for one in made.values()]
-        assert (
-            max(map(max, ends))
-            <= left.get_ylim()[1]
-            <= 2.6 * max(explorer.balance, *map(max, ends))
-        )
+        assert max(map(max, ends)) <= left.get_ylim()[1] <= 2.6 * max(explorer.balance, *map(max, ends))
         seen = drawn(artists["liquidation"])[1], drawn(artists["liquidation, cross"])[1]
         for price in np.concatenate([*seen, [explorer.entry]]):
             outside = price >= 6 * explorer.entry or not price > 0  # as its limits say
@@ -384,9 +379,7 @@ def test_the_lessons_own_figures():
     closed = explorer.layers.drawn["closed"]
     assert list(closed.get_xdata()) == [32, pytest.approx(65 + 1 / 3)]
     assert explorer.reading["cross"]["left"] == 196
-    rows = {
-        r[0]: r[1] for r in explorer.read(**first | {"leverage": 100.0, "rate": 2.0})["table"][1]
-    }
+    rows = {r[0]: r[1] for r in explorer.read(**first | {"leverage": 100.0, "rate": 2.0})["table"][1]}
     assert rows["liquidation takes"] == "0 BTC; 0.5 missing"
     assert rows["the whole account"] == "9.5 BTC"
     rising = explorer.read(**first | {"side": -1, "rate": 2.0, "interval": 1, "days": 90.0})

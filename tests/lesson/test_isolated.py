@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from marginlab import Account, Perpetual, Pool, Position, liquidation_price, replace, venues
 from marginlab.lesson import FirstTrade, IsolatedMargin
 from tests.lesson.shown import close, drawn, numbers, plain, same, states
@@ -135,9 +136,7 @@ def check_table(explorer, reading, it):
     where = [name for name in rows if name.startswith(("equity at", "requirement at"))]
     refused = any(reading[mode]["refused"] for mode in it.pools)
     assert (
-        refused
-        or [numbers(name)[0] for name in where]
-        == [pytest.approx(it.price, abs=max(0.5, 5e-6 * it.price))] * 2
+        refused or [numbers(name)[0] for name in where] == [pytest.approx(it.price, abs=max(0.5, 5e-6 * it.price))] * 2
     )
     for mode, pool in it.pools.items():
         column, cell = reading[mode], {name: row[mode] for name, row in rows.items()}

@@ -6,6 +6,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+
 from marginlab import Perpetual, Tiers, replace, venues
 from marginlab.lesson import LiquidationSteps, figures
 from tests.lesson.shown import close, numbers, plain, states

@@ -7,6 +7,7 @@ from math import erf, exp, floor, log, sqrt
 
 import numpy as np
 import pytest
+
 from marginlab import Perpetual, Position, Tiers, venues
 from marginlab.lesson import ModeSurface, figures
 from marginlab.market import Brownian, Jumps, survival
@@ -107,9 +108,7 @@ def losses(kind, book, margin, leverage, mode, day):
 
 @pytest.mark.parametrize("book", BOOKS)
 @pytest.mark.parametrize("margin, leverage", [(40, 10), (100, 5), (10, 50), (73, 3.7), (20, 2)])
-def test_cells_are_those_of_books_of_real_size_at_real_prices(
-    explorer, kind, book, margin, leverage
-):
+def test_cells_are_those_of_books_of_real_size_at_real_prices(explorer, kind, book, margin, leverage):
     """Path by path, pool by pool; and the shares that are shown of them."""
     for mode, day in product(MODES, (1, 2, 17, 30)):
         where = (margin / 100, leverage)
@@ -152,8 +151,7 @@ def test_what_lesson_and_limits_say_of_the_two_modes(explorer):
     """Cross is never liquidated where isolated is not; leverage, margin and time never help."""
     for book, (day, later) in product(BOOKS, pairwise((1, 7, 30))):
         now, then = (
-            {mode: explorer.surface(book, mode, when, "liquidated") for mode in MODES}
-            for when in (day, later)
+            {mode: explorer.surface(book, mode, when, "liquidated") for mode in MODES} for when in (day, later)
         )
         assert (now["cross"] <= now["isolated"]).all()
         for mode in MODES:
@@ -202,9 +200,7 @@ def check_reading(explorer, kind, state):
 
 
 def check_drawn(layers, reading, state):
-    for axes, mode, shade, told in zip(
-        layers.axes, MODES, layers.shades, layers.numbers, strict=True
-    ):
+    for axes, mode, shade, told in zip(layers.axes, MODES, layers.shades, layers.numbers, strict=True):
         rows = reading["surface"][mode]
         assert shade.axes is axes and (shade.get_array() == rows[::-1]).all()
         for text in told:
@@ -291,9 +287,7 @@ def test_half_a_day_counts_as_a_whole_one(teaching, days, day):
 def test_the_lessons_own_figures(teaching):
     """A hedge of 40,000 on 4,000 or on 10,000: the size and what is at risk, by hand."""
     said = teaching.reading["sentence"]
-    start = (
-        "; 40 % of the capital at 10x: a book of 40,000 USDT for 30 days. Isolated: a liquidation"
-    )
+    start = "; 40 % of the capital at 10x: a book of 40,000 USDT for 30 days. Isolated: a liquidation"
     assert start in said
     assert ", 4,000 USDT at risk. Cross: " in said and said.endswith(", 10,000 USDT at risk.")
     apart, shared = (teaching.reading[mode]["liquidated"] for mode in MODES)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from marginlab.lesson import record
 
 
@@ -174,20 +175,12 @@ print(quiz.feedback.value)
 """
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32", reason="no way there to make the system refuse to write"
-)
+@pytest.mark.skipif(sys.platform == "win32", reason="no way there to make the system refuse to write")
 def test_a_system_that_writes_no_more_is_told_of_and_nothing_is_lost(record_file):
     """A limit on the size of files stands for the full disk: the same calls fail."""
     record_file.write_text('{"00-first": 1}', encoding="utf-8")
-    said = subprocess.run(
-        [sys.executable, "-c", FULL], capture_output=True, text=True, check=True
-    ).stdout
-    assert (
-        "Not recorded" in said
-        and "Your earlier answers are whole" in said
-        and "File too large" in said
-    )
+    said = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True).stdout
+    assert "Not recorded" in said and "Your earlier answers are whole" in said and "File too large" in said
     kept = record.load()
     assert set(kept) == {"00-first", "01-quiz-m1", "01-long"} and kept["00-first"] == 1
     assert files(record_file.parent) == ["answers.json"]

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from marginlab import Liquidation, Perpetual, Tiers, cancel_orders, close_all, close_each, replace
 from marginlab.lesson import Squeeze, figures
 from tests.lesson.shown import numbers, plain, states

@@ -6,6 +6,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+
 from marginlab.lesson import record
 from marginlab.lesson.exercises import Prediction, Quiz, Reflection
 from marginlab.lesson.summary import HandIn, page, rows
@@ -74,9 +75,7 @@ def test_a_prediction_that_was_changed_shows_the_first_one(record_file):
         made.number.value = number
         made.commit()
     (row,) = rows(record.load())
-    assert (
-        row[3] == "at first: higher, 40,000, a guess; then: higher, 45,636, a guess" and row[5] == 2
-    )
+    assert row[3] == "at first: higher, 40,000, a guess; then: higher, 45,636, a guess" and row[5] == 2
 
 
 def test_the_page_shows_them_lesson_by_lesson(answered):

@@ -105,7 +105,8 @@ def cascade(
         closed = 0
         lost = over = missing = 0.0
         while True:
-            last, mark = price * (1 - push(net)), price * (1 - mark_share * push(net))
+            share = push(net)
+            last, mark = price * (1 - share), price * (1 - mark_share * share)
             new = []
             for side, (order, ends) in waiting.items():
                 reached = np.searchsorted(ends, -mark * side, side="right")

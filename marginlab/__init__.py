@@ -10,7 +10,8 @@ from .ledger import Event
 from .liquidation import cancel_orders, close_all, close_each, close_share, step_down, take_over
 from .many import liquidation_price
 from .pool import Pool
-from .rules import Asset, Funding, Interest, Liquidation, Refused, Tiers, Venue
+from .reported import from_ccxt
+from .rules import Asset, Funding, Interest, Liquidation, Refused, Tiers, Venue, Withdrawal
 from .whatif import compare, schedule, steps, surface
 
 __version__ = "0.1.0"
@@ -30,12 +31,14 @@ __all__ = [
     "Spot",
     "Tiers",
     "Venue",
+    "Withdrawal",
     "cancel_orders",
     "close_all",
     "close_each",
     "close_share",
     "compare",
     "deleveraging",
+    "from_ccxt",
     "funding",
     "liquidation",
     "liquidation_price",

@@ -3,7 +3,7 @@
 Operations return a new account; what they refuse leaves it as it was.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -14,10 +14,9 @@ from .contracts import Perpetual, Position, Spot
 from .ledger import Event, ledger
 from .liquidation import gained, liquidated, purse, stated
 from .pool import Pool, bust, short_of_margin, walled
-from .rules import COUNTERPARTIES, LENDER, TRADER, Refused, Venue
+from .rules import COUNTERPARTIES, HOUSE, LENDER, TRADER, Refused, Venue
 
 CROSS, CONTRACT, PAIR = "cross", "contract", "pair"  # what a pool is for: the head of its key
-NOTHING = {TRADER: 0.0, COUNTERPARTIES: 0.0}  # flows of a trade that realises nothing
 
 
 @frozen(init=False, eq=False, repr=False)
@@ -53,20 +52,101 @@ class Account:
         ]
         self.__attrs_init__(venue, held, checks.Frozen(), tuple(deposits))
 
+    @classmethod
+    def of(
+        cls,
+        venue: Venue,
+        balances: Mapping,
+        positions: Sequence = (),
+        marks: Mapping | None = None,
+        pairs: Mapping | None = None,
+        orders: Mapping | None = None,
+    ) -> "Account":
+        """An account as it stands, however it came about: nothing is checked as a trade would be.
+
+            Account.of(
+                venue,
+                {"USDT": -120.5},
+                [short_eth, (long_btc, 48.2)],
+                marks={"BTC": 60_000, "ETH": 2_500},
+            )
+
+        Parameters
+        ----------
+        venue : Venue
+        balances : mapping of currency to amount
+            What the cross pools hold, without unrealised PnL; debts below zero.
+        positions : sequence of Position, or of (Position, wallet)
+            In cross; or isolated, with its wallet in the settlement currency: margin without
+            unrealised PnL, of any size and sign.
+        marks : mapping of name to price, optional
+            By index, or by symbol for a contract's own mark; what is not marked stands at its
+            entry.
+        pairs : mapping of a pair's symbol to balances, optional
+            Isolated loans, such as {"BTC/USDT": {"BTC": 0.3, "USDT": -9_000}}.
+        orders : mapping of currency to margin, optional
+            What open orders hold in the cross pool of a currency.
+
+        TypeError or ValueError if one of them cannot be meant, or a side of a contract is isolated
+        twice.
+        """
+        given = {"balances": balances, "pairs": pairs or {}, "orders": orders or {}}
+        for name, value in given.items():
+            if not isinstance(value, Mapping):
+                raise TypeError(f"{name} must be a mapping, such as {{'BTC': 10}}, not {value!r}")
+        amounts = {c: checks.number(f"the balance {c}", a) for c, a in balances.items()}
+        shared, walls = _stated(positions)
+        settled = dict.fromkeys(p.instrument.settle for p in (*shared, *(p for p, _ in walls)))
+        named = dict.fromkeys([*amounts, *settled, *given["orders"]]) or {venue.quotes[0]: None}
+        account = cls(venue, **dict.fromkeys(named, 0.0))
+        held = dict(account.held)
+        for currency, amount in amounts.items():
+            key = account._cross_key(currency)
+            held[key] = held[key].adding(amount, currency)
+        for p in shared:
+            key = account._cross_key(p.instrument.settle)
+            held[key] = held[key].but(positions=(*held[key].positions, p))
+        for p, wallet in walls:
+            both = sum(q.instrument.symbol == p.instrument.symbol for q, _ in walls) > 1
+            leg = p.label.split(" ")[0] if both else None
+            pool = _walled(venue, p.instrument, leg).adding(wallet, positions=(p,))
+            held[CONTRACT, p.instrument.symbol, leg] = pool
+        for symbol, coins in given["pairs"].items():
+            coins = {c: checks.number(f"{c} of {symbol}", a) for c, a in coins.items()}
+            own = next((c for c, a in coins.items() if a > 0), Spot(symbol).base)
+            pool = walled(own, venue, f"isolated {symbol}")
+            held[PAIR, symbol] = pool.but(collateral={own: 0.0, **coins})
+        for currency, margin in given["orders"].items():
+            key = account._cross_key(currency)
+            held[key] = held[key].but(
+                orders=checks.number(f"orders in {currency}", margin, least=0)
+            )
+        events = [
+            Event("stated", pool.name, c, {TRADER: amount, "outside": -amount})
+            for pool in held.values()
+            for c, amount in pool.collateral.items()
+            if amount
+        ]
+        entries = {p.instrument.index: p.entry for pool in held.values() for p in pool.positions}
+        marks = {**entries, **(marks or {})}
+        account = account._made(held, {}, events)
+        return account.mark(**marks) if marks else account
+
     def _but(self, held=(), events=(), marks=None):
         """This account with pools put in (None: taken out) by key, events added, or new marks."""
         pools = {k: p for k, p in {**self.held, **dict(held)}.items() if p is not None}
         if marks is None:  # a contract's own mark goes with the last position in it
             gone = _symbols(self.held.values()) - _symbols(pools.values())
             marks = {name: price for name, price in self.marks.items() if name not in gone}
-        made = object.__new__(Account)
-        made.__attrs_init__(self.venue, pools, checks.Frozen(marks), (*self.events, *events))
-        return made
+        return self._made(pools, marks, (*self.events, *events))
 
     def renamed(self, event):
         """This account with another entry in place of its ledger's last."""
+        return self._made(self.held, self.marks, (*self.events[:-1], event))
+
+    def _made(self, held, marks, events):
         made = object.__new__(Account)
-        made.__attrs_init__(self.venue, self.held, self.marks, (*self.events[:-1], event))
+        made.__attrs_init__(self.venue, held, checks.Frozen(marks), tuple(events))
         return made
 
     # --------------------------------------------------------------- looking
@@ -187,7 +267,7 @@ class Account:
                     f"the price of {name} must be one number: arrays belong to a pool's slack"
                 )
         contracts = [p.instrument for pool in self.pools for p in pool.positions]
-        own = {c.symbol for c in contracts if c.index in new}
+        own = {c.symbol for c in contracts if c.index in new} - new.keys()
         marks = {name: value for name, value in self.marks.items() if name not in own} | new
         return self._but({k: p.marked(marks) for k, p in self.held.items()}, marks=marks)
 
@@ -271,6 +351,7 @@ class Account:
         leverage: float | None = None,
         leg: str | None = None,
         borrow: str | None = None,
+        fee: float | None = None,
     ) -> "Account":
         """Buy (+) or sell (-): opens, increases, reduces, flips or closes, or exchanges coins.
 
@@ -295,10 +376,15 @@ class Account:
         borrow : str, optional
             For a pair: the coin that it pays with. All of it is borrowed, in the pool of the coin
             that is received; in a multi-currency account as much as its one pool has none of.
+        fee : float, optional
+            Rate of this fill, where it is not the venue's `trading_fee`. It is a share of the
+            notional, taken from the cross pool where a position opens and from what is realised
+            where it is reduced; for a pair, a share of the coins that are received.
 
         Raises TypeError or ValueError, and changes nothing, if the margin is more than is available
         or less than notional / leverage at the highest leverage allowed, if the size is beyond the
-        schedule or the debt beyond its limit, if the fill would leave its pool at or below its line
+        schedule or the debt beyond its limit, if the price is outside the venue's `price_band`
+        around the mark, if the fill would leave its pool at or below its line
         (in cross: short of initial margin), or if the position is open in the other mode and the
         venue does not allow both.
         """
@@ -310,7 +396,10 @@ class Account:
                 f"borrow={borrow!r}: nothing is paid for a contract, so nothing is borrowed; "
                 f"set leverage"
             )
-        order = _order(instrument, quantity, price, isolated, leverage, leg, borrow)
+        fee = (
+            self.venue.trading_fee if fee is None else checks.number("fee", fee, least=0, most=0.5)
+        )
+        order = _order(instrument, quantity, price, isolated, leverage, leg, borrow, fee)
         if spot:
             checks.one_of("leg", leg, (None,))
             return _exchange(self, order)
@@ -338,7 +427,7 @@ class Account:
                 f"currency must be {pool.currency!r}, which {pool.name!r} is in, not {currency!r}"
             )
         giver = self.cross_in(currency) if sign > 0 else pool
-        _check_free("amount", amount, currency, giver)
+        _check_free(f"amount={amount:.10g}", amount, currency, giver)
         text = f"{sign * amount:+g} {currency}"
         event = Event("transfer", pool.name, currency, {TRADER: 0.0}, text=text)
         paid = self.credit(currency, -sign * amount)
@@ -348,16 +437,18 @@ class Account:
         """Interest on every borrowed coin for so many hours: it is added to the debt.
 
         A balance of a pool's own currency that losses or funding took below zero bears it in a
-        multi-currency cross pool only. Every call counts the periods that it starts, so that one
-        call for 25 hours and 25 calls for one hour each differ by the interest on the interest.
+        multi-currency cross pool only; where unrealised PnL joins balances, so does a loss in a
+        currency of which there is too little. Every call counts the periods that it starts, so that
+        one call for 25 hours and 25 calls for one hour each differ by the interest on the interest.
         ValueError unless hours is 0 or more.
         """
         hours, events, held = checks.number("hours", hours, least=0), [], {}
         for key, pool in self.held.items():
-            for currency, amount in pool.collateral.items():
+            for currency, amount in pool.sums(pool.marks).items():
                 taken = currency == pool.currency and pool.own_in_full  # nobody lent it
-                asset = self.venue.asset(currency) if amount < 0 and not taken else None
-                due = self.venue.interest.due(-amount, asset.rate, hours) if asset else 0.0
+                debt = max(0.0, -amount - pool.interest_free.get(currency, 0.0))
+                asset = self.venue.asset(currency) if debt and not taken else None
+                due = self.venue.interest.due(debt, asset.rate, hours) if asset else 0.0
                 if due:
                     pool = pool.adding(-due, currency)
                     events.append(_interest(pool, currency, due))
@@ -419,7 +510,7 @@ class Account:
             )
         after = pool.but(orders=margin)
         if margin > pool.orders:
-            name = f"margin={margin:g} {currency} for open orders"
+            name = f"margin={margin:.10g} {currency} for open orders"
             short_of_margin(name, after, initial=True)
         text = f"open orders hold {margin:,.10g} {currency}"
         event = Event("orders", pool.name, currency, {TRADER: 0.0}, text=text)
@@ -454,6 +545,30 @@ def _shared(venue, currency, amount):
     return Pool(currency, {currency: amount}, (), venue, {}, f"cross {currency}")
 
 
+def _stated(positions):
+    """(positions in cross, (position, wallet) of isolated ones) of what `Account.of` is given."""
+    shared, walls = [], {}
+    for entry in positions:
+        alone = isinstance(entry, Position)
+        pair = isinstance(entry, tuple | list) and len(entry) == 2
+        position, wallet = entry if pair else (entry, None)
+        if not isinstance(position, Position):
+            raise TypeError(f"positions must hold Position or (Position, wallet), not {entry!r}")
+        label = position.label
+        if alone:
+            shared.append(position)
+        elif label in walls:
+            raise ValueError(f"positions must hold an isolated {label} once, not twice")
+        else:
+            walls[label] = position, checks.number(f"the wallet of {label}", wallet)
+    return shared, list(walls.values())
+
+
+def _walled(venue, instrument, leg):
+    name = f"isolated {instrument.symbol}" + (f" {leg}" if leg else "")
+    return walled(instrument.settle, venue, name)
+
+
 def _symbols(pools):
     return {p.instrument.symbol for pool in pools for p in pool.positions}
 
@@ -471,6 +586,7 @@ class Order(NamedTuple):
     leverage: float | None
     leg: str | None
     borrow: str | None
+    fee: float
 
     @property
     def margin(self):
@@ -478,7 +594,7 @@ class Order(NamedTuple):
         return self.isolated if type(self.isolated) is float else None
 
 
-def _order(instrument, quantity, price, isolated, leverage, leg, borrow):
+def _order(instrument, quantity, price, isolated, leverage, leg, borrow, fee):
     quantity = checks.number("quantity", quantity)
     if quantity == 0:
         raise ValueError("quantity must be positive (buy) or negative (sell), not 0")
@@ -486,7 +602,27 @@ def _order(instrument, quantity, price, isolated, leverage, leg, borrow):
     leverage = None if leverage is None else checks.number("leverage", leverage, above=0)
     if isolated is not None and not isinstance(isolated, bool):
         isolated = checks.number("isolated", isolated, above=0)
-    return Order(instrument, quantity, price, isolated, leverage, leg, borrow)
+    return Order(instrument, quantity, price, isolated, leverage, leg, borrow, fee)
+
+
+def _check_band(account, name, price, mark):
+    """Refused if a fill is further from the mark than the venue lets it be."""
+    band = 1 + account.venue.price_band
+    if not mark / band * (1 - 1e-12) <= price <= mark * band * (1 + 1e-12):
+        raise Refused(
+            f"price={price:,.10g} of {name} is too far from its mark of {mark:,.10g}: "
+            f"{account.venue.name} fills from {mark / band:,.10g} to {mark * band:,.10g}; mark() "
+            f"sets another, an index by its name and a contract by its symbol"
+        )
+
+
+def _traded(pool, instrument, quantity, price, gained, fee):
+    """The ledger's entry for a fill: what it realised goes from counterparties to the trader."""
+    flows = {TRADER: gained - fee, COUNTERPARTIES: 0.0 - gained}
+    flows = flows | {HOUSE: fee} if fee else flows
+    text = f"{quantity:+,.10g} at {price:,.10g}"
+    about = {"contract": instrument.symbol, "quantity": quantity, "fees": fee}
+    return Event("trade", pool.name, instrument.settle, flows, price, text, **about)
 
 
 def _trade(account, order):
@@ -502,6 +638,7 @@ def _trade(account, order):
     schedule = venue.schedule(instrument)  # refuses a contract without rules
     if instrument.index not in account.marks:
         account = account.mark(**{instrument.index: order.price})
+    _check_band(account, instrument.symbol, order.price, instrument.price(dict(account.marks)))
     key, held = _which(account, order)
     if held is None:
         if leg and (quantity > 0) != (leg == "long"):
@@ -521,7 +658,7 @@ def _trade(account, order):
         raise ValueError(
             "isolated and leverage have no part in a trade that only reduces a position"
         )
-    return reduced(account, key, held, quantity, order.price)
+    return reduced(account, key, held, quantity, order.price, order.fee)
 
 
 def _which(account, order):
@@ -549,10 +686,10 @@ def _flipped(account, order, schedule, key, held):
     """The account after a position is closed, and one of the other side opened with the rest."""
     if order.leg:
         raise ValueError(
-            f"quantity {order.quantity:g} is more than the {order.leg} of {abs(held.quantity):g} "
+            f"quantity {order.quantity:.10g} is more than the {order.leg} of {abs(held.quantity):.10g} "
             f"that is open"
         )
-    flat = reduced(account, key, held, -held.quantity, order.price)
+    flat = reduced(account, key, held, -held.quantity, order.price, order.fee)
     if order.margin is None:
         isolated = account.held[key].isolated or None
         order = order._replace(isolated=isolated, leverage=order.leverage or held.leverage)
@@ -566,8 +703,7 @@ def _opened(account, order, schedule, key=None, held=None):
         key = account._cross_key(settle)
     if key is None:
         key = (CONTRACT, instrument.symbol, order.leg)
-        name = f"isolated {instrument.symbol}" + (f" {order.leg}" if order.leg else "")
-        pool = walled(settle, account.venue, name)
+        pool = _walled(account.venue, instrument, order.leg)
     else:
         pool = account.held[key]
     margin = _margin(account, order, held) if pool.isolated else 0.0
@@ -586,14 +722,18 @@ def _opened(account, order, schedule, key=None, held=None):
         position = evolve(position, leverage=leverage)
     _check_size(position, notional, schedule)
     others = tuple(p for p in pool.positions if p is not held)
-    balances = {**pool.collateral, settle: collateral}
+    fee = order.fee * abs(instrument.notional(quantity, price))
+    taken = 0.0 if pool.isolated else fee
+    balances = {**pool.collateral, settle: collateral - taken}
     for currency, amount in paid.items():
         balances[currency] = balances.get(currency, 0.0) + amount
     positions = (*others, position)
     after = pool.but(positions=positions, collateral=balances, marks=account.marks)
     short_of_margin(f"{quantity:+,g} {instrument.symbol}", after, initial=not after.isolated)
-    event = Event("trade", after.name, settle, NOTHING, price, f"{quantity:+,g} at {price:,g}")
-    return (account.credit(settle, -margin) if margin else account)._but({key: after}, [event])
+    event = _traded(after, instrument, quantity, price, 0.0, fee)
+    if pool.isolated:
+        account = account.credit(settle, -margin - fee)
+    return account._but({key: after}, [event])
 
 
 def _margin(account, order, held):
@@ -613,11 +753,17 @@ def _margin(account, order, held):
             margin += account.venue.fee * bust(Position(instrument, quantity, price, chosen))
         if order.margin and leverage and abs(isolated - margin) > 1e-9 * margin:
             raise ValueError(
-                f"isolated={isolated:g} and leverage={leverage:g} disagree: {notional:g} {settle} "
-                f"at that leverage needs {margin:g}"
+                f"isolated={isolated:.10g} and leverage={leverage:.10g} disagree: {notional:.10g} {settle} "
+                f"at that leverage needs {margin:.10g}"
             )
         margin = order.margin or margin
-    _check_free("isolated", margin, settle, account.cross_in(settle))
+    fee = order.fee * notional
+    name = (
+        f"isolated={margin:.10g} {settle} and a fee of {fee:.10g}"
+        if fee
+        else f"isolated={margin:.10g}"
+    )
+    _check_free(name, margin + fee, settle, account.cross_in(settle))
     return margin
 
 
@@ -628,45 +774,42 @@ def _check_size(position, notional, schedule):
     size, unit = (n, "contracts") if by_count else (notional, settle)
     if size > schedule.cap:
         raise Refused(
-            f"quantity {n:g} makes {size:,g} {unit}: the schedule ends at {schedule.cap:,g} {unit}"
+            f"quantity {n:.10g} makes {size:,.10g} {unit}: the schedule ends at {schedule.cap:,.10g} {unit}"
         )
     most = float(schedule.max_leverage(notional, n))
     if position.leverage and position.leverage > most * (1 + 1e-9):
         raise Refused(
-            f"leverage {position.leverage:g} is above the {most:g} allowed at this size: the "
-            f"initial margin must be at least {notional / most:g} {settle}, not "
-            f"{notional / position.leverage:g}"
+            f"leverage {position.leverage:.10g} is above the {most:.10g} allowed at this size: the "
+            f"initial margin must be at least {notional / most:.10g} {settle}, not "
+            f"{notional / position.leverage:.10g}"
         )
 
 
-def reduced(account, key, held, quantity, price):
+def reduced(account, key, held, quantity, price, fee=0.0):
     """The account after closing part or all of `held`; the venue says where the money goes."""
     pool, settle, venue = account.held[key], held.instrument.settle, account.venue
     left, paid = held.instrument.fill(held, quantity, price)
-    share, margin, realised = (
-        -quantity / held.quantity,
-        pool.collateral.get(settle, 0.0),
-        paid[settle],
-    )
+    share, margin = -quantity / held.quantity, pool.collateral.get(settle, 0.0)
+    fee = fee * abs(held.instrument.notional(quantity, price))
+    gain = paid[settle] - fee
     kept = (left,) if left else ()
     positions = tuple(q for p in pool.positions for q in (kept if p is held else (p,)))
     out = 0.0
     if pool.isolated and not left:
-        out = margin + realised
+        out = margin + gain
     elif pool.isolated:  # a loss is paid out of this position's own margin, never by the account
         freed = margin * share if venue.freed_to == "account" else 0.0
-        out = freed + (realised if venue.realised_to == "account" or realised < 0 else 0.0)
+        out = freed + (gain if venue.realised_to == "account" or gain < 0 else 0.0)
         out = max(0.0, out)
-    balances = {**pool.collateral, settle: margin + realised - out}
+    balances = {**pool.collateral, settle: margin + gain - out}
     after = pool.but(positions=positions, collateral=balances)
     equity, requirement = after.stand()
     if out < 0 or equity < 0 or (left and pool.isolated and equity <= requirement):
         raise Refused(
-            f"price={price:g}: this fill would leave {pool.name!r} with "
+            f"price={price:.10g}: this fill would leave {pool.name!r} with "
             f"{equity + min(out, 0.0):,.10g} {after.currency}; at() says what the venue does there"
         )
-    flows = {TRADER: realised, COUNTERPARTIES: 0.0 - realised}
-    event = Event("trade", pool.name, settle, flows, price, f"{quantity:+,g} at {price:,g}")
+    event = _traded(pool, held.instrument, quantity, price, paid[settle], fee)
     if pool.isolated:
         account = account.credit(settle, out)
         after = after if left else None
@@ -679,7 +822,7 @@ def _check_free(name, amount, currency, pool):
     if amount > free + 1e-12 * abs(free):
         bound = " (the rest is margin in use, or unrealised profit)" if pool.open else ""
         raise Refused(
-            f"{name}={amount:g} {currency} is more than the {free:g} free in {pool.name!r}{bound}"
+            f"{name} {currency} is more than the {free:.10g} free in {pool.name!r}{bound}"
         )
 
 
@@ -687,30 +830,49 @@ def _check_free(name, amount, currency, pool):
 
 
 class Swap(NamedTuple):
-    """Coins that go and come: what is paid, how much of it, what is got, how much of that."""
+    """Coins that go and come: what is paid, how much of it, what is got, how much of that, after
+    a fee in what is got."""
 
     paid: str
     cost: float
     got: str
     amount: float
+    fee: float
     price: float
     text: str
 
     def part(self, share):
         """A share of it."""
-        return self._replace(cost=self.cost * share, amount=self.amount * share)
+        return self._replace(
+            cost=self.cost * share, amount=self.amount * share, fee=self.fee * share
+        )
+
+    def events(self, pool):
+        """The ledger's entries: coins exchanged at their price, so that nobody gains, and a fee."""
+        flows = {TRADER: 0.0, COUNTERPARTIES: 0.0}
+        found = [Event("trade", pool.name, self.paid, flows, self.price, self.text)]
+        if self.fee:
+            flows = {TRADER: -self.fee, HOUSE: self.fee}
+            text = f"{self.fee:,.10g} {self.got}"
+            found += [Event("trading fee", pool.name, self.got, flows, text=text, fees=self.fee)]
+        return found
 
 
 def _exchange(account, order):
     """The account after coins of a pair were exchanged: balances, some of them negative."""
     pair, quantity, price, isolated, borrow = *order[:4], order.borrow
-    text = f"{quantity:+,g} {pair.base} at {price:,g} {pair.quote}"
-    swap = Swap(pair.quote, quantity * price, pair.base, quantity, price, text)
+    text = f"{quantity:+,.10g} {pair.base} at {price:,.10g} {pair.quote}"
+    (paid, cost), (got, gross) = (pair.quote, abs(quantity) * price), (pair.base, abs(quantity))
     if quantity < 0:
-        swap = Swap(pair.base, -quantity, pair.quote, -quantity * price, price, text)
-    checks.one_of("borrow", borrow, (None, swap.paid))
+        (paid, cost), (got, gross) = (got, gross), (paid, cost)
+    fee = order.fee * gross
+    swap = Swap(paid, cost, got, gross - fee, fee, price, text)
+    checks.one_of("borrow", borrow, (None, paid))
     if pair.base not in account.marks and pair.quote in account.venue.quotes:
         account = account.mark(**{pair.base: price})
+    if pair.base in account.marks:
+        unit = account.marks.get(pair.quote, 1.0)
+        _check_band(account, pair.symbol, price, account.marks[pair.base] / unit)
     walled, owing = account._pair(pair)
     if isolated is None and walled and owing:
         raise ValueError(
@@ -728,7 +890,7 @@ def _exchange(account, order):
         raise Refused(f"isolated=False: {pair.symbol} is open in isolated margin; close it first")
     if order.leverage is not None:
         raise ValueError(
-            f"leverage={order.leverage:g}: in cross a debt has its loan schedule's leverage; "
+            f"leverage={order.leverage:.10g}: in cross a debt has its loan schedule's leverage; "
             f"leave it out"
         )
     return _exchanged_in_cross(account, swap, borrow)
@@ -736,7 +898,7 @@ def _exchange(account, order):
 
 def _exchanged_in_cross(account, swap, borrow):
     """The account after a trade out of its cross pools."""
-    paid, cost, got, amount, price, text = swap
+    paid, cost, got, amount, *_ = swap
     if account.venue.multi_currency:
         return _exchanged(account, account._cross_key(paid), swap, borrow)
     payer = account.held.get((CROSS, paid))
@@ -749,14 +911,15 @@ def _exchanged_in_cross(account, swap, borrow):
     if borrow:
         account = account.credit(got, 0.0)
         return _exchanged(account, account._cross_key(got), swap, borrow)
-    _check_free("cost", cost, paid, account.cross_in(paid))
-    event = Event("trade", f"cross {paid}", paid, NOTHING, price, text)
-    return account.credit(paid, -cost).credit(got, amount)._but(events=[event])
+    payer = account.cross_in(paid)
+    _check_free(f"cost={cost:.10g}", cost, paid, payer)
+    events = swap.events(payer)
+    return account.credit(paid, -cost).credit(got, amount)._but(events=events)
 
 
 def _exchanged(account, key, swap, borrow):
     """The account after a trade inside one pool: what is paid may become a debt if borrowed."""
-    paid, cost, got, amount, price, text = swap
+    paid, cost, got, amount, _, _, text = swap
     pool = account.held[key]
     there = max(pool.collateral.get(paid, 0.0), 0.0)
     missing = cost - there
@@ -767,10 +930,14 @@ def _exchanged(account, key, swap, borrow):
             f"{missing:,.10g} missing; borrow={paid!r} would borrow it"
         )
     after = pool.adding(-cost, paid).adding(amount, got).marked(account.marks)
-    events = [Event("trade", pool.name, paid, NOTHING, price, text)]
+    events = swap.events(pool)
     if missing and (fee := _lent(account.venue, after, paid, missing)):
         after = after.adding(-fee, paid)
         events.append(_interest(after, paid, fee))
+        if account.venue.interest.on == "borrowed":
+            owed = max(0.0, -pool.collateral.get(paid, 0.0))
+            free = min(pool.interest_free.get(paid, 0.0), owed) + fee
+            after = evolve(after, interest_free={**pool.interest_free, paid: free})
     if missing or (after.open and after.slack() < pool.marked(account.marks).slack()):
         short_of_margin(text, after, initial=True)  # what only repays a debt is never refused
     return account._but({key: after}, events)
@@ -800,12 +967,13 @@ def _walled_off(account, order, key, swap, repays):
         raise ValueError(
             "an isolated trade needs its margin, isolated=5, or isolated=True with leverage=10"
         )
-    margin = order.margin or (amount / leverage if leverage else 0.0)
-    if leverage and abs(margin - amount / leverage) > 1e-9 * margin:
+    gross = amount + swap.fee
+    margin = order.margin or (gross / leverage if leverage else 0.0)
+    if leverage and abs(margin - gross / leverage) > 1e-9 * margin:
         raise ValueError(
-            f"isolated={margin:g} and leverage={leverage:g} disagree: {amount:g} {got} is traded"
+            f"isolated={margin:.10g} and leverage={leverage:.10g} disagree: {gross:.10g} {got} is traded"
         )
-    _check_free("isolated", margin, got, account.cross_in(got))
+    _check_free(f"isolated={margin:.10g}", margin, got, account.cross_in(got))
     name = f"isolated {pair.symbol}"
     pool = account.held.get(key) or walled(got, account.venue, name)
     account = account.credit(got, -margin)._but({key: pool.adding(margin, got)})

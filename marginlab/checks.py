@@ -1,28 +1,33 @@
 """Bad input is refused at the door: messages name the argument, the value and what is allowed."""
 
 import math
+import re
+from decimal import Decimal
 from numbers import Integral, Real
 
 import attrs
 import numpy as np
 
+PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 Numbers = float | np.ndarray  # one, or an array of them: results broadcast
 
 
 def number(name, value, above=None, least=None, most=None):
     """`value` as a finite float above `above`, at least `least` and at most `most`.
 
+    A `Decimal`, or a string such as "0.001" or "-1e5", is taken for the number that it says.
     TypeError or ValueError if it is none.
     """
     allowed = "a finite number"
     allowed += "" if above is None else f" above {above:g}"
     allowed += "" if least is None else f" of at least {least:g}"
     allowed += "" if most is None else f" and at most {most:g}"
-    if isinstance(value, bool) or not isinstance(value, Real):
+    said = isinstance(value, str) and PLAIN.fullmatch(value)
+    if isinstance(value, bool) or not (said or isinstance(value, Real | Decimal)):
         raise TypeError(f"{name} must be {allowed}, not {value!r}")
     try:
         given = float(value)
-    except OverflowError:  # an integer beyond all floats
+    except (OverflowError, ValueError):  # an integer beyond all floats, a signalling NaN
         given = math.inf
     low = (above is not None and given <= above) or (least is not None and given < least)
     if not math.isfinite(given) or low or (most is not None and given > most):

@@ -1,12 +1,21 @@
 """What can be held: contracts, and positions in them. Quantities are signed: long > 0, short < 0.
 
-A contract is anything with `symbol`, `index` (what moves it), `settle` (what it pays in), and
+A contract is anything with the names of `CONTRACT`; every amount is in its `settle` currency:
 
-    value(quantity, entry, prices)            what a position has gained (+) or lost (-)
-    maintenance(quantity, prices, schedule)   what its schedule requires
+    symbol, index, settle, face               its name, what moves it, what it pays in, its size
+    tiers                                     a schedule of its own, or None: the venue's
+    inverse                                   whether `level` is -1/P, as of coin-margined contracts
+    price(prices)                             its price among prices (a price stays as it is)
+    level(price)                              the price in which it is linear, such as P or -1/P
+    notional(quantity, price)                 signed value
+    pnl(quantity, entry, price)               what a position has gained (+) or lost (-)
+    value(quantity, entry, prices)            the same, among prices
+    maintenance(quantity, prices, schedule)   what a schedule requires, among prices or at one price
     fill(position, quantity, price)           (position or None, {currency: amount}) after a trade
+                                              that opens more or closes at most all of it
 
-`prices` maps names to floats or arrays: an index ("BTC"), or a contract's own mark by its symbol.
+`prices` is a dict of names to floats or arrays: an index ("BTC"), or a contract's own mark by its
+symbol. A new contract is most easily a subclass of `Perpetual` with another `level` and `notional`.
 """
 
 from collections.abc import Mapping
@@ -16,6 +25,9 @@ from attrs import evolve, field, frozen
 
 from .checks import Numbers, field_of, name_field, number_field
 from .rules import Tiers, _schedule
+
+CONTRACT = ("symbol", "index", "settle", "face", "tiers", "inverse", "price", "level")
+CONTRACT += ("notional", "pnl", "value", "maintenance", "fill")
 
 
 @frozen(slots=False)
@@ -31,9 +43,12 @@ class Perpetual:
     settle : str
         Currency in which profit, loss and margin are counted.
     face : float
-        Contract size: coins a contract (linear), quote currency a contract (inverse).
+        Contract size: coins a contract (linear), quote currency a contract (inverse); of a quanto,
+        settlement currency for each unit of the price.
     tiers : Tiers, optional
         Maintenance schedule; if absent, the venue's for this symbol.
+    quanto : bool
+        Whether it follows a price in quote currency and pays in a third (BitMEX: ETHUSD in XBT).
 
     Quantities are contracts (signed); prices are quote currency for one coin, float or ndarray.
     """
@@ -43,6 +58,7 @@ class Perpetual:
     settle: str = name_field()
     face: float = number_field(1.0, above=0)
     tiers: Tiers | None = field_of(_schedule, None)
+    quanto: bool = field(default=False, repr=False)
 
     def __attrs_post_init__(self):
         if self.symbol in (self.index, self.settle):
@@ -57,7 +73,7 @@ class Perpetual:
 
     def price(self, prices: Mapping) -> Numbers:
         """Its price among `prices`: its own mark, or that of its index. A price stays as it is."""
-        if not isinstance(prices, dict):
+        if not isinstance(prices, Mapping):
             return prices
         return prices[self.symbol] if self.symbol in prices else prices[self.index]
 
@@ -141,8 +157,11 @@ class Spot:
 
 
 def _contract(value):
-    if not hasattr(value, "fill"):
-        raise TypeError(f"instrument must be a Perpetual, not {value!r}")
+    if missing := [name for name in CONTRACT if not hasattr(value, name)]:
+        raise TypeError(
+            f"instrument must be a contract, such as a Perpetual, not {value!r}, which has no "
+            f"{', '.join(missing)}"
+        )
     return value
 
 

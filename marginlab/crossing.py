@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from attrs import frozen
 
-from .show import fmt, table
+from .show import fmt, priced, table
 
 NEAR, FAR = 1e-13, 1e9  # beyond them an end is rounding: a long that is paid in full ends at 0
 INWARD = np.array([NEAR, 1e-6, 1e-3, 0.1, 0.5, 0.8])
@@ -25,12 +25,14 @@ SHARES = np.array([0.2, 0.5, 0.9, 0.999, 1 - NEAR])  # and on a way that ends
 class Line:
     """A line of prices: each index moves by its part of the move of the one that moves most.
 
-    `most` is the share of that one: 1 unless shares of a move were given.
+    `most` is the share of that one: 1 unless shares of a move were given. Where one contract moves
+    that has a mark of its own, `ratio` is that mark / that of its index: its price is meant.
     """
 
     marks: dict
     parts: dict
     most: float = 1.0
+    ratio: float = 1.0
 
     def prices(self, x):
         """Price of each index at x, numbers or arrays."""
@@ -47,10 +49,10 @@ class Line:
         return ", ".join(self.parts)
 
     def price(self, x):
-        """The price at x of the one index that moves; ValueError where several do."""
+        """The price at x of the one index, or contract, that moves; ValueError where several do."""
         if len(self.parts) > 1:
             raise ValueError(f"{self.index} move together: see prices and distance")
-        return self.prices(x)[self.index]
+        return self.prices(x)[self.index] * self.ratio
 
 
 # ------------------------------------------------------------------ finding ends
@@ -129,8 +131,10 @@ class Facts(NamedTuple):
         Whether it is at or below 0 already.
     parts, tiers : callable
         Of prices: what each position and balance adds, and the tier of each contract that moves.
+    said : callable
+        Of the name of a part and prices: that part in words.
     mark : float
-        Of the index, where one moves.
+        Of the index, or the contract, where one moves.
     moves, alone, coins : bool
         Whether anything moves with the line; whether there is but one position or debt; whether an
         inverse short moves and nothing is owed.
@@ -147,6 +151,7 @@ class Facts(NamedTuple):
     breached: Callable
     parts: Callable
     tiers: Callable
+    said: Callable
     mark: float
     moves: bool
     alone: bool
@@ -220,7 +225,7 @@ class Crossing(NamedTuple):
         """The price in short, the move in per cent where several prices move, or "none"."""
         if self.root is None:
             return "none"
-        return fmt(self.price) if len(self.line.parts) == 1 else f"{self.distance * 100:+.1f} %"
+        return priced(self.price) if len(self.line.parts) == 1 else f"{self.distance * 100:+.1f} %"
 
     def __reduce__(self):
         return _side, (*self.facts.again, self.side)
@@ -315,10 +320,10 @@ def why(side):
     what = "equity meets its requirement" if side.kind == "liquidation" else facts.used_up
     way = f"{abs(side.distance) * 100:.1f} % {'below' if side.distance < 0 else 'above'}"
     if len(line.parts) == 1:
-        where = f"at {fmt(side.price)}, {way} {fmt(facts.mark)}"
+        where = f"at {priced(side.price)}, {way} {priced(facts.mark)}"
     else:
         share = "" if line.most == 1 else " for a share of 1"
-        at = ", ".join(f"{name} {fmt(price)}" for name, price in side.prices.items())
+        at = ", ".join(f"{name} {priced(there)}" for name, there in side.prices.items())
         where = f"when prices are {way} their marks{share} ({at})"
     on = ", ".join(f"{name} on tier {tier}" for name, tier in side.tiers.items())
     there = others(side) if side.kind == "liquidation" else ""
@@ -335,7 +340,11 @@ def others(side):
         names = [name for name in parts if parts[name] * way > 0]
         names = sorted(names, key=lambda name: -abs(parts[name]))[:2]
         sign = "+" if way > 0 else ""
-        each = [f"{name} ({sign}{fmt(parts[name])} {side.facts.currency})" for name in names]
+        words = [side.facts.said(name, side.prices) for name in names]
+        each = [
+            f"{word} ({sign}{fmt(parts[name])} {side.facts.currency})"
+            for word, name in zip(words, names, strict=True)
+        ]
         if each:
             plural = "s" if len(each) == 1 else ""
             said.append(f"{' and '.join(each)} {verb}{plural} it {'up' if way > 0 else 'down'}")

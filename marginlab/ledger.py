@@ -12,11 +12,11 @@ class Event:
     """One entry of the ledger. `flows` says who gained (+) or lost (-) how much; it sums to zero.
 
     A liquidation carries what was `lost` by the trader of the pool's balances, at that price and
-    less its debts, and the `surplus` or `shortfall` that arose; `flows` says who took it. The steps
-    that led to it have the `contract` and `quantity` traded (signed), the `fees` in it, and the
-    pool's equity `before` and `after`, in its currency; the `shortfall` of an auto-deleveraging is
-    a part of its pool's. The `price` of a liquidation is the mark at which it began, where one
-    price says it.
+    less its debts, and the `surplus` or `shortfall` that arose; `flows` says who took it. Trades in
+    contracts, and the steps of a liquidation, have the `contract` and `quantity` traded (signed)
+    and the `fees` in it; those steps also the pool's equity `before` and `after`, in its currency;
+    the `shortfall` of an auto-deleveraging is a part of its pool's. The `price` of a liquidation is
+    the mark at which it began, where one price says it.
     """
 
     kind: str
@@ -51,7 +51,9 @@ def ledger(events):
 
     named = ["kind", "pool", "currency", "price"]
     if any(e.contract for e in events):
-        named += ["contract", "quantity", "before", "after"]
+        named += ["contract", "quantity"]
+    if any(e.before is not None for e in events):
+        named += ["before", "after"]
     rows = [{name: getattr(e, name) for name in named} | dict(e.flows) for e in events]
     frame = pd.DataFrame(rows)
     parties = [column for column in frame.columns if column not in named]

@@ -20,7 +20,7 @@ from .checks import field_of, number_field
 from .ledger import Event
 from .pool import Pool
 from .rules import COUNTERPARTIES, FUND, TRADER
-from .show import fmt
+from .show import fmt, priced
 
 DUST = 1e-12  # of the size of what is there: rounding, and no margin
 
@@ -332,7 +332,7 @@ def closed(pool, position, count, price, kind, market_price=None, fund_fee=0.0, 
         better = realised - contract.pnl(-traded, position.entry, market_price)
     trader, fund = realised - fees, -better if kind == "assignment" else fund_fee
     flows = {TRADER: trader, FUND: fund, COUNTERPARTIES: 0.0 - trader - fund}
-    text = f"{pool.name}: {traded:+,.10g} {contract.symbol} at {fmt(price)}"
+    text = f"{pool.name}: {traded:+,.10g} {contract.symbol} at {priced(price)}"
     borne = max(0.0, better) if kind == "auto-deleveraging" else 0.0
     steps = {"contract": contract.symbol, "quantity": traded, "shortfall": borne, "fees": fees}
     equity = {"before": pool.equity(), "after": after.equity()}
@@ -421,7 +421,7 @@ def settled(pool, market, taken):
     """
     venue, marks, first, events = pool.venue, pool.marks, market.first or pool, []
     start = first.balances(marks)
-    haircut = start - first.balances(marks, counted=True)
+    haircut = first.worth() - first.equity()
     size = pool.size
     scale = max(size, abs(start))
     at = mark(pool, pool.positions[0]) if len(pool.positions) == 1 else None

@@ -1,6 +1,5 @@
 """Liquidation prices of many positions at once, each alone in its pool: the same rules, arrays."""
 
-from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -50,8 +49,7 @@ def liquidation_price(
     Returns
     -------
     float or ndarray
-        In quote currency: 0 where only a price of zero or less, and inf where no price, would
-        liquidate.
+        In quote currency; NaN where no price above 0 would liquidate, as of a long of 1x.
     """
     if not isinstance(venue, Venue):
         raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {venue!r}")
@@ -88,6 +86,5 @@ def liquidation_price(
     below, above = (end > 0 for end in ends)
     some = below != above
     price = root(slack, np.where(some, low, np.nan), np.where(some, high, np.nan), *ends)
-    never = np.broadcast_to(long != above, shape)  # beyond all prices, for a short; else below
-    price = np.where(some, price, np.where(never, inf, 0.0))
+    price = np.where(some, price, np.nan)
     return price if shape else float(price)

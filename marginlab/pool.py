@@ -27,14 +27,14 @@ from .checks import Numbers
 from .contracts import Position
 from .crossing import Crossings, Facts, Line, ends
 from .rules import Asset, Refused, Venue
-from .show import fmt, table, text
+from .show import fmt, priced, table, text
 
 
 def _amounts(value):
     if isinstance(value, checks.Frozen):  # which holds what was checked before
         return value
     if not isinstance(value, Mapping):
-        raise TypeError("collateral and marks must be mappings, such as {'BTC': 5}")
+        raise TypeError(f"collateral must be a mapping, such as {{'BTC': 5}}, not {value!r}")
     return checks.Frozen({c: checks.number(f"collateral {c}", a) for c, a in value.items()})
 
 
@@ -42,12 +42,14 @@ def _marks(value):
     if isinstance(value, checks.Frozen):
         return value
     if not isinstance(value, Mapping):
-        raise TypeError("collateral and marks must be mappings, such as {'BTC': 5}")
+        raise TypeError(f"marks must be a mapping, such as {{'BTC': 50_000}}, not {value!r}")
     marks = {name: checks.number(f"the mark of {name}", m, above=0) for name, m in value.items()}
     return checks.Frozen(marks)
 
 
 def _positions(value):
+    if not isinstance(value, Sequence):
+        raise TypeError(f"positions must be a list of Position values, not {value!r}")
     for position in value:
         if not isinstance(position, Position):
             raise TypeError(f"positions must hold Position values, not {position!r}")
@@ -62,6 +64,9 @@ def _venue(value):
 
 def _orders(value):
     return value if type(value) is float and value == 0 else checks.number("orders", value, least=0)
+
+
+WITH_PNL = " with its PnL"  # what a balance and the PnL that joined it are called in `parts`
 
 
 @frozen(eq=False, slots=False, repr=False)
@@ -87,6 +92,8 @@ class Pool:
         How the pool is called in tables and messages.
     isolated : bool
         Whether it was walled off for one position.
+    interest_free : mapping of currency to amount
+        Of a debt, what bears no interest: the opening fee, at venues that say so.
     orders : float
         Margin held for open orders, in `currency`: initial margin, and maintenance where the venue
         counts it.
@@ -104,9 +111,11 @@ class Pool:
     name: str = "pool"
     isolated: bool = False
     orders: float = field(default=0.0, converter=_orders)
+    interest_free: Mapping = field(default=checks.Frozen(), converter=_amounts)
 
     def __attrs_post_init__(self):
-        _ = self.schedules, [self._asset(currency) for currency in self.collateral]  # refused here
+        settled = (p.instrument.settle for p in self.positions)
+        _ = self.schedules, [self._asset(c) for c in (*self.collateral, *settled)]  # refused here
 
     @cached_property
     def marks(self):
@@ -127,7 +136,10 @@ class Pool:
         return frozenset(_names(self.currency, self.collateral, self.positions))
 
     def prices(self, given: Mapping | None = None, /, **named: Numbers) -> dict:
-        """The marks with the given prices over them. An index moves all its contracts with it."""
+        """The marks with the given prices over them.
+
+        An index moves all its contracts with it: their own marks keep their ratio to it.
+        """
         new = {**(given or {}), **named}
         if unknown := new.keys() - self.names - self.marks.keys():
             follows = ", ".join(sorted(self.names - set(self.venue.quotes))) or "no price"
@@ -138,14 +150,18 @@ class Pool:
         for name, price in new.items():
             if type(price) is not float or not 0.0 < price < inf:
                 new[name] = checks.price(name, price)
-        moved = {s for s, index in self._own_marks if index in new}
-        return {name: price for name, price in self.marks.items() if name not in moved} | new
+        return self._moved(new)
+
+    def _moved(self, new):
+        """The marks with these over them, and with own marks that keep their ratio."""
+        followed = {s: new[i] * ratio for s, (i, ratio) in self._ratios.items() if i in new}
+        return {**self.marks, **followed, **new}
 
     @cached_property
-    def _own_marks(self):
-        """(symbol, index) of each contract that was marked on its own."""
-        held = {(p.instrument.symbol, p.instrument.index) for p in self.positions}
-        return tuple(pair for pair in held if pair[0] in self.marks)
+    def _ratios(self):
+        """{symbol: (index, its own mark / that of the index)} of contracts marked on their own."""
+        held = {p.instrument.symbol: p.instrument.index for p in self.positions}
+        return {s: (i, self.marks[s] / self.marks[i]) for s, i in held.items() if s in self.marks}
 
     def quote(self, currency: str, prices: Mapping) -> Numbers:
         """Value of one unit of a currency in quote currency."""
@@ -194,28 +210,52 @@ class Pool:
         """(equity, requirement) at the marks."""
         return self._equity(self.marks), self._requirement(self.marks)
 
-    def balances(self, at, counted=False):
-        """What is held, less what is owed; where `counted`, after haircuts and weights of debts."""
+    def balances(self, at, counted=False, most=inf):
+        """What is held, less what is owed; where `counted`, after haircuts and weights of debts.
+
+        Unrealised PnL is in what is counted where the venue has it join the balances.
+        """
         total = 0.0
-        for currency, amount in self.collateral.items():
+        for currency, amount in (self.sums(at, most) if counted else self.collateral).items():
             total = total + (self._counted if counted else self._whole)(currency, amount, at)
         return total
 
+    def sums(self, at, most=inf):
+        """What the venue looks at in each currency, {currency: amount}: its balance, and in a
+        multi-currency account where PnL joins it, the PnL (at most so much) that settles in it."""
+        if not self.joined:
+            return self.collateral
+        gained = {}
+        for p in self.positions:
+            settle = p.instrument.settle
+            gain = p.instrument.value(p.quantity, p.entry, at)
+            gained[settle] = gained.get(settle, 0.0) + gain
+        if most < inf:
+            gained = {c: plain(np.minimum(gain, most)) for c, gain in gained.items()}
+        held = self.collateral
+        return {c: held.get(c, 0.0) + gained.get(c, 0.0) for c in {**held, **gained}}
+
     def _whole(self, currency, amount, at):
-        return amount * self.unit(currency, at) if amount else 0.0
+        none = type(amount) is float and not amount  # then its price need not be known
+        return 0.0 if none else amount * self.unit(currency, at)
 
     def _counted(self, currency, amount, at):
         """What a balance counts for, in the pool's currency. A debt counts by its weight."""
         asset = self._asset(currency)
-        if asset is None or not amount:
+        if asset is None or (type(amount) is float and not amount):
             return self._whole(currency, amount, at)
-        if amount < 0:
-            return amount * asset.debt_weight * self.unit(currency, at)
-        cut = asset.haircut.maintenance(amount * self.quote(currency, at), amount)
-        return amount * self.unit(currency, at) - cut / self.quote(self.currency, at)
+        held, owed = split(amount)
+        cut = asset.haircut.of(held, self.quote(currency, at))
+        counted = (held + asset.debt_weight * owed) * self.unit(currency, at)
+        return counted - cut / self.quote(self.currency, at)
+
+    def counts(self, currency, amount, at):
+        """What an amount of a currency adds to slack at prices, in the pool's own."""
+        return self._counted(currency, amount, at) - self._loan(currency, amount, at)
 
     def _equity(self, at):
-        return self.balances(at, counted=True) + self._gained(at)
+        counted = self.balances(at, counted=True)
+        return counted if self.joined else counted + self._gained(at)
 
     def _gained(self, at):
         total = 0.0
@@ -224,10 +264,10 @@ class Pool:
             total = total + gain * self.unit(p.instrument.settle, at)
         return total
 
-    def _requirement(self, at, charged=None):
+    def _requirement(self, at, charged=None, sums=None):
         """Maintenance margin at prices `at`; positions may be charged at others, `charged`."""
         total = self.orders if self.venue.orders_required else 0.0
-        for currency, amount in self.collateral.items():
+        for currency, amount in (sums or self.sums(at)).items():
             total = total + self._loan(currency, amount, at)
         for p, schedule in zip(self.positions, self.schedules, strict=True):
             charge = self.charge(p, schedule, charged or at)
@@ -263,18 +303,20 @@ class Pool:
         margin alike: so much has to be bought back. Source: OKX, spot margin: liability * (1 + mmr)
         * (1 + taker).
         """
-        asset = self._asset(currency) if amount < 0 else None
+        array = np.ndim(amount) > 0
+        asset = self._asset(currency) if array or amount < 0 else None
         if asset is None or asset.loan is None:
             return 0.0
-        owed, loan = -amount * self.quote(currency, at), asset.loan
+        coins = np.where(amount < 0, -amount, 1.0) if array else -amount  # 1: not divided by 0
+        owed, loan = coins * self.quote(currency, at), asset.loan
         if initial:
-            asked = owed / loan.max_leverage(owed, -amount)
-            return asked / self.quote(self.currency, at)
-        fee = self.venue.fee if self.venue.fee_at == "price" else 0.0
-        asked = (1.0 + fee) * loan.maintenance(owed, -amount) + fee * owed
-        return asked / self.quote(self.currency, at)
+            asked = owed / loan.max_leverage(owed, coins)
+        else:
+            fee = self.venue.fee if self.venue.fee_at == "price" else 0.0
+            asked = (1.0 + fee) * loan.maintenance(owed, coins) + fee * owed
+        return (asked * (amount < 0) if array else asked) / self.quote(self.currency, at)
 
-    def _initial(self, at):
+    def _initial(self, at, sums=None):
         """Initial margin: notional or debt / leverage, with the fee where the venue adds it."""
         total, venue = self.orders, self.venue
         for p, schedule in zip(self.positions, self.schedules, strict=True):
@@ -286,7 +328,7 @@ class Pool:
                 lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
                 margin = margin + closing_fee(venue, p, price, lost)
             total = total + margin * self.unit(p.instrument.settle, at)
-        for currency, amount in self.collateral.items():
+        for currency, amount in (sums or self.sums(at)).items():
             total = total + self._loan(currency, amount, at, initial=True)
         return total
 
@@ -297,14 +339,19 @@ class Pool:
 
     @property
     def loans(self):
-        """The currencies owed for which the venue requires margin."""
-        owed = [c for c, amount in self.collateral.items() if amount < 0]
+        """The currencies owed, at the marks, for which the venue requires margin."""
+        owed = [c for c, amount in self.sums(self.marks).items() if amount < 0]
         return [c for c in owed if (asset := self._asset(c)) and asset.loan]
 
     @property
     def own_in_full(self):
         """Whether its own currency counts in full: in all but a multi-currency cross pool."""
         return self.isolated or not self.venue.multi_currency
+
+    @cached_property
+    def joined(self):
+        """Whether unrealised PnL joins the balance of its currency before haircuts."""
+        return not self.own_in_full and self.venue.unrealised == "joined"
 
     # ------------------------------------------------------- what follows from it
 
@@ -325,20 +372,35 @@ class Pool:
 
     def _parts(self, at, charged=None, full=False):
         """The terms of slack, charged on at `charged`; in `full`, those of worth."""
-        found = {}
-        for currency, amount in self.collateral.items():
-            if amount:
+        found, joined = {}, self.joined and not full
+        settled = {p.instrument.settle for p in self.positions} if joined else ()
+        for currency, amount in (self.collateral if full else self.sums(at)).items():
+            if currency in settled:
+                name = currency + WITH_PNL
+            elif amount:
                 name = f"{currency} {'owed' if amount < 0 else 'held'}"
-                found[name] = (self._whole if full else self._counted)(currency, amount, at)
-                found[name] -= 0.0 if full else self._loan(currency, amount, at)
+            else:
+                continue
+            found[name] = (self._whole if full else self.counts)(currency, amount, at)
         for p, schedule in zip(self.positions, self.schedules, strict=True):
-            gain = p.instrument.value(p.quantity, p.entry, at)
+            gain = 0.0 if joined else p.instrument.value(p.quantity, p.entry, at)
             gain = gain if full else gain - self.charge(p, schedule, charged or at)
             there = gain * self.unit(p.instrument.settle, at)
             found[p.label] = found.get(p.label, 0.0) + there
         if self.orders and self.venue.orders_required and not full:
             found["open orders"] = -self.orders
         return found
+
+    def _said(self, name, prices):
+        """A term of slack in words; where PnL joined a balance, what the sum is made of."""
+        if not name.endswith(WITH_PNL):
+            return name
+        currency = name.removesuffix(WITH_PNL)
+        total = self.sums(self.prices(prices))[currency]
+        balance = self.collateral.get(currency, 0.0)
+        there = f"{fmt(abs(balance))} {'borrowed' if balance < 0 else 'there'}, " if balance else ""
+        gain = f"{fmt(abs(total - balance))} {'lost' if total < balance else 'gained'}"
+        return f"{fmt(abs(total))} {currency} {'owed' if total < 0 else 'held'}: {there}{gain}"
 
     def available(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """What a new trade may use: equity, profit included, less margin in use."""
@@ -349,28 +411,63 @@ class Pool:
     def withdrawable(
         self, currency: str | None = None, given: Mapping | None = None, /, **prices: Numbers
     ) -> Numbers:
-        """What may leave the pool, in a currency (its own if None): unrealised profit has to stay.
+        """What may leave the pool, in a currency (its own if None), by `Venue.withdrawal`.
 
-        At most what is held; each coin takes its value after haircut along. Negative if initial
-        margin is short.
+        At most what is held; each coin takes its value after haircut along. Negative if the margin
+        that has to stay is short.
         """
         at, currency = self.prices(given, **prices), currency or self.currency
-        used = np.maximum(self._initial(at), self._requirement(at))
-        free = np.minimum(self.balances(at, counted=True), self._equity(at)) - used
         if not isinstance(currency, str):
             raise TypeError(
                 f"currency must be a name, such as 'BTC', not {currency!r}; prices come second or "
                 f"by name"
             )
-        held = self.collateral.get(currency, 0.0)
+        free, held = self._free(at), self.collateral.get(currency, 0.0)
+        if self.joined and self.withdrawal.kept != "profit":
+            held = self.sums(at, most=0.0).get(currency, 0.0)
         if currency == self.currency and self.own_in_full:
-            return plain(np.minimum(free, held))
-        return plain(self._without(currency, held, free, at)) if held > 0 else 0.0
+            takes_profit = self.withdrawal.kept == "profit"
+            return plain(free if takes_profit else np.minimum(free, held))
+        return plain(self._without(currency, held, free, at)) if np.any(held > 0) else 0.0
+
+    @property
+    def withdrawal(self):
+        """The venue's rule for what may leave this pool."""
+        own = self.venue.isolated_withdrawal if self.isolated else None
+        return own or self.venue.withdrawal
+
+    def _free(self, at):
+        """By how much what counts may fall, in the pool's currency: see `rules.Withdrawal`."""
+        rule, (maintenance, stays) = self.withdrawal, self._stays(at)
+        if rule.kept == "all" and self.positions:
+            return 0.0
+        equity = self._equity(at) - stays
+        if rule.kept == "profit":
+            return equity
+        if self.joined:  # profits that joined a balance are taken off again
+            maintenance, stays = self._stays(at, self.sums(at, most=0.0))
+        kept = maintenance if rule.kept == "maintenance" else stays
+        return np.minimum(equity, self.balances(at, counted=True, most=0.0) - kept)
+
+    def _stays(self, at, sums=None):
+        """(maintenance margin, what has to stay of the equity)."""
+        maintenance = self._requirement(at, sums=sums)
+        stays = np.maximum(self._initial(at, sums), maintenance)
+        least = self.withdrawal.least
+        return maintenance, np.maximum(stays, least * self._notional(at)) if least else stays
+
+    def _notional(self, at):
+        """Sum of the notionals, no sign counted, in the pool's currency."""
+        total = 0.0
+        for p in self.positions:
+            notional = abs(p.notional(p.instrument.price(at)))
+            total = total + notional * self.unit(p.instrument.settle, at)
+        return total
 
     def _without(self, currency, held, free, at):
         """How many coins may go so that what they count for falls by no more than `free`."""
         price, haircut = self.quote(currency, at), (self._asset(currency) or Asset()).haircut
-        cut = haircut.maintenance(held * price, held)
+        cut = haircut.of(split(held)[0], price)
         kept = held * price - cut - free * self.quote(self.currency, at)
         scale = price if haircut.basis == "notional" else 1.0  # what a floor of the haircut counts
         needed = -inf  # the value that has to stay: what counts is the least over the tiers
@@ -387,7 +484,8 @@ class Pool:
         """What lies in the pool and what its positions have gained or lost, no sign counted."""
         amounts = [(a, currency) for currency, a in self.collateral.items() if a]
         for p in self.positions:
-            amounts.append((p.pnl(p.instrument.price(self.marks)), p.instrument.settle))
+            gain = p.instrument.value(p.quantity, p.entry, self.marks)
+            amounts.append((gain, p.instrument.settle))
         return sum(abs(a) * self.unit(currency, self.marks) for a, currency in amounts)
 
     # ----------------------------------------------------------- where it ends
@@ -401,9 +499,14 @@ class Pool:
         """
         return self._crossings(self._line(index), "liquidation")
 
-    def bankruptcy(self, index: str | Sequence | Mapping | None = None) -> Crossings:
-        """The prices at which `worth` is zero: a `Crossings`. `index` as above."""
-        return self._crossings(self._line(index), "bankruptcy")
+    def bankruptcy(
+        self, index: str | Sequence | Mapping | None = None, fee: float = 0.0
+    ) -> Crossings:
+        """The prices at which `worth` is zero: a `Crossings`. `index` as above.
+
+        `fee` is a rate on the notional there: with it, worth after the fee of closing is zero.
+        """
+        return self._crossings(self._line(index), "bankruptcy", checks.number("fee", fee, least=0))
 
     @property
     def _charged(self):
@@ -414,17 +517,18 @@ class Pool:
         """Slack as the liquidation price has it."""
         return self._equity(at) - self._requirement(at, self._charged)
 
-    def _crossings(self, line, kind):
+    def _crossings(self, line, kind, fee=0.0):
         full = kind == "bankruptcy"
 
         def at(x):
-            moved = line.prices(x)
-            own = {s for s, index in self._own_marks if index in moved}
-            return {n: p for n, p in self.marks.items() if n not in own} | moved
+            return self._moved(line.prices(x))
 
         def value(x):
             there = at(x)
-            return self.balances(there) + self._gained(there) if full else self._slack_along(there)
+            if not full:
+                return self._slack_along(there)
+            paid = fee * self._notional(there) if fee else 0.0
+            return self.balances(there) + self._gained(there) - paid
 
         def own(x):
             return self.quote(self.currency, at(x))
@@ -439,7 +543,8 @@ class Pool:
             return (value(1.0) if full else self.slack()) <= 0
 
         shares = {name: part * line.most for name, part in line.parts.items()}
-        again = (Pool.bankruptcy if full else Pool.liquidation, (self, shares))
+        again = (Pool.liquidation, (self, shares))
+        again = (Pool.bankruptcy, (self, shares, fee)) if full else again
         facts = self._facts(again, line, value, own, pieces, breached)
         return Crossings(kind, line, facts, *ends(in_quote, line.end))
 
@@ -448,6 +553,7 @@ class Pool:
         moving = [p for p in self.positions if p.instrument.index in line.parts]
         debts = [c for c, amount in self.collateral.items() if amount < 0]
         held = [c for c, amount in self.collateral.items() if amount]
+        settled = [p.instrument.settle for p in self.positions]
         plain_pool = len(held) < 2 and self.own_in_full
         return Facts(
             again=again,
@@ -458,9 +564,10 @@ class Pool:
             pieces=pieces,
             breached=breached,
             parts=lambda prices: self.parts(prices),
+            said=self._said,
             tiers=lambda prices: self._tiers(prices, moving),
-            mark=self.quote(next(iter(line.parts)), self.marks),
-            moves=bool(moving) or any(c in line.parts for c in held),
+            mark=self.quote(next(iter(line.parts)), self.marks) * line.ratio,
+            moves=bool(moving) or any(c in line.parts for c in (*held, *settled)),
             alone=len(self.positions) + len(debts) == 1,
             coins=not debts and any(p.instrument.inverse and p.quantity < 0 for p in moving),
             used_up="equity is used up" if plain_pool else "what the pool is worth is used up",
@@ -482,45 +589,64 @@ class Pool:
             on[name] = schedule.tier(size) + 1
         return on
 
-    def margin_for(self, liquidation: float, index: str | None = None) -> float:
-        """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`.
+    def margin_for(
+        self,
+        liquidation: float | None = None,
+        index: str | None = None,
+        ratio: float | None = None,
+    ) -> float:
+        """Collateral, in the pool's currency, that puts the liquidation price at `liquidation`;
+        or with which the margin ratio at the marks is `ratio` (equity / requirement, above 0), as
+        exchanges print it.
 
         Negative where profit at the mark would carry the pool without any. ValueError if no
         collateral keeps the pool alive at its mark and ends it there.
         """
-        price = checks.number("liquidation", liquidation, above=0)
+        if (liquidation is None) == (ratio is None):
+            raise ValueError("give either liquidation=, a price, or ratio=, a margin ratio")
+        if ratio is not None:
+            ratio = checks.number("ratio", ratio, above=0)
+            if not self.requirement():
+                raise ValueError(f"ratio={ratio:g}: {self.name!r} has no requirement")
+            return self._margin_of(
+                lambda pool: pool._equity(pool.marks) - ratio * pool.requirement()
+            )
+        end = checks.number("liquidation", liquidation, above=0)
         line = self._line(index)
         if len(line.parts) > 1:
             raise ValueError(f"index must be one of {', '.join(self.indices)}, not several at once")
-        index = line.index
-
-        def slack(pool, price):
-            own = {s for s, i in pool._own_marks if i == index}
-            marks = {n: p for n, p in pool.marks.items() if n not in own}
-            return pool._slack_along({**marks, index: price})
-
-        pool, held = self, self.collateral.get(self.currency, 0.0)
-        if not self.own_in_full and held < 0:  # start where nothing is owed
-            pool, held = self.adding(-held), 0.0
-        here = slack(pool, price)
-        # slack is affine in the pool's own currency: two valuations give it
-        step = abs(held) + abs(here) + pool._requirement(pool.prices({index: price})) or 1.0
-        gained = slack(pool.adding(step), price) - here
-        if abs(gained) <= 1e-9 * step:
-            raise ValueError(f"no amount of {self.currency} counts in {self.name!r}")
-        margin = held - here * step / gained
-        if margin < 0 and not self.own_in_full:
+        there = {line.index: end / line.ratio}
+        margin = self._margin_of(lambda pool: pool._slack_along(pool._moved(there)))
+        pool = self.but(collateral={**self.collateral, self.currency: margin})
+        if not self.own_in_full and pool.sums(pool._moved(there))[self.currency] < 0:
             raise ValueError(
-                f"liquidation={price:,g} takes no {self.currency} at all in {self.name!r}: it ends "
-                f"further away"
+                f"liquidation={end:,.10g} takes no {self.currency} at all in {self.name!r}: it "
+                f"ends further away"
             )
-        if slack(pool.adding(margin - held), line.price(1.0)) <= 0:
+        if pool._slack_along(pool.marks) <= 0:
             raise ValueError(
-                f"liquidation={price:,g} cannot be the liquidation price of {self.name!r} while "
-                f"{index} is marked at {self.marks[index]:,g}: with the margin for it, "
+                f"liquidation={end:,.10g} cannot be the liquidation price of {self.name!r} while "
+                f"{line.index} is marked at {line.price(1.0):,.10g}: with the margin for it, "
                 f"{margin:,.10g} {self.currency}, it is closed already"
             )
         return margin
+
+    def _margin_of(self, f):
+        """The collateral, in the pool's own currency, with which f(pool) is 0.
+
+        Where its own currency counts in full, or is held, f is affine in it: two valuations do.
+        """
+        held, most = self.collateral.get(self.currency, 0.0), self.size + self.requirement() or 1.0
+        if self.own_in_full:
+            low, step = held, abs(held) + most
+        else:  # above every debt
+            low, step = abs(held) + 10 * most, most
+        low_pool, high_pool = self.adding(low - held), self.adding(low - held + step)
+        here = f(low_pool)
+        gained = f(high_pool) - here
+        if abs(gained) <= 1e-9 * step:
+            raise ValueError(f"no amount of {self.currency} counts in {self.name!r}")
+        return low - here * step / gained
 
     def _line(self, index=None):
         """The `Line` along one index, several, or a mapping of each to its share in the move."""
@@ -542,7 +668,15 @@ class Pool:
         if most <= 0:
             raise ValueError(f"index must give at least one coin a share above 0, not {index!r}")
         marks = {name: self.quote(name, self.marks) for name in shares}
-        return Line(marks, {name: share / most for name, share in shares.items()}, most)
+        parts = {name: share / most for name, share in shares.items()}
+        ratio = self._ratio_of(*parts) if len(parts) == 1 else 1.0
+        return Line(marks, parts, most, ratio)
+
+    def _ratio_of(self, index):
+        """Mark of the only contract on an index / mark of that index: whose price is asked for."""
+        symbols = {p.instrument.symbol for p in self.positions if p.instrument.index == index}
+        ratios = {self._ratios.get(symbol, (index, 1.0))[1] for symbol in symbols}
+        return ratios.pop() if len(symbols) == 1 else 1.0
 
     @property
     def open(self):
@@ -552,13 +686,19 @@ class Pool:
     @cached_property
     def followed(self):
         """The names along which there can be a crossing: indices, coins, its own currency."""
-        named = {self.currency, *self.collateral, *(p.instrument.index for p in self.positions)}
-        return named - set(self.venue.quotes)
+        contracts = [p.instrument for p in self.positions]
+        named = {name for c in contracts for name in (c.index, c.settle)}
+        return named | {self.currency, *self.collateral}
 
     @property
     def indices(self):
-        """All of `followed`, sorted, if there is anything that can be liquidated; else nothing."""
-        return tuple(sorted(self.followed)) if self.open else ()
+        """All of `followed`, sorted, if there is anything that can be liquidated; else nothing.
+
+        Of the currencies that count as 1 only those on which there is a contract.
+        """
+        moving = {p.instrument.index for p in self.positions}
+        still = set(self.venue.quotes) - moving
+        return tuple(sorted(self.followed - still)) if self.open else ()
 
     # ------------------------------------------------------------- another pool
 
@@ -607,10 +747,11 @@ class Pool:
         rows += [("debts", " + ".join(owed))] if owed else []
         for p in self.positions:
             side = "long" if p.quantity > 0 else "short"
-            said = f"{side} {fmt(abs(p.quantity))} contracts from {fmt(p.entry)}"
+            said = f"{side} {fmt(abs(p.quantity))} contracts from {priced(p.entry)}"
             rows.append((p.instrument.symbol, said))
         try:
             worth, equity, _ = self.worth(), self.equity(), self.requirement()
+            _ = self.quote(self.currency, self.marks) if self.open else None
         except ValueError as error:  # a price is missing: say which
             return [*rows, ("equity", str(error))]
         if worth != equity:
@@ -675,6 +816,13 @@ def bust(p):
     """
     z = np.where(np.greater(p.quantity, 0), 1, -1) * (1 if p.instrument.inverse else -1)
     return plain(abs(p.notional(p.entry)) * np.maximum(0.0, 1 + z / p.leverage))
+
+
+def split(amount):
+    """(what is held, what is owed as an amount below 0) of a signed balance, number or array."""
+    if np.ndim(amount):
+        return np.maximum(amount, 0.0), np.minimum(amount, 0.0)
+    return (amount, 0.0) if amount > 0 else (0.0, amount)
 
 
 def plain(value):

@@ -21,7 +21,8 @@ from . import checks
 from .checks import Numbers, choice, field_of, number_field
 
 YEAR = 8_760  # hours
-FUND, COUNTERPARTIES, TRADER, LENDER = "insurance fund", "counterparties", "trader", "lender"
+FUND, COUNTERPARTIES, TRADER = "insurance fund", "counterparties", "trader"
+LENDER, HOUSE = "lender", "venue"
 
 
 class Refused(ValueError):
@@ -164,6 +165,12 @@ class Tiers:
         tier = bisect_right(self.floors, size) - 1
         return self.rates[tier] * size - self.amounts[tier]
 
+    def of(self, amount: Numbers, price: Numbers) -> Numbers:
+        """Value, in quote currency, of what a haircut takes from coins (>= 0) at their price."""
+        if self.basis == "quantity":
+            return self._along(amount) * price
+        return self._along(amount * price)
+
     def max_leverage(self, notional: Numbers, quantity: Numbers | None = None) -> Numbers:
         """Highest leverage that the schedule allows at this size: steps down from tier to tier."""
         tier = self.tier(notional if self.basis == "notional" else quantity)
@@ -233,6 +240,8 @@ class Interest:
         Length of a period in hours.
     opening : float
         Periods that are charged at once when the money is borrowed.
+    on : "debt" or "borrowed"
+        Whether that opening fee, as a part of the debt, bears interest.
 
     Source: Binance: borrowed * daily rate * hours started / 24. Kraken: borrowed * rate * (1 +
     four-hour periods started), the one being the opening fee. OKX: by the hour, on the liability.
@@ -241,6 +250,7 @@ class Interest:
     per: float = number_field(24.0, above=0)
     every: float = number_field(1.0, above=0)
     opening: float = number_field(0.0, least=0)
+    on: str = choice("debt", "borrowed")
 
     @property
     def period(self):
@@ -419,6 +429,28 @@ class Liquidation:
 # ---------------------------------------------------------------------- venue
 
 
+@frozen
+class Withdrawal:
+    """What may leave a pool: equity less what has to stay, and not more than the balance can spare.
+
+        min(equity - max(initial margin, maintenance margin, least * notional), balance - kept)
+
+    Parameters
+    ----------
+    kept : "initial", "maintenance", "profit" or "all"
+        Which margin the balance alone, without unrealised profit, has to cover: initial margin, so
+        that no profit leaves (most venues; Roxom and Orderly say so); maintenance margin (Binance,
+        isolated: FAQ 360038447311, copy of 2026); none, so that profit leaves too (Hyperliquid,
+        docs.trade.xyz; Polymarket, docs.polymarket.com). "all": nothing leaves an open position
+        ("strict isolated", docs.tings.xyz).
+    least : float
+        Share of the notional at the mark that has to stay at least (Hyperliquid: 0.1).
+    """
+
+    kept: str = choice("initial", "maintenance", "profit", "all")
+    least: float = number_field(0.0, least=0)
+
+
 def _mapping(check):
     """A field for a mapping of names to values that pass a check."""
 
@@ -433,6 +465,12 @@ def _mapping(check):
 def _asset(name, value):
     if not isinstance(value, Asset):
         raise TypeError(f"{name} must be an Asset, not {value!r}")
+    return value
+
+
+def _withdrawal(name, value):
+    if not isinstance(value, Withdrawal | None):
+        raise TypeError(f"{name} must be a Withdrawal or None, not {value!r}")
     return value
 
 
@@ -494,6 +532,20 @@ class Venue:
         How funding rates are made, and when and from what they are paid. Absent, it is Binance's
         rule, which need not be this venue's. A cap is that of one contract: give others theirs with
         `marginlab.replace`.
+    unrealised : "joined" or "beside"
+        How a multi-currency account counts unrealised PnL. Joined: it is added to the balance of
+        the currency in which it settles, the haircut falls on a sum above zero, and a sum below is
+        a debt with its loan margin (OKX help 360054690531; Bybit, "Borrowing in UTA"; Gate
+        CrossEx; Binance announcement c983a9268cfa4e70a4916c276bb3b7bc). Beside: it counts in full,
+        apart from balances (Kraken).
+    withdrawal, isolated_withdrawal : Withdrawal
+        What may leave a pool, and where isolated ones differ, what may leave them.
+    trading_fee : float
+        Fee of a fill, as a share of its notional, or of the coins that a pair brings. `trade` takes
+        another with fee=.
+    price_band : float
+        How far from the mark a fill may be: from mark / (1 + band) to mark * (1 + band). The
+        default, half to twice the mark, is this course's: it catches slips of the unit.
     hedge_mode : bool
         Whether a long and a short of one contract may be open side by side.
     both_modes : bool
@@ -518,6 +570,11 @@ class Venue:
     assets: Mapping = _mapping(_asset)
     interest: Interest = _instance(Interest)
     funding: Funding = _instance(Funding)
+    unrealised: str = choice("joined", "beside")
+    withdrawal: Withdrawal = _instance(Withdrawal)
+    isolated_withdrawal: Withdrawal | None = field_of(_withdrawal, None)
+    trading_fee: float = number_field(0.0, least=0, most=0.5)
+    price_band: float = number_field(1.0, above=0)
     hedge_mode: bool = False
     both_modes: bool = False
 
@@ -547,11 +604,13 @@ class Venue:
         ValueError if there is none, or if the contract is neither inverse nor settled in quote
         currency: its prices would be in one currency and its margin in another.
         """
-        if instrument.settle not in (instrument.index, *self.quotes):
+        third = instrument.settle not in (instrument.index, *self.quotes)
+        if third and not getattr(instrument, "quanto", False):
             raise ValueError(
                 f"settle must be the contract's own index {instrument.index!r} (inverse) or one of "
-                f"{', '.join(self.quotes)} (linear), not {instrument.settle!r} for "
-                f"{instrument.symbol!r}"
+                f"{self.name}'s quotes, {', '.join(self.quotes)} (linear), not "
+                f"{instrument.settle!r} for {instrument.symbol!r}; "
+                f"replace(venue, quotes=...) adds to them"
             )
         found = instrument.tiers or self.tiers.get(instrument.symbol) or self.tiers.get("*")
         if found is None:

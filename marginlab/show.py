@@ -1,17 +1,28 @@
 """How things show themselves: plain rows to text and HTML. It knows nothing but rows."""
 
 from html import escape
+from math import inf, isfinite
+
+import numpy as np
 
 
-def fmt(value):
-    """A number for readers: thousands separated; no decimals from 10,000 on, four figures below."""
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "-∞"
-    if abs(value) >= 10_000:
+def fmt(value, figures=4):
+    """A number for readers: thousands separated, no decimals from 10,000 on, at least so many
+    figures below, and no exponents."""
+    if not isfinite(value):
+        return {inf: "∞", -inf: "-∞"}.get(value, "none")
+    if abs(value) >= 10_000 and (figures < 6 or abs(value) >= 100_000):
         return f"{value:,.0f}"
-    if abs(value) >= 100:
-        return f"{value:,.6g}"
-    return f"{value:.4g}"
+    figures = max(figures, 6) if abs(value) >= 100 else figures
+    said = f"{value:,.{figures}g}"
+    if "e" not in said:
+        return said
+    return np.format_float_positional(value, figures, unique=False, fractional=False, trim="-")
+
+
+def priced(value):
+    """A price for readers: six figures at least, however small it is."""
+    return fmt(value, 6)
 
 
 def text(head, rows):

@@ -8,7 +8,7 @@ import tomllib
 from importlib.resources import files
 
 from . import liquidation
-from .rules import Asset, Funding, Interest, Liquidation, Tiers, Venue
+from .rules import Asset, Funding, Interest, Liquidation, Tiers, Venue, Withdrawal
 
 
 def _tiers(about):
@@ -41,13 +41,16 @@ PARTS = {
     "assets": lambda rows: {currency: _asset(about) for currency, about in rows.items()},
     "interest": lambda about: Interest(**about),
     "funding": lambda name: FUNDING[name],
+    "withdrawal": lambda about: Withdrawal(**about),
+    "isolated_withdrawal": lambda about: Withdrawal(**about),
     "liquidation": lambda steps: Liquidation(*map(_step, steps)),
 }
 
 
 def _venue(name):
     about = dict(DATA["venues"][name])
-    about = DATA["venues"][about.pop("like")] | about if "like" in about else about
+    while "like" in about:
+        about = DATA["venues"][about.pop("like")] | about
     return Venue(**{key: PARTS.get(key, lambda same: same)(value) for key, value in about.items()})
 
 

@@ -233,7 +233,6 @@ class FundingRates(Explorer):
         margin = np.maximum(equity, 1e-12 * self.balance)
         about = (self.venue, self.instrument, reading["contracts"], self.entry)
         line = liquidation_price(*about, margin)
-        line = np.where(np.isfinite(line), line, np.nan)
         if column["closed"]:
             days = np.append(days, days[-1])
             equity = np.append(equity, 0.0)

@@ -394,6 +394,8 @@ def why_not(pool, margin, rates):
     paid = {c.settle for c in contracts if np.any(rates.get(c.symbol, 0.0))}
     if paid and pool.isolated and venue.funding.charged_to == "account":
         return f"at {venue.name} the account pays the funding of an isolated position first"
+    if pool.joined and (loan := venue.asset(margin).loan) and not _flat(loan):
+        return f"the loan margin on {margin} is not one rate for every debt"
     for currency in () if pool.own_in_full else sorted(paid):
         asset = venue.asset(currency)
         if asset.loan or any(asset.haircut.rates) or asset.debt_weight != 1 or asset.rate:
@@ -410,9 +412,16 @@ def why_no_loss(pool, margin):
         return f"{pool.venue.name} closes a pool part by part"
     if pool.venue.surplus_to == TRADER:
         return f"{pool.venue.name} returns what is left of a pool"
-    if any(_haircut(pool, margin)):
-        return f"what the haircut on {margin} kept out of a pool is returned"
+    settled = {p.instrument.settle for p in pool.positions} if pool.joined else ()
+    for currency in (margin, *sorted(settled)):
+        if any(_haircut(pool, currency)):
+            return f"what the haircut on {currency} kept out of a pool is returned"
     return ""
+
+
+def _flat(loan):
+    """Whether a loan's maintenance margin is one rate of every debt."""
+    return isinstance(loan, Tiers) and len(loan.rates) == 1
 
 
 def _haircut(pool, margin):
@@ -531,7 +540,7 @@ class _Trough:
 
     def __init__(self, book, k):
         self.pool, self.margin, self.start = book.pools[k], book.margins[k], book.paths.start
-        self.weight = 1 - _haircut(self.pool, self.margin)[0]
+        self.weight, self.owed_weight = _weights(self.pool, self.margin)
         self.least = np.full(book.paths.width, np.inf)
         self.flows = {}  # by currency: contracts, and what is due at each step if at the start
         for p in self.pool.positions:
@@ -558,9 +567,24 @@ class _Trough:
             if self.flows and first:
                 total -= self.spent(first, slab)
             if not self.lines:
-                total /= self.weight * self.unit(self.margin, slab)
+                total /= self.unit(self.margin, slab)
+                total = self.in_margin(total, slab)
             worst = total.min(axis=0)
         np.minimum(self.least, worst, out=self.least)
+
+    def in_margin(self, total, slab):
+        """The amount of the margin's currency that counts for as much as slack lacks, below 0.
+
+        What is held of it counts less a haircut, what is owed with its weight and loan margin; PnL
+        that settles in it is a part of the sum.
+        """
+        gained = 0.0
+        if self.pool.joined:
+            at = self.pool.prices(slab.prices(self.pool.names))
+            gained = self.pool.sums(at)[self.margin]
+            here = self.pool.counts(self.margin, gained, at)
+            total = total - here / self.unit(self.margin, slab)  # all but this currency
+        return gained + np.where(total < 0, total / self.weight, total / self.owed_weight)
 
     def trough(self, room):
         """The least value so far, of shape (width,)."""
@@ -618,6 +642,19 @@ class _Trough:
             return 1.0
         price = slab.prices({currency}).get(currency)
         return self.pool.quote(currency, self.pool.marks) if price is None else price
+
+
+def _weights(pool, margin):
+    """What one of the margin's currency counts for where it is held, and where it is owed."""
+    if pool.own_in_full:
+        return 1.0, 1.0
+    asset, venue = pool.venue.asset(margin), pool.venue
+    held = 1 - asset.haircut.rates[0]
+    if not pool.joined:
+        return held, held
+    fee = venue.fee if venue.fee_at == "price" else 0.0
+    loan = (1 + fee) * asset.loan.rates[0] + fee if asset.loan else 0.0
+    return held, asset.debt_weight + loan
 
 
 class _Lines:

@@ -283,7 +283,7 @@ def test_a_last_price_may_be_of_what_is_open_in_any_account():
     known = "BTC, BTC-USDT, ETH, ETH-USDT"
     refused(ValueError, ["last has a price of 'SOL'", known],
             lambda: liquidate_all(accounts, last={"SOL": 1}), accounts[0])  # fmt: skip
-    for fund, error in ((-1, ValueError), ("5", TypeError), ({"USDT": nan}, ValueError)):
+    for fund, error in ((-1, ValueError), ("five", TypeError), ({"USDT": nan}, ValueError)):
         refused(error, ["fund"], lambda fund=fund: liquidate_all(accounts, fund=fund), accounts[0])
 
 
@@ -378,7 +378,7 @@ def test_a_side_is_one_or_minus_one(side):
     refused(ValueError, ["side must be one of 1, -1", repr(side)], lambda: queue(SHORTS, LINEAR, side), SHORTS[0])
 
 
-@pytest.mark.parametrize("value", [nan, inf, -inf, 0, 0.0, "5", None, True])
+@pytest.mark.parametrize("value", [nan, inf, -inf, 0, 0.0, "five", None, True])
 def test_quantities_and_prices_that_cannot_be_meant(value):
     error = TypeError if isinstance(value, (str, bool)) or value is None else ValueError
     refused(error, ["quantity must be"], lambda: deleveraged(SHORTS, LINEAR, value, 98), SHORTS[0])

@@ -161,12 +161,12 @@ def test_one_index_and_side_is_one_book():
 @pytest.mark.parametrize("error, words, given", [
     (ValueError, ["the last price of BTC must be a finite number above 0", "0"], {"last": {"BTC": 0}}),
     (ValueError, ["the last price of BTC", "nan"], {"last": {"BTC": nan}}),
-    (TypeError, ["the last price of BTC", "'90'"], {"last": {"BTC": "90"}}),
+    (TypeError, ["the last price of BTC", "'ninety'"], {"last": {"BTC": "ninety"}}),
     (ValueError, ["'ETH', which nothing here follows", "BTC, BTC-USDT"], {"last": {"ETH": 1}}),
     (TypeError, ["last must be a mapping", "90"], {"last": 90}),
     (ValueError, ["the fund in USDT", "-1"], {"fund": {"USDT": -1}}),
     (ValueError, ["fund names usdt", "USDT"], {"fund": {"usdt": 5}}),
-    (TypeError, ["the fund in USDT", "'5'"], {"fund": {"USDT": "5"}}), (ValueError, ["fund", "-inf"], {"fund": -inf}),
+    (TypeError, ["the fund in USDT", "'five'"], {"fund": {"USDT": "five"}}), (ValueError, ["fund", "-inf"], {"fund": -inf}),
     (ValueError, ["impact must be a finite number of at least 0", "-0.1"], {"impact": -0.1}),
     (ValueError, ["impact", "nan"], {"impact": nan}), (TypeError, ["impact", "None"], {"impact": None}),
     (ValueError, ["impact must be from 0 to below 1", "1.0"], {"impact": 1}),
@@ -174,7 +174,7 @@ def test_one_index_and_side_is_one_book():
     (ValueError, ["impact must be a finite number", "nan"], {"impact": lambda worth: nan}),
     (TypeError, ["impact must be a finite number", "None"], {"impact": lambda worth: None}),
     (ValueError, ["fund must be a finite number of at least 0", "-1"], {"fund": -1}),
-    (ValueError, ["fund", "nan"], {"fund": nan}), (TypeError, ["fund", "'5'"], {"fund": "5"}),
+    (ValueError, ["fund", "nan"], {"fund": nan}), (TypeError, ["fund", "'five'"], {"fund": "five"}),
     (TypeError, ["fund", "True"], {"fund": True}),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused(error, words, given):
@@ -672,7 +672,8 @@ def test_the_fund_pays_no_more_than_it_has_where_a_share_leaves_no_price():
 @pytest.mark.parametrize("last", [{}, {"BTC": 39_000}, {"BTC": 38_500}])
 def test_what_a_haircut_kept_out_is_returned_whatever_the_fills_are(last):
     # 1 BTC counts for 80 %: 7,800 of 39,000 are kept out of the equity
-    venue = replace(flat(), account_mode="multi-currency", assets={"BTC": Asset(0.2), "USD": Asset()})
+    assets = {"BTC": Asset(0.2), "USD": Asset()}
+    venue = replace(flat(), account_mode="multi-currency", assets=assets, unrealised="beside")
     account = Account(venue, BTC=1).mark(BTC=50_000).trade(INVERSE, 1_000, 50_000).mark(BTC=39_000)
     assert account.cross.worth() == near(17_000) and account.cross.equity() == near(9_200)
     assert account.liquidate(last=last).balances() == {"USD": near(7_800)}

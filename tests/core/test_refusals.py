@@ -53,7 +53,7 @@ def refused(error, words, action, account=ACCOUNT):
 
 NOT_FINITE = [(nan, "nan"), (inf, "inf"), (-inf, "-inf")]
 NOT_POSITIVE = [*NOT_FINITE, (0, "0"), (0.0, "0.0"), (-1.5, "-1.5")]
-NOT_NUMBERS = [("5", "'5'"), (True, "True"), (None, "None"), ([5], "[5]"), ({}, "{}"), (1 + 2j, "(1+2j)")]
+NOT_NUMBERS = [("five", "'five'"), ("1,5", "'1,5'"), (True, "True"), (None, "None"), ([5], "[5]"), ({}, "{}"), (1 + 2j, "(1+2j)")]
 
 # ------------------------------------------------------------------ numbers and prices
 
@@ -116,7 +116,7 @@ def test_an_account_takes_one_price_and_not_an_array():
 
 
 @pytest.mark.parametrize("name", ["quantity", "entry", "margin", "mark", "leverage"])
-@pytest.mark.parametrize("bad", [nan, inf, 0, "5", True, "abc", np.array([1.0, nan]), np.array([True])])
+@pytest.mark.parametrize("bad", [nan, inf, 0, "five", True, "abc", np.array([1.0, nan]), np.array([True])])
 def test_liquidation_prices_of_arrays(name, bad):
     good = {"quantity": 1, "entry": 50_000, "margin": 5_000, "mark": 50_000, "leverage": 10}
     numeric = isinstance(bad, (int, float, np.ndarray)) and bad is not True and np.asarray(bad).dtype.kind != "b"
@@ -195,7 +195,7 @@ def test_directions_that_lead_nowhere():
     for way in ({"BTC": -1}, {"BTC": 0}, {"BTC": -1, "ETH": 0}):
         refused(ValueError, ["at least one coin a share above 0", repr(way)], lambda w=way: pool.bankruptcy(w))
     refused(ValueError, ["share of ETH", "nan"], lambda: pool.liquidation({"BTC": 1, "ETH": nan}))
-    refused(TypeError, ["share of ETH", "'1'"], lambda: pool.liquidation({"BTC": 1, "ETH": "1"}))
+    refused(TypeError, ["share of ETH", "'one'"], lambda: pool.liquidation({"BTC": 1, "ETH": "one"}))
     refused(ValueError, ["(nothing here)"], lambda: Pool("USDT", {}, (), venues.TEACHING).liquidation("BTC"))
 
 
@@ -266,7 +266,7 @@ def test_rules_of_currencies_that_make_no_sense():
     refused(ValueError, ["opening", "at least 0"], lambda: Interest(opening=-1))
     refused(ValueError, ["hours", "at least 0", "-1"], lambda: LONG.accrue(-1), LONG)
     refused(ValueError, ["hours", "at least 0", "-1"], lambda: Interest().due(1, 0.1, -1))
-    refused(TypeError, ["hours", "'24'"], lambda: LONG.accrue("24"), LONG)
+    refused(TypeError, ["hours", "'a day'"], lambda: LONG.accrue("a day"), LONG)
     assert Asset(haircut=1) and Asset(haircut=0, debt_weight=1, rate=0) and Interest(opening=0)
 
 
@@ -304,7 +304,7 @@ def test_payments_for_what_is_not_open():
     refused(TypeError, ["instrument must be a Perpetual", "'BTC/USDT'"], lambda: LONG.pay_funding(PAIR, 0.0001), LONG)
 
 
-BAD = [(nan, "nan", ValueError), (inf, "inf", ValueError), ("1", "'1'", TypeError), (True, "True", TypeError)]
+BAD = [(nan, "nan", ValueError), (inf, "inf", ValueError), ("one", "'one'", TypeError), (True, "True", TypeError)]
 
 
 @pytest.mark.parametrize(("value", "shown", "error"), [*BAD, (None, "None", TypeError), ([0.1], "[0.1]", TypeError)])
@@ -363,7 +363,7 @@ def test_no_break_even_at_any_price():
         with pytest.raises(ValueError, match=f"paid={amount:g} .*{label}"):
             funding.break_even(Position(contract, quantity, 50_000), amount)
     assert funding.break_even(Position(LINEAR, -2, 50_000), 99_998) == near(1)
-    for value, error in ((nan, ValueError), (inf, ValueError), ("1", TypeError), (True, TypeError)):
+    for value, error in ((nan, ValueError), (inf, ValueError), ("one", TypeError), (True, TypeError)):
         with pytest.raises(error, match="paid must be a finite number"):
             funding.break_even(Position(LINEAR, 2, 50_000), value)
 
@@ -373,7 +373,7 @@ def test_no_shift_without_a_liquidation_price():
         funding.shift(FREE.trade(LINEAR, 1, 50_000).cross, 100)  # 100,000 on 50,000
     with pytest.raises(ValueError, match="paid=-90000 leaves no liquidation price: "):
         funding.shift(LEVERED, -90_000)
-    for value, error in ((nan, ValueError), (inf, ValueError), ("1", TypeError), (True, TypeError)):
+    for value, error in ((nan, ValueError), (inf, ValueError), ("one", TypeError), (True, TypeError)):
         with pytest.raises(error, match="paid must be a finite number"):
             funding.shift(LEVERED, value)
 
@@ -604,7 +604,7 @@ ROWS = "rates, prices, last and hours must be rows of one length, not of"
     (ValueError, ["impact", "1"], {"prices": {"BTC": [90]}, "impact": 1}),
     (ValueError, ["impact", "-0.1"], {"prices": {"BTC": [90]}, "impact": -0.1}),
     (ValueError, ["fund", "-1"], {"prices": {"BTC": [90]}, "fund": -1}),
-    (TypeError, ["fund in USDT", "'5'"], {"prices": {"BTC": [90]}, "fund": {"USDT": "5"}}),
+    (TypeError, ["fund in USDT", "'five'"], {"prices": {"BTC": [90]}, "fund": {"USDT": "five"}}),
     (KeyError, ["SOL-USDT"], {"rates": {"SOL-USDT": [0.1]}}),
 ])  # fmt: skip
 def test_steps_refuse_before_the_first_step(error, words, given):

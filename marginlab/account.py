@@ -686,8 +686,8 @@ def _flipped(account, order, schedule, key, held):
     """The account after a position is closed, and one of the other side opened with the rest."""
     if order.leg:
         raise ValueError(
-            f"quantity {order.quantity:.10g} is more than the {order.leg} of {abs(held.quantity):.10g} "
-            f"that is open"
+            f"quantity {order.quantity:.10g} is more than the {order.leg} of "
+            f"{abs(held.quantity):.10g} that is open"
         )
     flat = reduced(account, key, held, -held.quantity, order.price, order.fee)
     if order.margin is None:
@@ -753,17 +753,13 @@ def _margin(account, order, held):
             margin += account.venue.fee * bust(Position(instrument, quantity, price, chosen))
         if order.margin and leverage and abs(isolated - margin) > 1e-9 * margin:
             raise ValueError(
-                f"isolated={isolated:.10g} and leverage={leverage:.10g} disagree: {notional:.10g} {settle} "
-                f"at that leverage needs {margin:.10g}"
+                f"isolated={isolated:.10g} and leverage={leverage:.10g} disagree: "
+                f"{notional:.10g} {settle} at that leverage needs {margin:.10g}"
             )
         margin = order.margin or margin
     fee = order.fee * notional
-    name = (
-        f"isolated={margin:.10g} {settle} and a fee of {fee:.10g}"
-        if fee
-        else f"isolated={margin:.10g}"
-    )
-    _check_free(name, margin + fee, settle, account.cross_in(settle))
+    also = f" {settle} and a fee of {fee:.10g}" if fee else ""
+    _check_free(f"isolated={margin:.10g}{also}", margin + fee, settle, account.cross_in(settle))
     return margin
 
 
@@ -774,7 +770,8 @@ def _check_size(position, notional, schedule):
     size, unit = (n, "contracts") if by_count else (notional, settle)
     if size > schedule.cap:
         raise Refused(
-            f"quantity {n:.10g} makes {size:,.10g} {unit}: the schedule ends at {schedule.cap:,.10g} {unit}"
+            f"quantity {n:.10g} makes {size:,.10g} {unit}: the schedule ends at "
+            f"{schedule.cap:,.10g} {unit}"
         )
     most = float(schedule.max_leverage(notional, n))
     if position.leverage and position.leverage > most * (1 + 1e-9):
@@ -935,9 +932,8 @@ def _exchanged(account, key, swap, borrow):
         after = after.adding(-fee, paid)
         events.append(_interest(after, paid, fee))
         if account.venue.interest.on == "borrowed":
-            owed = max(0.0, -pool.collateral.get(paid, 0.0))
-            free = min(pool.interest_free.get(paid, 0.0), owed) + fee
-            after = evolve(after, interest_free={**pool.interest_free, paid: free})
+            free = after.interest_free.get(paid, 0.0) + fee
+            after = evolve(after, interest_free={**after.interest_free, paid: free})
     if missing or (after.open and after.slack() < pool.marked(account.marks).slack()):
         short_of_margin(text, after, initial=True)  # what only repays a debt is never refused
     return account._but({key: after}, events)
@@ -971,7 +967,8 @@ def _walled_off(account, order, key, swap, repays):
     margin = order.margin or (gross / leverage if leverage else 0.0)
     if leverage and abs(margin - gross / leverage) > 1e-9 * margin:
         raise ValueError(
-            f"isolated={margin:.10g} and leverage={leverage:.10g} disagree: {gross:.10g} {got} is traded"
+            f"isolated={margin:.10g} and leverage={leverage:.10g} disagree: {gross:.10g} {got} "
+            f"is traded"
         )
     _check_free(f"isolated={margin:.10g}", margin, got, account.cross_in(got))
     name = f"isolated {pair.symbol}"

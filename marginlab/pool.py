@@ -728,7 +728,12 @@ class Pool:
         currency = currency or self.currency
         held = self.collateral.get(currency, 0.0)
         left = held + amount if abs(held + amount) > 1e-12 * abs(held) else 0.0
-        return self.but(positions, {**self.collateral, currency: left})
+        after = self.but(positions, {**self.collateral, currency: left})
+        free = self.interest_free.get(currency, 0.0)
+        if amount > 0 and free:  # repaid first
+            free = max(0.0, free - amount)
+            after = evolve(after, interest_free={**self.interest_free, currency: free})
+        return after
 
     def __getstate__(self):
         """What a pickle keeps: the fields, without what was worked out from them."""

@@ -101,7 +101,8 @@ def _currency(account):
 def _at_once(account, opened, paths, rates):
     """({pool: step of its liquidation, -1 for none}, worth) on every path, from troughs."""
     margins = tuple(map(_margin, opened))
-    empty = (evolve(p, collateral={m: 0.0}) for p, m in zip(opened, margins, strict=True))
+    pairs = zip(opened, margins, strict=True)
+    empty = (evolve(p, collateral={m: 0.0}, marks=_indices(p)) for p, m in pairs)
     book = Book(tuple(empty), margins, rates, paths, tuple(range(1, paths.steps + 1)))
     units = _units(account, {*map(_margin, account.pools)}, paths)
     at = {pool.name: np.empty(paths.count, int) for pool in opened}
@@ -122,6 +123,12 @@ def _at_once(account, opened, paths, rates):
         if pool.open and at_line(pool):  # before the first step
             at[pool.name][:] = 0
     return at, worth
+
+
+def _indices(pool):
+    """A pool's marks but for contracts' own, which give way to the start."""
+    own = {p.instrument.symbol for p in pool.positions}
+    return {name: price for name, price in pool.marks.items() if name not in own}
 
 
 def _units(account, currencies, paths):

@@ -109,7 +109,7 @@ def test_out_of_an_isolated_pool_goes_what_its_initial_margin_leaves_free():
     # at 10x: 5 at entry, all of it needed. At 55,000: 50/1.1/10 = 4.545455, so 0.454545 of the 5 are free
     risen = SAFE.mark(BTC=55_000)
     assert risen.transfer(5 - 50 / 11, "BTC", source=INVERSE)[INVERSE].collateral["BTC"] == near(50 / 11)
-    with pytest.raises(Refused, match=r"amount=0.46 BTC is more than the 0\.454545 free"):
+    with pytest.raises(Refused, match=r"amount=0.46 BTC is more than the 0\.4545454545 free"):
         risen.transfer(0.46, "BTC", source=INVERSE)
     with pytest.raises(Refused, match="more than the 0 free"):
         SAFE.transfer(0.01, "BTC", source=INVERSE)
@@ -412,7 +412,7 @@ def test_no_event_of_an_account_can_be_rewritten():
     [
         (LONG, ("7 BTC", "debts", "250,000 USDT", "0.25 BTC", "margin ratio", "liquidation, BTC", "below 37,500")),
         (WALLED, ("cross BTC", "1 BTC", "isolated BTC/USDT", "6 BTC", "250,000 USDT", "43,750")),
-        (HELD, ("3 BTC + 10 ETH", "50,000 USDT", "worth at full price", "120,000 USD", "103,000 USD", "22,863",
+        (HELD, ("3 BTC + 10 ETH", "50,000 USDT", "worth at full price", "120,000 USD", "103,000 USD", "23,224.8",
                 "liquidation, ETH", "below none, above none", "long 1 contracts from 50,000")),
     ],
     ids=["cross", "isolated", "multi"],

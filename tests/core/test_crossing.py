@@ -1,6 +1,6 @@
 """Liquidation and bankruptcy prices by hand: one price, several at once, both ends, and why they are where they are."""
 
-from math import inf
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -149,12 +149,14 @@ def test_the_margin_for_a_price_does_not_depend_on_what_is_there():
 
 
 def test_the_margin_for_a_price_is_in_dollars():
-    # long 1 on 0.5 BTC, 22,500 at 90 %: at 30,000, x + 13,500 - 20,000 = 120
+    # long 1 on 0.5 BTC, 22,500 at 90 %: at 30,000, x + 13,500 - 20,000 = 120, and 1,000 for the USDT owed
     account = Account(venues.TEACHING_MULTI, BTC=0.5).trade(LINEAR, 1, 50_000)
-    assert account.cross.margin_for(liquidation=30_000) == near(6_620)
-    assert account.cross.adding(6_620, "USD").liquidation().price == near(30_000)
+    assert account.cross.margin_for(liquidation=30_000) == near(7_620)
+    assert account.cross.adding(7_620, "USD").liquidation().price == near(30_000)
+    beside = replace(account.cross, venue=venues.TEACHING_BESIDE)
+    assert beside.margin_for(liquidation=30_000) == near(6_620)
     owing = account.cross.adding(-1_000, "USD")  # what is owed has to be repaid first
-    assert owing.margin_for(liquidation=30_000) == near(6_620)
+    assert owing.margin_for(liquidation=30_000) == near(7_620)
 
 
 # ----------------------------------------------- wrong answers that are known from elsewhere
@@ -328,16 +330,16 @@ def test_a_reason_for_a_spot_position_alone_needs_no_comparison():
     found = LONG.cross.liquidation()
     assert found.below.why == "equity meets its requirement at 37,500, 25.0 % below 50,000"
     assert found.above.why == "a rise is a gain here"
-    assert LONG.cross.bankruptcy().below.why == "what the pool is worth is used up at 35,714, 28.6 % below 50,000"
+    assert LONG.cross.bankruptcy().below.why == "what the pool is worth is used up at 35,714.3, 28.6 % below 50,000"
     assert found.below.parts == {"BTC held": 7, "USDT owed": near(-7)} and found.above.parts == {}
 
 
 def test_a_reason_for_several_prices():
     why = BOTH.liquidation(["BTC", "ETH"]).below.why
-    assert "when prices are 13.9 % below their marks (BTC 43,029, ETH 1,721.17)" in why
+    assert "when prices are 13.9 % below their marks (BTC 43,029.3, ETH 1,721.17)" in why
     assert why.endswith("there long BTC-USDT (-7,142.86 USDT) and long ETH-USDT (-2,857.14 USDT) pull it down")
     why = BOTH.liquidation({"BTC": 1, "ETH": 1.5}).below.why
-    assert "12.2 % below their marks for a share of 1 (BTC 43,901, ETH 1,634.04)" in why
+    assert "12.2 % below their marks for a share of 1 (BTC 43,900.6, ETH 1,634.04)" in why
     assert "up" in two(10, 10_000, -1).liquidation(["BTC", "ETH"]).above.why
     shown = repr(BOTH.liquidation(["BTC", "ETH"]))
     assert "liquidation of pool along BTC, ETH" in shown and "below -13.9 %" in shown and "above none" in shown
@@ -363,12 +365,12 @@ def test_reasons_for_no_price():
 
 def test_reasons_of_one_position_and_of_several():
     one = Pool("USDT", {"USDT": 5_000}, [Position(LINEAR, 1, 50_000)], venues.TEACHING)
-    assert one.liquidation().below.why.startswith("equity meets its requirement at 45,181, 9.6 % below 50,000")
+    assert one.liquidation().below.why.startswith("equity meets its requirement at 45,180.7, 9.6 % below 50,000")
     assert one.bankruptcy().below.why == "equity is used up at 45,000, 10.0 % below 50,000"
     assert one.liquidation().above.why == "a rise is a gain here"
     assert LONG.trade(INVERSE, -2_500, 50_000).cross.liquidation().above.why == "a rise only adds to slack here"
     multi = Account(venues.TEACHING_MULTI, BTC=2).trade(LINEAR, 1, 50_000).cross  # a haircut is in between
-    assert multi.bankruptcy().below.why.startswith("what the pool is worth is used up at 16,667")
+    assert multi.bankruptcy().below.why.startswith("what the pool is worth is used up at 16,666.7")
     hedged = replace(one, positions=(*one.positions, Position(LINEAR, -2, 50_000)))
     assert hedged.liquidation().below.why == "a fall only adds to slack here"
 
@@ -400,7 +402,7 @@ def test_a_price_beyond_all_prices_is_none_in_arrays_and_in_pools():
     """What is left of the notional is rounding: a short of coins that are there, to the last digit."""
     contract = Perpetual("I1", "BTC", "BTC", tiers=Tiers.flat(0.0))
     venue, margin = Venue("A"), 1.0 - 2.0**-52
-    assert liquidation_price(venue, contract, -50_000.0, 50_000.0, margin) == inf
+    assert liquidation_price(venue, contract, -50_000.0, 50_000.0, margin) == pytest.approx(nan, nan_ok=True)
     position = Position(contract, -50_000.0, 50_000.0)
     found = Pool("BTC", {"BTC": margin}, [position], venue, {"BTC": 50_000.0}).liquidation()
     assert found.above.price is None and "inverse short" in found.above.why

@@ -56,7 +56,7 @@ def test_the_entry_in_the_ledger():
     assert (event.kind, event.pool, event.currency, event.price) == ("funding", "cross USDT", "USDT", 50_000)
     assert event.flows == {TRADER: near(-30), COUNTERPARTIES: near(30)} and event.text == "0.0300% of 100,000 USDT"
     assert held(after) == {"cross USDT": {"USDT": near(99_970)}}
-    parties = after.ledger().drop(columns=["kind", "pool", "currency", "price"])
+    parties = after.ledger().drop(columns=["kind", "pool", "currency", "price", "contract", "quantity"])
     assert np.allclose(parties.sum(axis=1), 0)
     short = CASH.trade(LINEAR, -2, 50_000).pay_funding(LINEAR, 0.0001)
     assert short.events[-1].text == "0.0100% of 100,000 USDT"

@@ -1,6 +1,6 @@
 """Arrays give what each number gives, and liquidation prices of many positions are those of their pools."""
 
-from math import inf
+from math import nan
 
 import numpy as np
 import pytest
@@ -54,10 +54,11 @@ def test_prices_of_arrays_are_those_of_each_pool_alone(rows, contract, venue, st
         position = Position(contract, size, start, lever)
         held = {contract.settle: margin_n}
         found = Pool(contract.settle, held, [position], venue, {"BTC": mark}).liquidation()
-        expected = found.below.price or 0.0 if size > 0 else found.above.price or inf
-        assert prices[n] == pytest.approx(expected, rel=1e-9)
+        expected = found.below.price if size > 0 else found.above.price
+        expected = nan if expected is None else expected
+        assert prices[n] == pytest.approx(expected, rel=1e-9, nan_ok=True)
         alone = liquidation_price(venue, contract, size, start, margin_n, mark=mark, leverage=lever)
-        assert type(alone) is float and alone == pytest.approx(prices[n], rel=1e-13)
+        assert type(alone) is float and alone == pytest.approx(prices[n], rel=1e-13, nan_ok=True)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS[::3], ids=lambda c: c.symbol)
@@ -85,9 +86,9 @@ def test_whole_numbers_are_prices_too():
 def test_a_price_that_there_is_not():
     # paid in full: only a price of 0 or less; an inverse short of 1x: beyond all prices
     linear, inverse = CONTRACTS[0], CONTRACTS[4]
-    assert liquidation_price(RULES[0], linear, 1, 50_000, 50_000) == 0
-    assert liquidation_price(RULES[0], linear, 1, 50_000, 70_000) == 0
-    assert liquidation_price(RULES[0], inverse, -1, 50_000, 1) == inf
-    assert liquidation_price(RULES[0], inverse, -1, 50_000, 1.5) == inf
+    assert liquidation_price(RULES[0], linear, 1, 50_000, 50_000) == pytest.approx(nan, nan_ok=True)
+    assert liquidation_price(RULES[0], linear, 1, 50_000, 70_000) == pytest.approx(nan, nan_ok=True)
+    assert liquidation_price(RULES[0], inverse, -1, 50_000, 1) == pytest.approx(nan, nan_ok=True)
+    assert liquidation_price(RULES[0], inverse, -1, 50_000, 1.5) == pytest.approx(nan, nan_ok=True)
     both = liquidation_price(RULES[0], inverse, np.array([-1.0, 1.0]), 50_000, 1)
-    assert both.tolist() == [inf, pytest.approx(25_100, rel=1e-14)]
+    assert both.tolist() == [pytest.approx(nan, nan_ok=True), pytest.approx(25_100, rel=1e-14)]

@@ -68,7 +68,8 @@ def test_withdrawable_leaves_out_unrealised_profit_and_takes_off_losses():
 def test_a_contracts_own_mark_overrides_its_index_until_the_index_moves():
     pool = two_markets(marks={"BTC": 50_000, "BTC-USDT": 49_000, "ETH": 2_000})
     assert pool.equity() == pytest.approx(19_000, rel=1e-14)
-    assert pool.equity(BTC=51_000) == pytest.approx(21_000, rel=1e-14)  # the index moves all its contracts
+    # the index moves all its contracts, and their own marks keep their ratio to it: 49,980
+    assert pool.equity(BTC=51_000) == pytest.approx(19_980, rel=1e-14)
     assert pool.equity({"BTC": 51_000, "BTC-USDT": 50_500}) == pytest.approx(20_500, rel=1e-14)
     assert pool.equity(ETH=2_100) == pytest.approx(18_000, rel=1e-14)  # another index leaves it
 
@@ -76,8 +77,8 @@ def test_a_contracts_own_mark_overrides_its_index_until_the_index_moves():
 def test_a_long_and_a_short_of_one_contract_may_have_a_mark_of_their_own():
     account = Account(MULTI, USDT=1e5).mark(BTC=5e4).trade(LINEAR, 8, 5e4, leg="long")
     account = account.trade(LINEAR, -0.5, 5e4, leg="short").mark(**{"BTC-USDT": 49_000})
-    at = account.cross.slack(BTC=48_000)  # which moves both: 7.5 BTC have lost 2,000 each
-    assert at == near(1e5 - 7.5 * 2_000 - 0.004 * 8.5 * 48_000) and "BTC-USDT" in repr(account)
+    at = account.cross.slack(BTC=48_000)  # which moves both to 47,040: 7.5 BTC have lost 2,960 each
+    assert at == near(1e5 - 7.5 * 2_960 - 0.004 * 8.5 * 47_040) and "BTC-USDT" in repr(account)
 
 
 def test_margin_ratio_is_infinite_where_nothing_is_required():
@@ -106,7 +107,11 @@ def test_the_parts_of_slack():
     # at 40,000: -6.5625; -5 + 6.25 - 0.025
     assert pool.parts(BTC=40_000) == {"BTC held": 7, "USDT owed": near(-6.5625), "short BTC-USD": near(1.225)}
     multi = Account(venues.TEACHING_MULTI, BTC=2, USDT=500).mark(BTC=50_000).trade(LINEAR, 1, 50_000).cross
-    assert multi.parts(BTC=49_000) == {"BTC held": near(88_200), "USDT held": 500, "long BTC-USDT": near(-1_196)}
+    assert multi.parts(BTC=49_000) == {
+        "BTC held": near(88_200),
+        "long BTC-USDT": near(-196),
+        "USDT with its PnL": near(-525),
+    }
     twice = Pool("USDT", {"USDT": 9}, [Position(LINEAR, 1, 50_000), Position(LINEAR, 2, 50_000)], venues.TEACHING)
     assert twice.parts() == {"USDT held": 9, "long BTC-USDT": near(-600)}
 
@@ -157,9 +162,12 @@ def test_profit_is_available_but_not_withdrawable():
     assert up.available() == near(37_600) and up.withdrawable("BTC") == near(17_600 / 46_800)
     # at 49,000: 88,200 + 28,000 - 10,000 = 106,200 less 98,000
     down = BUSY.mark(BTC=49_000).cross
-    assert down.available() == near(8_200) and down.withdrawable("USDT") == near(8_200)
+    assert down.available() == near(8_200) and down.withdrawable("USDT") == 0  # all 10,000 are lost
+    assert replace(down, venue=venues.TEACHING_BESIDE).withdrawable("USDT") == near(8_200)
     # at 48,000: 86,400 + 28,000 - 20,000 = 94,400 less 96,000
     short = BUSY.mark(BTC=48_000).cross
+    assert short.available() == near(-2_600)  # 10,000 USDT are owed now, and ask 1,000
+    short = replace(short, venue=venues.TEACHING_BESIDE)
     assert short.available() == near(-1_600) and short.withdrawable("USDT") == near(-1_600)
 
 

@@ -46,7 +46,9 @@ RULES = (
     Venue("C, fee", assets=ASSETS, fee=0.0006, fee_at="price", maintenance_at="mark"),
     Venue("A, bust", assets=ASSETS, fee=0.0006, fee_at="bankruptcy"),
 )
-MULTI = tuple(replace(rule, account_mode="multi-currency") for rule in RULES)
+MULTI = tuple(
+    replace(rule, account_mode="multi-currency", unrealised=how) for rule in RULES for how in ("joined", "beside")
+)
 MOVING = tuple(rule for rule in (*MULTI, *RULES) if rule.maintenance_at != "mark")
 STEPS = Tiers(((0, 0.005), (1e5, 0.01), (1e6, 0.2)))
 LINEAR = (Tiers.flat(0.004), STEPS, venues.BTCUSDT_2024_10, COUNTED)
@@ -126,8 +128,9 @@ def reference(pool, prices):
     equity, worth, gross = 0.0, 0.0, 1e-9
     required = pool.orders * at[pool.currency] if venue.orders_required else 0.0
     for currency, amount in pool.collateral.items():
+        worth, gross = worth + amount * at[currency], gross + abs(amount * at[currency])
+    for currency, amount in summed(pool, at).items():
         value, asset = amount * at[currency], venue.assets[currency]
-        worth, gross = worth + value, gross + abs(value)
         if currency == pool.currency and venue.account_mode == "single-currency":
             equity += value
         elif amount > 0:
@@ -145,10 +148,25 @@ def reference(pool, prices):
         base = then if venue.maintenance_at == "entry" else now
         paid = {"none": 0.0, "price": now, "entry": then}.get(venue.fee_at)
         paid = venue.fee * (lost(p) if paid is None else paid)
-        equity, worth = equity + pnl, worth + pnl
+        equity, worth = equity + (0.0 if joined(pool) else pnl), worth + pnl
         gross += abs(n) * (unit / p.entry + 1 if c.inverse else price)
         required += unit * (charged(c.tiers, base, abs(p.quantity)) + paid)
     return equity, worth, required, gross
+
+
+def joined(pool):
+    """Whether PnL joins balances."""
+    return pool.venue.account_mode == "multi-currency" and pool.venue.unrealised == "joined"
+
+
+def summed(pool, at):
+    """Balances, and PnL in the currency in which it settles where it joins them."""
+    sums = dict(pool.collateral)
+    for p in pool.positions if joined(pool) else ():
+        c, price = p.instrument, at[p.instrument.index]
+        gain = p.quantity * c.face * (1 / p.entry - 1 / price if c.inverse else price - p.entry)
+        sums[c.settle] = sums.get(c.settle, 0.0) + gain
+    return sums
 
 
 def initial(pool, prices):
@@ -161,7 +179,7 @@ def initial(pool, prices):
         row = [row for row in schedule.rows if row[0] <= size][-1]
         return row[2] if len(row) == 3 else 1 / (row[1] or 1e-300)
 
-    for currency, amount in pool.collateral.items():
+    for currency, amount in summed(pool, at).items():
         own = currency == pool.currency and venue.account_mode == "single-currency"
         if amount < 0 and not own and (loan := venue.assets[currency].loan):
             total += -amount * at[currency] / most(loan, -amount * at[currency], -amount)
@@ -275,9 +293,10 @@ def held_at_the_mark(pool, at):
     """The requirement with maintenance and fee of positions frozen at their marks; not of debts."""
     prices = {"USDT": 1.0, "USD": 1.0, **pool.marks, **at}
     bare = replace(pool, positions=())
-    total = reference(bare, at)[2]
+    total = reference(replace(bare, collateral=summed(pool, prices)), at)[2]
+    beside = replace(pool.venue, unrealised="beside")
     for p in pool.positions:
-        now = reference(replace(pool, positions=(p,), collateral={}, orders=0.0), {})[2]
+        now = reference(replace(pool, venue=beside, positions=(p,), collateral={}, orders=0.0), {})[2]
         settle = p.instrument.settle
         marks = {"USDT": 1.0, "USD": 1.0, **pool.marks}
         total += now / marks[settle] * prices[settle]

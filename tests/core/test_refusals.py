@@ -53,7 +53,8 @@ def refused(error, words, action, account=ACCOUNT):
 
 NOT_FINITE = [(nan, "nan"), (inf, "inf"), (-inf, "-inf")]
 NOT_POSITIVE = [*NOT_FINITE, (0, "0"), (0.0, "0.0"), (-1.5, "-1.5")]
-NOT_NUMBERS = [("five", "'five'"), ("1,5", "'1,5'"), (True, "True"), (None, "None"), ([5], "[5]"), ({}, "{}"), (1 + 2j, "(1+2j)")]
+WORDS = [("five", "'five'"), ("1,5", "'1,5'")]
+NOT_NUMBERS = [*WORDS, (True, "True"), (None, "None"), ([5], "[5]"), ({}, "{}"), (1 + 2j, "(1+2j)")]
 
 # ------------------------------------------------------------------ numbers and prices
 
@@ -66,7 +67,9 @@ def test_numbers_that_must_be_positive(value, shown, error):
     above = ["a finite number above 0", shown]
     refused(error, ["price", *above], lambda: ACCOUNT.trade(ETHER, 1, value))
     refused(error, ["amount", *above], lambda: ACCOUNT.transfer(value, "BTC", to=INVERSE))
-    refused(error, ["liquidation", *above], lambda: POOL.margin_for(liquidation=value))
+    if value is not None:
+        refused(error, ["liquidation", *above], lambda: POOL.margin_for(liquidation=value))
+        refused(error, ["ratio", *above], lambda: POOL.margin_for(ratio=value))
     refused(error, ["entry", *above], lambda: Position(LINEAR, 1, value))
     refused(error, ["face", *above], lambda: Perpetual("X", "BTC", "USDT", face=value))
     if value is not None:  # absent, there
@@ -189,7 +192,7 @@ def test_prices_that_are_missing_say_which():
 
 def test_directions_that_lead_nowhere():
     pool = MULTI.trade(LINEAR, 1, 50_000).trade(ETHER, 1, 2_000).cross
-    for way in ([], {}, ["BTC", "SOL"], {"SOL": 1}, "SOL", "USDT", 5, ["BTC", 5], None, "BTC-USDT", {"USDT": 1}):
+    for way in ([], {}, ["BTC", "SOL"], {"SOL": 1}, "SOL", "USDC", 5, ["BTC", 5], None, "BTC-USDT", {"USDC": 1}):
         refused(ValueError, ["index must be one of BTC, ETH, a list of them or a mapping to shares", repr(way)],
                 lambda w=way: pool.liquidation(w))  # fmt: skip
     for way in ({"BTC": -1}, {"BTC": 0}, {"BTC": -1, "ETH": 0}):

@@ -365,8 +365,9 @@ def test_compare_of_several_currencies_and_prices():
     assert table.loc["withdrawable, ETH"].tolist() == [10, 10, 0]
     # 118,000 - 10,000 in dollars: 135,000 + 18,000 - 50,000 = 103,000 less 5,000 and 5,000
     assert table.loc["available"].tolist() == [near(108_000), near(93_000), near(-15_000)]
-    below = table.loc["liquidation price below, BTC", "after"]  # 2.7 P + 18,000 - 52,500 + P - 50,000 = 0.004 P
-    assert below == near(84_500 / 3.696)
+    below = table.loc["liquidation price below, BTC", "after"]
+    # 2.7 P + 18,000 - 1.05 (50,000 + 50,000 - P) = 0.004 P
+    assert below == near(87_000 / 3.746)
     assert "margin covers" in table.loc["liquidation price below, ETH", "after"]
 
 
@@ -374,8 +375,8 @@ def test_a_surface_is_slack_over_two_prices():
     frame = surface(HELD.cross, BTC=[20_000, 50_000], ETH=np.array([1_000.0, 2_000.0, 4_000.0]))
     assert frame.shape == (2, 3) and (frame.index.name, frame.columns.name) == ("BTC", "ETH")
     assert frame.index.tolist() == [20_000, 50_000] and frame.columns.tolist() == [1_000, 2_000, 4_000]
-    # 2.7 * 20,000 + 0.9 * 10,000 - 52,500 - 30,000 - 80; at the marks 135,000 + 18,000 - 52,500 - 200
-    assert frame.loc[20_000, 1_000] == near(-19_580) and frame.loc[50_000, 2_000] == near(100_300)
+    # 2.7 * 20,000 + 0.9 * 10,000 - 1.05 * 80,000 - 80; at the marks 135,000 + 18,000 - 52,500 - 200
+    assert frame.loc[20_000, 1_000] == near(-21_080) and frame.loc[50_000, 2_000] == near(100_300)
     assert surface(HELD.cross, ETH=[2_000.0], BTC=[50_000.0]).loc[2_000, 50_000] == near(100_300)
     with pytest.raises(ValueError, match="two indices"):
         surface(HELD.cross, BTC=[50_000.0])

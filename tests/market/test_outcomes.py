@@ -327,12 +327,17 @@ def test_a_stablecoin_that_is_marked():
 
 
 def test_interest_on_what_funding_left_owed():
-    dear = replace(FULL, assets={"*": Asset(rate=0.1)}, interest=Interest(per=1))
+    dear = replace(FULL, assets={"*": Asset(rate=0.1)}, interest=Interest(per=1), unrealised="beside")
     account = Account(dear, USDT=40).mark(BTC=100).trade(LINEAR, 1, 100)
     found = outcomes(account, given([300, 300, 300, 300]), {LINEAR: [0.5, 0, 0, 0]})
     assert found.attrs["how"].endswith("or bears interest")
     # 150 are paid, of which 110 are owed, three times 10 % on that
     assert found.worth.tolist() == pytest.approx([200 - 110 * 1.1**3])
+    joined = replace(dear, unrealised="joined")  # 200 gained and 110 owed in one currency: nothing is owed
+    account = Account(joined, USDT=40).mark(BTC=100).trade(LINEAR, 1, 100)
+    assert outcomes(account, given([300, 300, 300, 300]), {LINEAR: [0.5, 0, 0, 0]}).worth.tolist() == pytest.approx(
+        [90]
+    )
     assert alike(account, given([300, 300])).worth.tolist() == pytest.approx([240])
     mild = Account(replace(dear, assets={"*": Asset(rate=0.01)}), USDT=40).mark(BTC=100).trade(LINEAR, 1, 100)
     found = outcomes(mild, given([300] * 4, hours=[1, 2, 3, 4]), {LINEAR: [0.5, 0, 0, 0]})

@@ -233,12 +233,9 @@ def opening(case, i):
 
 
 def borrow_interest(case, i):
-    """What the lender gets for a debt. A fee for opening is paid from what is at hand."""
+    """What the lender gets for a debt: at once, and for every period that was started."""
     venue = lending(case, USDT=Asset(loan=Tiers.flat(0.03), rate=i["r"]))
-    pair, price = Spot("BTC/USDT"), i["B"]
-    account = Account(venue, BTC=1).trade(pair, 1, price, borrow="USDT")
-    fee = -account["BTC/USDT"].collateral["USDT"] - i["B"]
-    after = (account.trade(pair, -fee / price, price) if fee else account).accrue(i["h"])
+    after = Account(venue, BTC=1).trade(Spot("BTC/USDT"), 1, i["B"], borrow="USDT").accrue(i["h"])
     return {"interest": sum(e.flows["lender"] for e in after.events if e.kind == "interest")}
 
 

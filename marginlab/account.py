@@ -729,7 +729,7 @@ def _opened(account, order, schedule, key=None, held=None):
         balances[currency] = balances.get(currency, 0.0) + amount
     positions = (*others, position)
     after = pool.but(positions=positions, collateral=balances, marks=account.marks)
-    short_of_margin(f"{quantity:+,g} {instrument.symbol}", after, initial=not after.isolated)
+    short_of_margin(f"{quantity:+,.10g} {instrument.symbol}", after, initial=not after.isolated)
     event = _traded(after, instrument, quantity, price, 0.0, fee)
     if pool.isolated:
         account = account.credit(settle, -margin - fee)

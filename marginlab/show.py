@@ -10,7 +10,7 @@ def fmt(value, figures=4):
     """A number for readers: thousands separated, no decimals from 10,000 on, at least so many
     figures below, and no exponents."""
     if not isfinite(value):
-        return {inf: "∞", -inf: "-∞"}.get(value, "none")
+        return {inf: "∞", -inf: "-∞"}.get(value, "nan")
     if abs(value) >= 10_000 and (figures < 6 or abs(value) >= 100_000):
         return f"{value:,.0f}"
     figures = max(figures, 6) if abs(value) >= 100 else figures

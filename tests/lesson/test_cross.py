@@ -124,11 +124,15 @@ class Books:
         def counted(price):
             return shared(price) - h * (b + spot) * price
 
+        def asked(price):  # what is gained joins the USDT, and what is owed of them asks its share
+            return LOAN * max(0.0, debt - gain(price)) + kept(price)
+
         self.gain, self.rest = gain, rest
+        repaid = [entry + debt / q] if q and entry + debt / q > 0 else []
         self.legs = {
             "spot": Leg(alone, lambda price: LOAN * debt, alone, []),
             "perpetual": Leg(margin, kept, margin, kinks) if q else None,
-            "cross": Leg(counted, lambda price: LOAN * debt + kept(price), shared, kinks),
+            "cross": Leg(counted, asked, shared, kinks + repaid),
         }
         # Why the venue would not open a book, in the order of its trades.
         self.refused, noise, too_much = {}, 1e-9 * b, None
@@ -143,7 +147,7 @@ class Books:
             margins = [abs(q) * entry / leverage, rest * entry]
             self.refused["isolated"] = "leverage", [abs(q) / rest, leverage, *margins]
         at_start = self.legs["cross"].equity(entry) - gain(entry)
-        first, second = f"{spot:+,g} {explorer.unit} at", f"{q:+,g} {explorer.perp.symbol}"
+        first, second = f"{spot:+,.10g} {explorer.unit} at", f"{q:+,.10g} {explorer.perp.symbol}"
         for name, more in ((first, 0.0), (second, abs(q) * entry / leverage)):
             needed = more + debt / LOAN_LEVERAGE
             if too_much or needed - at_start > 1e-9 * b * entry:
@@ -343,8 +347,8 @@ def check_drawn(explorer, model):
 def ending_both_ways(explorer):
     """States of "steep" whose cross pool a fall closes, and a rise as well."""
     b, first = explorer.balance, next(iter(explorer.presets.values()))
-    for size, hedge, move in product((1.1 * b, 1.4 * b, 1.6 * b), (1.08, 1.1), (-89.5, 0.0, 60.0)):
-        spot = 0.96 * size
+    for size, hedge, move in product((1.1 * b, 1.4 * b, 1.6 * b), (1.15, 1.2, 1.25), (-89.5, 0.0, 60.0)):
+        spot = 1.05 * size  # what is owed stays above what the short gains
         haircut = 100 * (1 - hedge * size / (b + spot))
         yield first | {"perpetual": -size, "spot": spot, "haircut": haircut, "move": move}
 
@@ -429,15 +433,15 @@ def test_the_lessons_own_figures():
     assert list(explorer.controls) == ["perpetual", "spot", "split", "haircut", "move"]
     assert explorer.reading["sentence"] == (
         "Isolated, after -14 %: the spot leg is closed, at 43,750, and the other leg stands alone. "
-        "In one pool: open, with 55,900 USD of equity against 13,360 required, after an unrealised "
-        "profit of 35,000 on the perpetual. It is closed below 9,766."
+        "In one pool: open, with 55,900 USD of equity against 11,610 required, after an unrealised "
+        "profit of 35,000 on the perpetual. No price closes it."
     )
     rows = {row[0]: row for row in explorer.reading["table"][1]}
     assert rows["difference"][-1] == "+1,000"
     assert rows["both isolated"][2:] == ["85,000", "860", "8,000", "85,000"]
-    assert rows["one cross pool"][1:] == ["below 9,766", "55,900", "13,360", "", "86,000"]
-    assert at(explorer, -4.3, 5.0, 1.0, 10.0, -50.0)["cross"]["closed"] is None  # question (a)
-    assert at(explorer, -4.2, 5.0, 1.0, 10.0, -50.0)["cross"]["closed"] is not None
+    assert rows["one cross pool"][1:] == ["nowhere", "55,900", "11,610", "", "86,000"]
+    assert at(explorer, -4.1, 5.0, 1.0, 10.0, -50.0)["cross"]["closed"] is None  # question (a)
+    assert at(explorer, -4.0, 5.0, 1.0, 10.0, -50.0)["cross"]["closed"] is not None
     for split in np.arange(0.1, 1.95, 0.1):  # question (b): no split keeps both legs
         falls, rises = (at(explorer, -5.0, 5.0, float(split), 10.0, m) for m in (-20.0, 20.0))
         assert falls["refused"] or falls["spot"]["closed"] or rises["perpetual"]["closed"]

@@ -213,7 +213,7 @@ def test_a_state_out_of_range_is_refused_and_nothing_moves(explorer, beyond):
             with pytest.raises(ValueError):
                 control.value = value
         with pytest.raises(TypeError, match=name):
-            explorer.set(**{name: "5"})
+            explorer.set(**{name: "five"})
     with pytest.raises(ValueError, match="'nonsense' is not a control: use "):
         explorer.set(**{first: explorer.controls[first].max, "nonsense": 10})
     assert explorer.state() == before and explorer.view.value == shown and explorer.error is None

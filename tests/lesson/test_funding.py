@@ -367,8 +367,8 @@ def test_the_lessons_own_figures():
     assert explorer.reading["sentence"] == (
         "The long pays 0.05 BTC every 8 hours: 0.1 % of its 50 BTC (109.5 % a year), 1 % of its "
         "isolated margin of 5. With the price unchanged: isolated, it is closed after 96 payments, "
-        "32 days; cross, it is open after 40 days, its liquidation price gone from 41,833 to "
-        "46,481."
+        "32 days; cross, it is open after 40 days, its liquidation price gone from 41,833.3 to "
+        "46,481.5."
     )
     rows = {row[0]: row[1:] for row in explorer.reading["table"][1]}
     assert rows["funding in 40 days"] == ["-4.8 BTC", "-6 BTC"]
@@ -384,7 +384,7 @@ def test_the_lessons_own_figures():
     assert rows["the whole account"] == "9.5 BTC"
     rising = explorer.read(**first | {"side": -1, "rate": 2.0, "interval": 1, "days": 90.0})
     ends = {row[0]: row[1:] for row in rising["table"][1]}["liquidation price"]
-    assert ends == ["55,333, then none", "62,250, then none"], "worth more than it sold"
+    assert ends == ["55,333.3, then none", "62,250, then none"], "worth more than it sold"
 
 
 def test_two_panels_on_scales_of_their_own():

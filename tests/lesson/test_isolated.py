@@ -102,7 +102,7 @@ def check_sentence(explorer, reading, it, state):
     found = it.pools["isolated"].liquidation()
     line, expected = nearest(found), []
     if line is None:
-        assert it.array_price in (0, math.inf)
+        assert math.isnan(it.array_price)
         reason = (found.below if state["side"] > 0 else found.above).why
         assert reason in sentence
         sentence = sentence.replace(reason, "")
@@ -228,7 +228,7 @@ def test_ten_coins_five_behind_the_trade():
     assert next(iter(explorer.presets)) == "5 of 10 BTC"
     assert explorer.state() == {"size": 50, "margin": 5, "side": 1, "move": -5}
     assert explorer.reading["sentence"] == (
-        "At 45,636 USD, 8.7 % below entry, the 5 BTC behind this trade no longer cover its "
+        "At 45,636.4 USD, 8.7 % below entry, the 5 BTC behind this trade no longer cover its "
         "requirement. After a move of -5.0 % the trade has lost 2.632 BTC and is open, with 2.368 "
         "BTC of equity."
     )

@@ -183,7 +183,8 @@ FALLS = [
 def coins(short, haircut, rate):
     """Slack is a straight line in the coins held, at each price."""
     asset = Asset(haircut=haircut)
-    venue = replace(venues.TEACHING_MULTI, assets={"BTC": asset})
+    assets = {"BTC": asset, "USDT": Asset()}
+    venue = replace(venues.TEACHING_MULTI, assets=assets)
     perp = Perpetual("T", "BTC", "USDT", tiers=Tiers.flat(rate))
 
     def rise(held):

@@ -4,9 +4,8 @@ Both show the `shapes` of each `Vessel`, and its `cells`, on the same `Sheet`.
 """
 
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 
 from attrs import evolve, frozen
@@ -47,12 +46,15 @@ FIRM = {"font.family": "DejaVu Sans", "text.parse_math": False, "hatch.linewidth
 
 
 class Told(Figure):
-    """A figure whose `reading` is the alternative text of its image in a notebook."""
+    """A figure whose `reading` is the alternative text of its image; saved in its own colours."""
 
     reading = ""
 
     def _repr_mimebundle_(self, **options):
         return {}, {"image/png": {"alt": self.reading}}
+
+    def savefig(self, *given, **how):
+        super().savefig(*given, **{"facecolor": self.get_facecolor()} | how)
 
 
 def vessels(
@@ -89,7 +91,11 @@ def vessels(
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be matplotlib Axes, not {ax!r}")
     with style.context(["default", PAPER | FIRM]):
-        sheet = Sheet(groups, told(groups, lambda vessel: vessel.ended))
+        everyone = [vessel for _, row in groups for vessel in row]
+        top = max(max(v.collateral, v.equity, v.required) for v in everyone)
+        low = min(min(v.collateral, v.equity, 0.0) for v in everyone)
+        note = told(groups, lambda vessel: vessel.ended)
+        sheet = Sheet(groups, 1.08 * low, 1.08 * (top or 1.0), note)
         if ax is None:
             from matplotlib import pyplot
 
@@ -98,9 +104,7 @@ def vessels(
         else:
             room = ax.bbox.width / ax.figure.dpi
             sheet = evolve(sheet, columns=room / sheet.wide / EM)
-        top = max(max(v.collateral, v.equity, v.required) for v in sheet.vessels)
-        low = min(min(v.collateral, v.equity, 0.0) for v in sheet.vessels)
-        sheet.frame(ax, 1.08 * (top or 1.0), 1.08 * low)
+        sheet.frame(ax)
         sheet.fill(ax)
     return ax
 
@@ -113,6 +117,8 @@ class Sheet:
     """
 
     groups: list
+    low: float
+    top: float
     about: str = ""
     columns: float | None = None
 
@@ -133,6 +139,16 @@ class Sheet:
     def at(self):
         return [x for row in self.rows for x in row]
 
+    @cached_property
+    def head(self):
+        """How wide the heads are, and the numbers of the scale."""
+        return max(HEAD, 1.1 + em(thousands(round(self.top)))) * EM
+
+    @property
+    def across(self):
+        """How wide the figure is."""
+        return self.head + self.wide * self.column
+
     @property
     def wide(self):
         return self.at[-1] + 0.5
@@ -143,21 +159,21 @@ class Sheet:
             return self.columns * EM
         said = [(text, 1) for v in self.vessels for text in (*v.cells, *wrapped(v.name, 0))]
         said += [(text, len(row)) for title, row in self.groups for text in wrapped(title, 0)]
-        needed = max(em(text) / columns for text, columns in said) + 0.35
-        return max(needed, min(WIDEST, (PAGE_WIDTH - HEAD) / self.wide)) * EM
+        needed = max(em(text) / columns for text, columns in said) + 0.25
+        return max(needed, min(WIDEST, (PAGE_WIDTH - self.head / EM) / self.wide)) * EM
 
     @cached_property
     def names(self):
-        return [wrapped(v.name, self.column) for v in self.vessels]
+        return [wrapped(v.name, self.column - 0.2 * EM) for v in self.vessels]
 
     @cached_property
     def titles(self):
-        return [wrapped(title, len(row) * self.column) for title, row in self.groups]
+        return [wrapped(title, len(row) * self.column - 0.2 * EM) for title, row in self.groups]
 
     @cached_property
     def note(self):
-        wide = int((HEAD + self.wide * self.column / EM) / 0.6)
-        return [line for text in self.about.splitlines() for line in textwrap.wrap(text, wide)]
+        texts = self.about.splitlines()
+        return [line for text in texts for line in wrapped(text, self.across)]
 
     def row(self, i):
         """How far under the axes the middle of a row of the table is."""
@@ -171,18 +187,18 @@ class Sheet:
     def size(self):
         """Of the figure: wide, high."""
         over = 0.8 + LINE * max(map(len, self.titles))
-        return HEAD * EM + self.wide * self.column, self.under + (TALL + over) * EM
+        return self.across, self.under + (TALL + over) * EM
 
     def axes(self, figure):
         """New axes in a figure of this size."""
-        (wide, high), left = self.size, HEAD * EM
+        (wide, high), left = self.size, self.head
         return figure.add_axes((left / wide, self.under / high, 1 - left / wide, TALL * EM / high))
 
-    def frame(self, axes, top, bottom):
+    def frame(self, axes):
         """What stands still: the scale, titles, names, the table's heads, the note."""
         corner, below, above = transforms(axes)
         axes.set_xlim(0, self.wide)
-        axes.set_ylim(bottom, top)
+        axes.set_ylim(self.low, self.top)
         axes.set_xticks([])
         axes.grid(False)
         axes.spines[["top", "right", "bottom"]].set_visible(False)
@@ -193,13 +209,14 @@ class Sheet:
         axes.set_ylabel(unit, rotation=0, ha="right", va="bottom", fontsize=FONT)
         lift = axes.figure.dpi_scale_trans + ScaledTranslation(0, 1, axes.transAxes)
         axes.yaxis.set_label_coords(-0.4 * EM, 0.6 * EM, transform=lift)
+        axes.get_yticklabels()  # made here, else when drawn, as the learner's settings are
         for row, lines in zip(self.rows, self.titles, strict=True):
             write(axes, (row[0] + row[-1]) / 2, 0.4 * EM, lines, above, va="bottom")
         for x, lines in zip(self.at, self.names, strict=True):
             write(axes, x, -0.5 * EM, lines, below, va="top")
         for i, head in enumerate(ROWS):
             write(axes, -0.4 * EM, -self.row(i), [head], corner, ha="right")
-        write(axes, -HEAD * EM, -self.under, self.note, corner, ha="left", va="bottom")
+        write(axes, -self.head, -self.under, self.note, corner, ha="left", va="bottom")
 
     def keys(self):
         """(kind, points) of the looks beside the table's heads, from the axes' corner."""
@@ -218,7 +235,7 @@ class Sheet:
         for kind, points in self.keys():
             shape(axes, kind, points, corner)
         for x, v in zip(self.at, self.vessels, strict=True):
-            for kind, points in shapes(v, x, axes.get_ylim()[1]):
+            for kind, points in shapes(v, x, self.top):
                 shape(axes, kind, points, axes.transData)
             if v.ended:
                 mark = {"fontsize": 3 * FONT, "color": BROWN}
@@ -280,16 +297,24 @@ def shape(axes, kind, points, transform):
     )
 
 
+@cache
 def em(text):
-    """How wide a text is, in em."""
-    return TextPath((0, 0), text, size=1).get_extents().width if text else 0.0
+    """How wide a text is at most, in em; drawn small, letters are up to a tenth wider apart."""
+    return 1.1 * TextPath((0, 0), text, size=1).get_extents().width if text else 0.0
 
 
 def wrapped(text, wide):
-    """Lines of a text, at most so many inches wide: symbols break at a hyphen or a slash."""
-    wrapper = textwrap.TextWrapper(max(1, int(wide / EM / 0.6)), break_long_words=False)
-    wrapper.wordsep_re = re.compile(r"(\s+|(?<=[A-Z][-/])(?=[A-Z]))")
-    return wrapper.wrap(text) or [""]
+    """Lines of a text, so many inches wide; a word that is longer breaks at hyphen or slash."""
+    lines = [""]
+    for word in text.split():
+        whole = em(word) * EM <= wide
+        for part in [word] if whole else re.split(r"(?<=[A-Z][-/])(?=[A-Z])", word):
+            longer = f"{lines[-1]} {part}".lstrip()
+            if em(longer) * EM <= wide:
+                lines[-1] = longer
+            else:
+                lines.append(part)
+    return lines[1:] if lines[0] == "" and lines[1:] else lines
 
 
 # --------------------------------------------------------------------- SVG
@@ -313,13 +338,12 @@ class Vessels(Layers):
         if not vessels:
             raise ValueError("vessels must be at least one")
         with style.context(["default", LOOK | FIRM]):
-            self.sheet = Sheet([("", vessels)], columns=WIDEST)
+            self.sheet = Sheet([("", vessels)], bottom, top, columns=WIDEST)
             figure = Figure(figsize=self.sheet.size, dpi=72)
             FigureCanvasSVG(figure)
             axes = self.sheet.axes(figure)
-            self.sheet.frame(axes, top, bottom)
+            self.sheet.frame(axes)
         super().__init__(figure, axes, {})
-        self.scale = bottom, top
         self.shown = vessels
         self.high = 72 * self.sheet.size[1]
         self.room = f"max-width:{100 * self.sheet.size[0]:.0f}px"  # letters as large as the page's
@@ -355,7 +379,7 @@ class Vessels(Layers):
     def moving(self, reading):
         found = [self.first]
         for x, v in zip(self.sheet.at, self.shown, strict=True):
-            for kind, points in shapes(v, x, self.scale[1]):
+            for kind, points in shapes(v, x, self.sheet.top):
                 found.append(self.path(kind, [self.place(*self.inches(*p)) for p in points]))
             if v.ended:
                 middle = self.inches(x, (v.equity + v.collateral) / 2)
@@ -370,13 +394,13 @@ class Vessels(Layers):
 
     def inches(self, columns, amount):
         """A place on the axes, from their corner; an amount beyond the scale is at its end."""
-        low, high = self.scale
+        low, high = self.sheet.low, self.sheet.top
         share = (min(max(amount, low), high) - low) / (high - low)
         return columns * self.sheet.column, share * TALL * EM
 
     def place(self, x, y):
         """Inches from the axes' corner as a place in the picture."""
-        return 72 * (HEAD * EM + x), self.high - 72 * (self.sheet.under + y)
+        return 72 * (self.sheet.head + x), self.high - 72 * (self.sheet.under + y)
 
     def path(self, kind, points):
         """A shape in its look."""

@@ -47,10 +47,10 @@ class Vessel:
     @property
     def cells(self):
         """What a table says of it: collateral, PnL, equity, required."""
-        pnl = f"{'+' if self.pnl > 0 else ''}{fmt(self.pnl)}"
+        pnl = f"{'+' if self.pnl > 0 else ''}{short(self.pnl)}"
         if self.ended:
-            return "", pnl, fmt(self.equity), "closed"
-        return fmt(self.collateral), pnl, fmt(self.equity), fmt(self.required)
+            return "", pnl, short(self.equity), "closed"
+        return short(self.collateral), pnl, short(self.equity), short(self.required)
 
     @property
     def sentence(self):
@@ -88,6 +88,11 @@ class Vessel:
             who = closed.text.partition("; ")[2]
             about["ended"] = f"{fmt(lost)} {pool.currency} lost; {who}"
         return cls(**about, collateral=collateral * rate, equity=equity * rate)
+
+
+def short(value):
+    """A number for the narrow columns of a picture: three figures below 100, no decimals above."""
+    return f"{value:.3g}" if abs(value) < 99.95 else f"{value:,.0f}"
 
 
 def grouped(accounts, prices, names):

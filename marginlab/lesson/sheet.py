@@ -27,7 +27,7 @@ BLUE, RED, BROWN = (STYLES[name]["color"] for name in ("equity", "counterparties
 ORANGE, DASHES = (STYLES["requirement"][name] for name in ("color", "linestyle"))
 NONE, SOLID, DOTS = "none", (0, None), (0, (1, 1.6))
 LOOKS = {  # of each shape: fill, hatch, line, its width in points and its dashes
-    "level": (f"{BLUE}99", None, BLUE, 0.8, SOLID),  # the dashes on it stay plain in grey
+    "level": (f"{BLUE}66", None, BLUE, 0.8, SOLID),  # the dashes on it stay plain in grey
     "loss": (NONE, "////", RED, 0.8, SOLID),
     "gain": (NONE, "xxxx", BLUE, 0.8, SOLID),
     "gone": (NONE, None, BROWN, 1.4, DOTS),
@@ -39,7 +39,7 @@ TILES = {"////": "M-1,1L1,-1M0,6L6,0M5,7L7,5", "xxxx": "M0,0L6,6M0,6L6,0"}  # ha
 ROWS = {"collateral": (), "PnL": ("loss", "gain"), "equity": ("level",), "required": ("line",)}
 # In em: a page, the heads' column, a gap between accounts (in columns), the widest column, a
 # vessel, a line of text. Where a page is 360 px wide, its letters are 8 pt high.
-FONT, PAGE_WIDTH, HEAD, GAP, WIDEST, TALL, LINE = 10.6, 33.7, 5.85, 0.1, 7.0, 12.0, 1.3
+FONT, PAGE_WIDTH, HEAD, GAP, WIDEST, TALL, LINE = 10.6, 33.7, 5.85, 0.1, 6.9, 12.0, 1.3
 EM = FONT / 72  # inch
 # Matplotlib's defaults and its own font, whatever the learner set; "$5" is no formula.
 FIRM = {"font.family": "DejaVu Sans", "text.parse_math": False, "hatch.linewidth": 0.9}

@@ -448,6 +448,15 @@ def test_a_missing_price_is_told():
     refused(ValueError, ["follows 'ETH'"], lambda: Vessel.of(WALLED.cross, {"ETH": 1.0}))
 
 
+def test_four_vessels_are_legible_at_360_px():
+    one = Vessels([Vessel.of(pool) for pool in (*WALLED.pools, *WALLED.pools)], top=6)
+    size, wide = 10.6, float(re.search(r'viewBox="0 0 ([\d.]+)', one.moving("a"))[1])
+    assert f'font-size="{size}"' in one.moving("a") and f"font-size: {size}px" in one.still()
+    assert 0.75 * size * 360 / wide >= 8
+    boxes = [re.search(r'viewBox="([^"]*)"', text)[1].split() for text in (one.still(), one.moving("a"))]
+    assert list(map(float, boxes[0])) == pytest.approx(list(map(float, boxes[1])), abs=0.01)
+
+
 def test_layers_refuse():
     first = [Vessel.of(WALLED[PERP])]
     refused(ValueError, ["top", "above 0", "0"], lambda: Vessels(first, top=0))

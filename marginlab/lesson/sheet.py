@@ -209,7 +209,6 @@ class Sheet:
         axes.set_ylabel(unit, rotation=0, ha="right", va="bottom", fontsize=FONT)
         lift = axes.figure.dpi_scale_trans + ScaledTranslation(0, 1, axes.transAxes)
         axes.yaxis.set_label_coords(-0.4 * EM, 0.6 * EM, transform=lift)
-        axes.get_yticklabels()  # made here, else when drawn, as the learner's settings are
         for row, lines in zip(self.rows, self.titles, strict=True):
             write(axes, (row[0] + row[-1]) / 2, 0.4 * EM, lines, above, va="bottom")
         for x, lines in zip(self.at, self.names, strict=True):

@@ -82,8 +82,9 @@ class Vessel:
         if not closed:
             collateral, equity, required = held, pool.equity(now), pool.requirement(now)
             about |= {"required": required * rate, "open": pool.open}
-        else:  # the event says what was lost of what the balances were worth at the end
-            lost = closed.lost + held - pool.balances(now, counted=True)
+        else:  # the event has what was lost of the balances as they were worth at the end, if any
+            fell = held - pool.balances(now, counted=True)
+            lost = closed.lost + fell if closed.lost else held - left
             collateral, equity = left + lost, left
             who = closed.text.partition("; ")[2]
             about["ended"] = f"{fmt(lost)} {pool.currency} lost; {who}"

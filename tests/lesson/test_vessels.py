@@ -140,6 +140,8 @@ def test_reading_of_the_worked_example():
     assert "0.9091 gained, 5.909 now" in reading(small.mark(BTC=55_000))
     below = reading(WALLED.mark(BTC=45_000)).splitlines()[0]
     assert below.endswith("-0.5556 left, 0.2222 required: due for liquidation.")
+    below = reading(WALLED.mark(BTC=45_500)).splitlines()[0]
+    assert below.endswith("0.05495 left, 0.2198 required: due for liquidation.")
 
 
 def test_hedged_pool_at_43_000():
@@ -185,6 +187,35 @@ def test_shortfall_beyond_the_fund_and_surplus_to_the_trader():
     first, second = reading(own, {"BTC": 45_620}).splitlines()
     assert f"{event.lost:.4g} BTC lost" in first and "kept by the trader" in first
     assert figures_in(second)[1] == pytest.approx(10 - event.lost, rel=1e-3) and "nothing open" in second
+
+
+def test_debts_that_outgrow_the_balances():
+    """The ledger has no loss of balances that were worth nothing; the vessel had held 1 BTC."""
+    assert LEGS.at(BTC=40_000).liquidations[0].lost == 0
+    who = "0.25 missing, paid by the insurance fund."
+    assert f"isolated BTC/USDT: closed, 1 BTC lost; {who}" in reading(LEGS, {"BTC": 40_000})
+    axes = vessels(LEGS, {"BTC": 40_000})
+    assert drawn(axes, "gone")[0][1:] == (0, near(1.0))
+    assert f"isolated BTC/USDT: closed, 0 BTC lost; {who}" in reading(LEGS.at(BTC=40_000))
+    axes = vessels(PAIR, {"BTC": 6_000})  # of 2 BTC in it at every price
+    assert drawn(axes, "gone")[0][1:] == (0, near(2.0)) and "closed, 2 BTC lost" in ax_note(axes)
+
+
+def test_haircuts_are_not_in_the_level_and_return_when_it_is_closed():
+    coin = replace(venues.TEACHING_MULTI.assets["BTC"], haircut=0.1)
+    kind = replace(venues.TEACHING_MULTI, assets={**venues.TEACHING_MULTI.assets, "BTC": coin})
+    account = Account(kind, BTC=2).mark(BTC=50_000).trade(LINEAR, 5, 50_000)
+    assert account.cross.worth() == 100_000
+    fall = account.plot({"BTC": 45_000})
+    equity = account.cross.equity(BTC=45_000)
+    assert equity == pytest.approx(81_000 - 25_000)
+    assert drawn(fall, "loss")[0][1:] == (near(equity), near(90_000)) and fall.get_ylabel() == "USD"
+    after = account.at(BTC=36_800)
+    (event,) = after.liquidations
+    assert after.cross.worth() == pytest.approx(7_360) and event.lost == pytest.approx(66_240)
+    left = after.cross.equity()
+    (gone,) = drawn(account.plot({"BTC": 36_800}), "gone")
+    assert gone[1:] == (near(left), near(left + 90_000))
 
 
 def test_what_is_opened_again_is_open_and_what_is_closed_by_a_trade_is_gone():
@@ -290,18 +321,24 @@ def test_into_axes_that_are_given():
 
 
 def test_paper_is_dark_on_white_and_what_a_learner_set_does_not_matter(tmp_path):
-    wild = {"text.usetex": True, "savefig.facecolor": "black", "font.family": "fantasy", "lines.linewidth": 9}
+    wild = {
+        "text.usetex": True,
+        "savefig.facecolor": "black",
+        "font.sans-serif": ["DejaVu Serif"],
+        "lines.linewidth": 9,
+    }
     plain = WALLED.plot(FALLS)
     plain.figure.savefig(tmp_path / "plain.png", dpi=80)
     with mpl.rc_context(wild):
         before = dict(mpl.rcParams)
-        axes = WALLED.plot(FALLS, names=["$5", "$6 & 7", "x_1^2"])
+        axes = WALLED.plot(FALLS, names=["$5 or $6", "$6 & 7", "x_1^2"])
         assert dict(mpl.rcParams) == before
         axes.figure.savefig(tmp_path / "wild.png", dpi=80)  # with TeX it would fail, or take seconds
         same_names = WALLED.plot(FALLS)
         same_names.figure.savefig(tmp_path / "same.png", dpi=80)
     assert (tmp_path / "same.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
     assert axes.figure.get_facecolor() == (1, 1, 1, 1) and "$6 & 7" in texts(axes)
+    assert not any(t.get_parse_math() or t.get_usetex() for t in axes.texts)
     inks = {t.get_color() for t in axes.texts} - {STYLES["closed"]["color"]}
     assert all(contrast(ink, "#ffffff") >= 7 for ink in inks)
 
@@ -377,6 +414,10 @@ def test_the_moving_layer_is_to_scale():
     text, pool = one.moving("in words"), WALLED[PERP]
     ((roof, floor), *_) = heights(text, "currentColor")
     unit = (floor - roof) / 6
+    ticks = dict(re.findall(r'<text [^>]* y="([\d.]+)"[^>]*>(0|6)<', one.still()))
+    ticks = {said: float(y) for y, said in ticks.items()}
+    assert (ticks["0"] - ticks["6"]) / 6 == pytest.approx(unit, abs=0.01), "the scale beside it"
+    assert ticks["0"] - floor == pytest.approx(0.35 * 10.6, abs=1)
     lost, equity = 5 - pool.equity(BTC=47_500), pool.equity(BTC=47_500)
     ((top, bottom),) = heights(text, STYLES["counterparties"]["color"])
     assert bottom - top == pytest.approx(lost * unit, abs=0.02) and floor - top == pytest.approx(5 * unit, abs=0.02)

@@ -75,7 +75,7 @@ class Vessel:
         `closed` is the liquidation that ended it there, `left` what it then held, in its currency;
         `unit` is this currency (if None) or "USD". ValueError for a missing or unknown price.
         """
-        now, held = pool.prices(at), pool.balances(pool.marks, counted=True)
+        now, held = pool.prices(at), counted(pool, pool.marks)
         unit = checks.one_of("unit", unit or pool.currency, (pool.currency, "USD"))
         rate = 1.0 if unit == pool.currency else pool.quote(pool.currency, now)
         about = {"name": pool.name, "unit": unit, "isolated": pool.isolated}
@@ -83,12 +83,17 @@ class Vessel:
             collateral, equity, required = held, pool.equity(now), pool.requirement(now)
             about |= {"required": required * rate, "open": pool.open}
         else:  # the event has what was lost of the balances as they were worth at the end, if any
-            fell = held - pool.balances(now, counted=True)
+            fell = held - counted(pool, now)
             lost = closed.lost + fell if closed.lost else held - left
             collateral, equity = left + lost, left
             who = closed.text.partition("; ")[2]
             about["ended"] = f"{fmt(lost)} {pool.currency} lost; {who}"
         return cls(**about, collateral=collateral * rate, equity=equity * rate)
+
+
+def counted(pool, marks):
+    """What the collateral of a pool counts for at these marks, without PnL."""
+    return pool.but(positions=(), marks=marks).equity()
 
 
 def short(value):

@@ -532,6 +532,16 @@ class Account:
         """
         return ledger(self.events)
 
+    def plot(self, prices: Mapping | None = None, **how):
+        """Draw its pools as vessels, at its marks or at these prices: matplotlib Axes.
+
+        `account.plot({"BTC": [50_000, 45_000]})`; what it means, and more that it takes, is in
+        `marginlab.lesson.vessels`.
+        """
+        from .lesson import vessels
+
+        return vessels(self, prices, **how)
+
     def __repr__(self):
         lines = [f"account at {self.venue.name}"]
         lines += ["  " + repr(pool).replace("\n", "\n  ") for pool in self.pools]

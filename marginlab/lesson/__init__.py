@@ -15,8 +15,10 @@ _WHERE = {
     "liquidation": ["LiquidationSteps"],
     "modes": ["ModeSurface"],
     "personal": ["Personal"],
+    "sheet": ["Vessels", "vessels"],
     "squeeze": ["Squeeze"],
     "summary": ["HandIn"],
+    "vessel": ["Vessel", "reading"],
 }
 __all__ = sorted(name for names in _WHERE.values() for name in names)
 

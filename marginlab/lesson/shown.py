@@ -33,6 +33,17 @@ STYLE = """<style>
 .marginlab-explorer .widget-toggle-button{flex:none;min-width:3.2rem;padding:0 .7rem}
 .marginlab-explorer .widget-button{min-width:max-content}
 .marginlab-explorer svg{overflow:visible}
+/* two controls in a row, the chart and the vessels side by side, where there is room */
+.marginlab-explorer:has(.marginlab-beside){container-type:inline-size}
+@container (min-width:44rem){
+  .marginlab-pairs{display:grid;grid-template-columns:1fr 1fr;column-gap:1rem}
+  .marginlab-explorer .marginlab-pairs .widget-label{width:9.5rem!important}
+  .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 12rem}
+  .marginlab-explorer .marginlab-pairs .marginlab-number{width:4.5rem}
+  .marginlab-beside>.widget-html-content{display:grid;align-items:start;column-gap:.6rem;
+    grid-template-columns:minmax(0,1fr) 17rem;grid-template-rows:auto 1fr}
+  .marginlab-beside>.widget-html-content>:nth-child(2){grid-area:1/2/3/3}
+}
 .marginlab-told{font-size:90%}
 .marginlab-told .widget-html-content>div{width:11rem;min-width:100%;line-height:1.15;
   overflow-wrap:anywhere;color:var(--jp-content-font-color1,inherit)}

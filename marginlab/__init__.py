@@ -11,7 +11,18 @@ from .liquidation import cancel_orders, close_all, close_each, close_share, step
 from .many import liquidation_price
 from .pool import Pool
 from .reported import from_ccxt
-from .rules import Asset, Funding, Interest, Liquidation, Refused, Tiers, Venue, Withdrawal
+from .rules import (
+    Asset,
+    Funding,
+    Interest,
+    Liquidation,
+    Refused,
+    Switching,
+    Tiers,
+    TopUp,
+    Venue,
+    Withdrawal,
+)
 from .whatif import compare, schedule, steps, surface
 
 __version__ = "0.1.0"
@@ -29,7 +40,9 @@ __all__ = [
     "Position",
     "Refused",
     "Spot",
+    "Switching",
     "Tiers",
+    "TopUp",
     "Venue",
     "Withdrawal",
     "cancel_orders",

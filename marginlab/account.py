@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from . import checks, funding
 from .contracts import Perpetual, Position, Spot
 from .ledger import Event, ledger
-from .liquidation import gained, liquidated, purse, stated
+from .liquidation import added, at_line, gained, liquidated, purse, stated
 from .pool import Pool, bust, short_of_margin, walled
 from .rules import COUNTERPARTIES, HOUSE, LENDER, TRADER, Refused, Venue
 
@@ -232,6 +232,16 @@ class Account:
         known = ", ".join(p.label for pool in self.pools for p in pool.positions) or "none"
         raise KeyError(f"no open position in {' '.join([repr(name), *words])}; open: {known}")
 
+    def _one(self, key):
+        """(key of its pool, position) of an open contract, by a key as in `account[...]`."""
+        name, *words = key if isinstance(key, tuple) else (key,)
+        where = self._key(key)
+        leg = next((word for word in words if word in ("long", "short")), None)
+        found = [p for k, p in self._open(getattr(name, "symbol", name), leg) if k == where]
+        if len(found) != 1:
+            raise ValueError(f"{key!r} must be one open contract, such as (btc, 'short')")
+        return where, found[0]
+
     def balances(self) -> dict[str, float]:
         """All that the trader holds, free or set aside, by currency, without unrealised PnL."""
         total = {}
@@ -323,7 +333,9 @@ class Account:
     def acted(self, market, fund):
         """(account, fund) after the venue acted on every pool at its line; `fund` by currency."""
         account = self
-        for key, pool in self.held.items():
+        for key in self.held:
+            account = account._topped_up(key) if self.held[key].tops_up else account
+            pool = account.held[key]
             there = fund[pool.currency]
             after, events = liquidated(pool, evolve(market, fund=there))
             if events:
@@ -426,12 +438,116 @@ class Account:
             raise ValueError(
                 f"currency must be {pool.currency!r}, which {pool.name!r} is in, not {currency!r}"
             )
-        giver = self.cross_in(currency) if sign > 0 else pool
-        _check_free(f"amount={amount:.10g}", amount, currency, giver)
+        if sign > 0:
+            _check_free(
+                f"amount={amount:.10g}", amount, currency, self.cross_in(currency), adds=True
+            )
+        else:
+            _check_free(f"amount={amount:.10g}", amount, currency, pool)
         text = f"{sign * amount:+g} {currency}"
         event = Event("transfer", pool.name, currency, {TRADER: 0.0}, text=text)
         paid = self.credit(currency, -sign * amount)
         return paid._but({key: pool.adding(sign * amount)}, [event])
+
+    def addable(self, to) -> float:
+        """How much margin may be added to an isolated position, in its pool's currency."""
+        pool = self[to]
+        return max(0.0, _spare(self.cross_in(pool.currency), pool.currency))
+
+    def switch(self, position, isolated: float | bool) -> "Account":
+        """Move an open position, with its PnL, between the cross pool and one of its own.
+
+            account.switch(btc, isolated=1)      # behind 1 BTC; True: notional / leverage
+            account.switch(btc, isolated=False)  # back to the cross pool, with all its margin
+            account.switch((btc, "short"), isolated=True)
+
+        `position` is a key as in `account[...]`. The checks are those of a trade: the margin has to
+        be free, the pools have to stand. `Refused`, in the venue's words, where `Venue.switching`
+        does not allow it; ValueError if it is in that mode already.
+        """
+        key, held = self._one(position)
+        pool = self.held[key]
+        if not isinstance(isolated, bool):
+            isolated = checks.number("isolated", isolated, above=0)
+        if pool.isolated == bool(isolated):
+            mode = "isolated" if pool.isolated else "cross"
+            raise ValueError(f"isolated={isolated!r}: {held.label} is in {mode} margin already")
+        _check_switch(self, held, pool)
+        mark = held.instrument.price(dict(pool.marks))
+        if isolated is True:
+            most = pool.venue.schedule(held.instrument).max_leverage(abs(held.notional(mark)))
+            isolated = abs(held.notional(mark)) / (held.leverage or most)
+        return _switched(self, key, held, float(isolated), mark)
+
+    def set_leverage(self, position, leverage: float) -> "Account":
+        """Change the leverage of an open position: initial margin is notional at entry / leverage.
+
+        In cross that only changes what is free. Isolated, the difference moves to or from the cross
+        pool by the ordinary rules. `Refused` if the schedule does not allow it, there is not
+        enough, or the venue does not lower it on an open isolated position; KeyError if it is not
+        open.
+        """
+        leverage = checks.number("leverage", leverage, above=0)
+        key, held = self._one(position)
+        pool, venue = self.held[key], self.venue
+        if pool.isolated and held.leverage and leverage < held.leverage:
+            if venue.switching and not venue.switching.lower_leverage:
+                raise _venue_said(venue, "lower leverage", f"leverage={leverage:g}")
+        notional = abs(held.notional(held.entry))
+        new = evolve(held, leverage=leverage)
+        _check_size(new, notional, venue.schedule(held.instrument))
+        positions = tuple(new if p is held else p for p in pool.positions)
+        after = pool.but(positions=positions)
+        more, currency = 0.0, pool.currency
+        if pool.isolated:
+            more = notional / leverage
+            more -= (
+                notional / held.leverage if held.leverage else pool.collateral.get(currency, 0.0)
+            )
+            name = f"leverage={leverage:g} needs"
+            if more > 0:
+                _check_free(
+                    f"{name} {more:.10g}", more, currency, self.cross_in(currency), adds=True
+                )
+            elif more < 0:
+                more = -min(-more, max(0.0, after.withdrawable()))
+        else:
+            short_of_margin(f"leverage={leverage:g}", after, initial=True)
+        text = f"{held.label}: leverage {leverage:.10g}"
+        event = Event("leverage", pool.name, currency, {TRADER: 0.0}, text=text)
+        paid = self.credit(currency, -more) if more else self
+        return paid._but({key: after.adding(more) if more else after}, [event])
+
+    def top_up(self, position, on: bool = True) -> "Account":
+        """Switch automatic margin addition on or off for an isolated position.
+
+        When its pool is at its line, `at`, `liquidate` and `steps` first add margin from the cross
+        pool, by the venue's `TopUp`, until it stands or nothing is free; each addition is an event.
+        `Refused` at a venue that has none; ValueError if the position is not isolated.
+        """
+        key = self._key(position)
+        pool = self.held[key]
+        if self.venue.topping_up is None:
+            raise Refused(f"{self.venue.name} does not add margin automatically")
+        if not pool.isolated:
+            raise ValueError(
+                f"{pool.name!r} is the shared pool: it has all the collateral there is"
+            )
+        return self._but({key: evolve(pool, tops_up=bool(on))})
+
+    def _topped_up(self, key):
+        """The account after margin was added to an isolated pool, as far as it goes."""
+        account, pool = self, self.held[key]
+        while pool.tops_up and pool.positions and at_line(pool):
+            free = max(0.0, _spare(account.cross_in(pool.currency), pool.currency))
+            amount = min(added(pool), free)
+            if amount <= 1e-12 * pool.requirement():
+                break
+            text = f"{amount:,.10g} {pool.currency} added"
+            event = Event("top-up", pool.name, pool.currency, {TRADER: 0.0}, text=text)
+            pool = pool.adding(amount)
+            account = account.credit(pool.currency, -amount)._but({key: pool}, [event])
+        return account
 
     def accrue(self, hours: float) -> "Account":
         """Interest on every borrowed coin for so many hours: it is added to the debt.
@@ -823,14 +939,88 @@ def reduced(account, key, held, quantity, price, fee=0.0):
     return account._but({key: after}, [event])
 
 
-def _check_free(name, amount, currency, pool):
+def _spare(pool, currency):
+    """What the cross pool may give to an isolated one."""
+    rule = pool.venue.adding or pool.venue.withdrawal
+    return float(pool.leaving(rule, currency, pool.prices()))
+
+
+def _check_free(name, amount, currency, pool, adds=False):
     """Refused if a pool has less than `amount` of a currency to give."""
-    free = max(float(pool.withdrawable(currency)), 0.0)
+    free = _spare(pool, currency) if adds else float(pool.withdrawable(currency))
+    free = max(free, 0.0)
     if amount > free + 1e-12 * abs(free):
         bound = " (the rest is margin in use, or unrealised profit)" if pool.open else ""
         raise Refused(
             f"{name} {currency} is more than the {free:.10g} free in {pool.name!r}{bound}"
         )
+
+
+# ------------------------------------------------------------------ margin modes
+
+
+def _venue_said(venue, situation, what):
+    """The refusal of a venue, in its own words where they are known."""
+    words = {
+        "position": "the margin mode cannot change while the position is open",
+        "orders": "the margin mode cannot change while orders are open",
+        "account": f"the margin mode is set on the {venue.switching.set_on}, not on a position",
+        "lower leverage": "the leverage of an open isolated position cannot be lowered",
+    } | dict(venue.switching.said)
+    return Refused(f"{what}: {venue.name}: {words[situation]}")
+
+
+def _check_switch(account, held, pool):
+    """Refused where the venue does not let the mode of this position change now."""
+    venue, what = account.venue, f"switch of {held.label}"
+    rule, symbol = venue.switching, held.instrument.symbol
+    if rule is None:
+        raise ValueError(
+            f"whether {venue.name} lets an open position change its margin mode is not known here: "
+            f"replace(venue, switching=Switching(...)) says so"
+        )
+    if rule.set_on in ("account", "subaccount"):
+        raise _venue_said(venue, "account", what)
+    ordered = pool.orders or account.held[account._cross_key(pool.currency)].orders
+    if ordered and not rule.open_orders:
+        raise _venue_said(venue, "orders", what)
+    if not rule.open_position:
+        raise _venue_said(venue, "position", what)
+    if len(account._open(symbol)) > 1 and not venue.both_modes and not venue.hedge_mode:
+        raise Refused(f"{what}: {symbol} is open more than once")
+
+
+def _switched(account, key, held, margin, mark):
+    """The account after a position has moved, with so much margin (0: into the cross pool)."""
+    pool, contract, settle = account.held[key], held.instrument, held.instrument.settle
+    schedule = account.venue.schedule(contract)
+    if margin:
+        leg = held.label.split(" ")[0] if account.venue.hedge_mode else None
+        there = (CONTRACT, contract.symbol, leg)
+        moved = evolve(held, leverage=abs(held.notional(mark)) / margin)
+        _check_size(moved, abs(held.notional(mark)), schedule)
+        rest = pool.but(positions=tuple(p for p in pool.positions if p is not held))
+        _check_free(f"isolated={margin:.10g}", margin, settle, rest, adds=True)
+        left = rest.adding(-margin, settle)
+        after = account.held.get(there) or _walled(account.venue, contract, leg)
+    else:
+        there, moved, margin = account._cross_key(settle), held, pool.collateral.get(settle, 0.0)
+        left, after = None, account.held[there]
+    same = [p for p in after.positions if p.label == held.label]
+    if any(p.instrument.symbol == contract.symbol for p in after.positions if p not in same):
+        if not account.venue.hedge_mode:
+            raise Refused(f"switch of {held.label}: the other side is open in {after.name!r}")
+    others = tuple(p for p in after.positions if p not in same)
+    for p in same:  # they become one, at their average entry
+        moved = evolve(contract.fill(p, moved.quantity, moved.entry)[0], leverage=p.leverage)
+    after = after.adding(margin, settle, positions=(*others, moved)).marked(account.marks)
+    what = f"switch of {held.label}"
+    short_of_margin(what, after, initial=not after.isolated)
+    if left is not None and left.open:
+        short_of_margin(what, left, initial=True)
+    text = f"{held.label} with {margin:,.10g} {settle}"
+    event = Event("switch", after.name, settle, {TRADER: 0.0}, mark, text)
+    return account._but({key: left, there: after}, [event])
 
 
 # ----------------------------------------------------------------- coins and debts

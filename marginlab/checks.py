@@ -125,12 +125,13 @@ def choice(*allowed):
     return field_of(lambda name, value: one_of(name, value, allowed), allowed[0])
 
 
+def text(name, value):
+    """`value` if it is a text that is not empty, else a TypeError."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{name} must be a name, not {value!r}")
+    return value
+
+
 def name_field():
     """A field that holds a name: a text that is not empty."""
-
-    def check(name, value):
-        if not isinstance(value, str) or not value:
-            raise TypeError(f"{name} must be a name, not {value!r}")
-        return value
-
-    return field_of(check)
+    return field_of(text)

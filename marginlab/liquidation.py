@@ -31,6 +31,23 @@ def at_line(pool):
     return equity - requirement <= DUST * requirement
 
 
+def added(pool):
+    """How much margin one automatic addition is, in the pool's currency: see `rules.TopUp`."""
+    (p,), (schedule,) = pool.positions, pool.schedules
+    to, price, size = pool.venue.topping_up.to, mark(pool, p), abs(p.quantity)
+    if to.endswith("at entry"):
+        price = p.entry
+    notional = abs(p.notional(price))
+    lever = p.leverage or schedule.max_leverage(notional, size)
+    amount = {
+        "initial": notional / lever - pool.equity(),
+        "maintenance": schedule.maintenance(notional, size),
+        "maintenance at entry": schedule.maintenance(notional, size),
+        "initial at entry": min(notional / lever, notional - pool.balances(pool.marks)),
+    }
+    return max(0.0, amount[to])
+
+
 def liquidated(pool, market):
     """(pool, events) after its venue followed a pool to its end, or until it stood again."""
     steps = pool.venue.liquidation.steps or (cancel_orders, close_all)

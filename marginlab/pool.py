@@ -94,6 +94,8 @@ class Pool:
         Whether it was walled off for one position.
     interest_free : mapping of currency to amount
         Of a debt, what bears no interest: the opening fee, at venues that say so.
+    tops_up : bool
+        Whether margin is added to it automatically, by the venue's `TopUp`.
     orders : float
         Margin held for open orders, in `currency`: initial margin, and maintenance where the venue
         counts it.
@@ -112,6 +114,7 @@ class Pool:
     isolated: bool = False
     orders: float = field(default=0.0, converter=_orders)
     interest_free: Mapping = field(default=checks.Frozen(), converter=_amounts)
+    tops_up: bool = False
 
     def __attrs_post_init__(self):
         settled = (p.instrument.settle for p in self.positions)
@@ -422,39 +425,38 @@ class Pool:
                 f"currency must be a name, such as 'BTC', not {currency!r}; prices come second or "
                 f"by name"
             )
-        free, held = self._free(at), self.collateral.get(currency, 0.0)
-        if self.joined and self.withdrawal.kept != "profit":
+        own = self.venue.isolated_withdrawal if self.isolated else None
+        return self.leaving(own or self.venue.withdrawal, currency, at)
+
+    def leaving(self, rule, currency, at):
+        """What a `Withdrawal` lets leave, in a currency, at prices."""
+        free, held = self._free(rule, at), self.collateral.get(currency, 0.0)
+        if self.joined and rule.kept != "profit":
             held = self.sums(at, most=0.0).get(currency, 0.0)
         if currency == self.currency and self.own_in_full:
-            takes_profit = self.withdrawal.kept == "profit"
-            return plain(free if takes_profit else np.minimum(free, held))
+            return plain(free if rule.kept == "profit" else np.minimum(free, held))
         return plain(self._without(currency, held, free, at)) if np.any(held > 0) else 0.0
 
-    @property
-    def withdrawal(self):
-        """The venue's rule for what may leave this pool."""
-        own = self.venue.isolated_withdrawal if self.isolated else None
-        return own or self.venue.withdrawal
-
-    def _free(self, at):
+    def _free(self, rule, at):
         """By how much what counts may fall, in the pool's currency: see `rules.Withdrawal`."""
-        rule, (maintenance, stays) = self.withdrawal, self._stays(at)
+        maintenance, stays = self._stays(rule, at)
         if rule.kept == "all" and self.positions:
             return 0.0
         equity = self._equity(at) - stays
         if rule.kept == "profit":
             return equity
         if self.joined:  # profits that joined a balance are taken off again
-            maintenance, stays = self._stays(at, self.sums(at, most=0.0))
+            maintenance, stays = self._stays(rule, at, self.sums(at, most=0.0))
         kept = maintenance if rule.kept == "maintenance" else stays
         return np.minimum(equity, self.balances(at, counted=True, most=0.0) - kept)
 
-    def _stays(self, at, sums=None):
+    def _stays(self, rule, at, sums=None):
         """(maintenance margin, what has to stay of the equity)."""
         maintenance = self._requirement(at, sums=sums)
         stays = np.maximum(self._initial(at, sums), maintenance)
-        least = self.withdrawal.least
-        return maintenance, np.maximum(stays, least * self._notional(at)) if least else stays
+        if rule.least:
+            stays = np.maximum(stays, rule.least * self._notional(at))
+        return maintenance, stays
 
     def _notional(self, at):
         """Sum of the notionals, no sign counted, in the pool's currency."""

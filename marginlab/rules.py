@@ -429,6 +429,69 @@ class Liquidation:
 # ---------------------------------------------------------------------- venue
 
 
+def _mapping_of(name, value, check):
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping, not {value!r}")
+    return checks.Frozen({key: check(f"{name} of {key!r}", one) for key, one in value.items()})
+
+
+MODES = ("contract", "order", "account", "subaccount")
+CODES = ("position", "orders", "account", "lower leverage")
+
+
+def _said(name, value):
+    said = _mapping_of(name, value, checks.text)
+    for situation in said:
+        checks.one_of("a key of said", situation, CODES)
+    return said
+
+
+@frozen
+class Switching:
+    """When a venue lets an open position change between isolated and cross margin.
+
+    Parameters
+    ----------
+    set_on : "contract", "order", "account" or "subaccount"
+        Where the mode is chosen. One mode for the whole account, and isolated margin that is a
+        subaccount of its own, cannot be changed for one position.
+    open_position, open_orders : bool
+        Whether the mode may change while the position, or orders, are open.
+    lower_leverage : bool
+        Whether the leverage of an open isolated position may be lowered.
+    said : mapping
+        The venue's own words, with its code, by what is in the way: "position", "orders",
+        "account", "lower leverage".
+    """
+
+    set_on: str = choice(*MODES)
+    open_position: bool = True
+    open_orders: bool = True
+    lower_leverage: bool = True
+    said: Mapping = field_of(_said, checks.Frozen())
+
+
+@frozen
+class TopUp:
+    """Automatic margin addition: an isolated position at its line takes margin from the cross pool.
+
+    Parameters
+    ----------
+    to : str
+        How much each time. "initial": up to the initial margin at the mark, notional / leverage -
+        PnL - margin (MEXC until 2022: support.mxc-exchange.com 360052405892; WEEX:
+        weexsupport 4417899831833). "maintenance": one maintenance margin at the mark (BTCEX:
+        support.btcex.com 13502841505815). "maintenance at entry": the same on the notional at entry
+        (MEXC: mexc.com/learn 17827791509085, 20 June 2023). "initial at entry": one initial margin
+        at entry, never beyond the notional (Bybit classic: bybit.nl, Auto Margin Replenishment, 4
+        December 2023).
+
+    It takes at most what the cross pool can spare, and acts before a liquidation.
+    """
+
+    to: str = choice("initial", "maintenance", "maintenance at entry", "initial at entry")
+
+
 @frozen
 class Withdrawal:
     """What may leave a pool: equity less what has to stay, and not more than the balance can spare.
@@ -453,13 +516,7 @@ class Withdrawal:
 
 def _mapping(check):
     """A field for a mapping of names to values that pass a check."""
-
-    def checked(name, value):
-        if not isinstance(value, Mapping):
-            raise TypeError(f"{name} must be a mapping, not {value!r}")
-        return checks.Frozen({key: check(f"{name} of {key!r}", one) for key, one in value.items()})
-
-    return field_of(checked, {})
+    return field_of(lambda name, value: _mapping_of(name, value, check), {})
 
 
 def _asset(name, value):
@@ -468,21 +525,15 @@ def _asset(name, value):
     return value
 
 
-def _withdrawal(name, value):
-    if not isinstance(value, Withdrawal | None):
-        raise TypeError(f"{name} must be a Withdrawal or None, not {value!r}")
-    return value
-
-
-def _instance(kind):
-    """A field that holds a value of a class; its default is the class's own."""
+def _instance(kind, optional=False):
+    """A field that holds a value of a class: its default is the class's own, or None."""
 
     def check(name, value):
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
         return value
 
-    return field_of(check, kind())
+    return field_of(check, None if optional else kind(), optional)
 
 
 @frozen(eq=False, slots=False)
@@ -540,6 +591,12 @@ class Venue:
         apart from balances (Kraken).
     withdrawal, isolated_withdrawal : Withdrawal
         What may leave a pool, and where isolated ones differ, what may leave them.
+    adding : Withdrawal
+        What may leave the cross pool for an isolated one, where that differs.
+    switching : Switching
+        When the margin mode of an open position may change; None where that is not known.
+    topping_up : TopUp, optional
+        How margin is added automatically, if it is.
     trading_fee : float
         Fee of a fill, as a share of its notional, or of the coins that a pair brings. `trade` takes
         another with fee=.
@@ -572,7 +629,10 @@ class Venue:
     funding: Funding = _instance(Funding)
     unrealised: str = choice("joined", "beside")
     withdrawal: Withdrawal = _instance(Withdrawal)
-    isolated_withdrawal: Withdrawal | None = field_of(_withdrawal, None)
+    isolated_withdrawal: Withdrawal | None = _instance(Withdrawal, optional=True)
+    adding: Withdrawal | None = _instance(Withdrawal, optional=True)
+    switching: Switching | None = _instance(Switching, optional=True)
+    topping_up: TopUp | None = _instance(TopUp, optional=True)
     trading_fee: float = number_field(0.0, least=0, most=0.5)
     price_band: float = number_field(1.0, above=0)
     hedge_mode: bool = False

@@ -8,7 +8,17 @@ import tomllib
 from importlib.resources import files
 
 from . import liquidation
-from .rules import Asset, Funding, Interest, Liquidation, Tiers, Venue, Withdrawal
+from .rules import (
+    Asset,
+    Funding,
+    Interest,
+    Liquidation,
+    Switching,
+    Tiers,
+    TopUp,
+    Venue,
+    Withdrawal,
+)
 
 
 def _tiers(about):
@@ -43,6 +53,9 @@ PARTS = {
     "funding": lambda name: FUNDING[name],
     "withdrawal": lambda about: Withdrawal(**about),
     "isolated_withdrawal": lambda about: Withdrawal(**about),
+    "adding": lambda about: Withdrawal(**about),
+    "switching": lambda name: Switching(**DATA["switching"][name]),
+    "topping_up": lambda to: TopUp(to),
     "liquidation": lambda steps: Liquidation(*map(_step, steps)),
 }
 

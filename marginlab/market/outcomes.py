@@ -76,6 +76,8 @@ def _why_step(account, opened, rates):
             return f"{pool.name!r} holds {', '.join(_held(pool))}, not one currency"
         if pool.orders:
             return f"{pool.name!r} holds margin for open orders"
+        if pool.tops_up:
+            return f"margin is added to {pool.name!r} automatically"
     for pool in opened:
         margin = _margin(pool)
         if reason := why_not(pool, margin, rates) or why_no_loss(pool, margin):

@@ -70,15 +70,15 @@ class MixedModes(Explorer):
         for part in (self.still, self.view):
             part.add_class(BESIDE)
         head, top, *rows, stage, foot = self.widget.children
-        pairs = widgets.Box([top, *rows])
+        pairs = widgets.VBox([top, *rows])
         pairs.add_class("marginlab-pairs")
         self.widget.children = [head, pairs, stage, foot]
 
     def row(self, name, label, *tips):
         row = super().row(name, label, *tips)
         if name == "hour":
-            self.play = widgets.Play(max=LAST, interval=120, show_repeat=False)
-            self.play.tooltip = "Play the path"
+            narrow = widgets.Layout(width="5rem")
+            self.play = widgets.Play(max=LAST, interval=120, show_repeat=False, layout=narrow)
             self.link = widgets.jslink((self.play, "value"), (row.slider, "value"))
             row.children = [*row.children, self.play]
         return row
@@ -146,7 +146,7 @@ class MixedModes(Explorer):
         return (account, why) if why else (after, "")
 
     def ends(self, account, known):
-        """(the lower end of the long's pool, the upper end of the short's): nan if there is none."""
+        """(the lower end of the long's pool, the upper end of the short's), nan if none."""
         found = []
         for leg, side in (("long", "below"), ("short", "above")):
             pool = next((pool for pool, _ in account.find(self.instrument.symbol, leg)), None)
@@ -167,15 +167,20 @@ class MixedModes(Explorer):
         if reading["refused"]:
             return would_not(reading["refused"])
         hour = round(reading["hour"])
-        said = f"Hour {hour}: {fmt(self.path[hour])} USD, {PATH[hour]:+g} %. "
+        move = PATH[hour]
+        said = f"Hour {hour}: {self.instrument.index} at {fmt(self.path[hour])} USD, "
+        way = "above" if move > 0 else "below"
+        said += f"{abs(move):g} % {way} its start. " if move else "where it began. "
         account, names = reading["accounts"][hour], self.names(reading)
         for name, trades in names.items():
+            verb = "were" if " and " in trades else "was"
             at = reading["closed"].get(name, LAST + 1)
-            said += f"{trades.capitalize()} closed at hour {at}. " if at <= hour else ""
-        open_ = " and ".join(t for name, t in names.items() if held(account, name))
-        said += f"{open_.capitalize() or 'Nothing'} open. "
+            said += f"The {trades} {verb} closed at hour {at}. " if at <= hour else ""
+        standing = " and ".join(t for name, t in names.items() if held(account, name))
+        verb = "are" if " and " in standing else "is"
+        said += f"The {standing} {verb} open. " if standing else "Nothing is open. "
         added = sum(event.kind == "top-up" for event in account.events)
-        said += f"Topped up {added} time{'s' * (added != 1)}. " if added else ""
+        said += f"The wall was topped up {added} time{'s' * (added != 1)}. " if added else ""
         if hour >= reading["when"] and reading["move"]:
             said += f"Nothing was moved: {reading['move']}. "
         return said.strip()
@@ -245,7 +250,7 @@ class MixedModes(Explorer):
         ends = np.array(reading["ends"][: hour + 1])
         low, high = layers.axes.get_ylim()
         ends = np.where((ends > low) & (ends < high), ends, np.nan)
-        for name, line in (("below", ends[:, 0]), ("above", ends[:, 1])):  # as it stands, to the end
+        for name, line in zip(("below", "above"), ends.T, strict=True):  # as they stand, to the end
             one[name].set_data([*HOURS[: hour + 1], LAST], [*line, line[-1]])
             one[name].set_drawstyle("steps-post")
         closed = [at for at in reading["closed"].values() if at <= hour]
@@ -254,7 +259,8 @@ class MixedModes(Explorer):
             when = round(reading["when"])
             one["when"].set_data([when, when], [low, high])
             one["moved"].set_x(when)
-            one["moved"].set_text(f" {reading['moved']:+g} {self.unit}")
+            moved = reading["moved"]
+            one["moved"].set_text(f" {moved:+g} {self.unit}" if moved else "")
         return layers.mode
 
 

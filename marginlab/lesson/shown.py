@@ -35,11 +35,14 @@ STYLE = """<style>
 .marginlab-explorer svg{overflow:visible}
 /* two controls in a row, the chart and the vessels side by side, where there is room */
 .marginlab-explorer:has(.marginlab-beside){container-type:inline-size}
+.marginlab-beside p{margin:.2rem 0}
 @container (min-width:44rem){
-  .marginlab-pairs{display:grid;grid-template-columns:1fr 1fr;column-gap:1rem}
+  .marginlab-explorer .marginlab-pairs{display:grid;column-gap:1rem;
+    grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
   .marginlab-explorer .marginlab-pairs .widget-label{width:9.5rem!important}
-  .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 12rem}
-  .marginlab-explorer .marginlab-pairs .marginlab-number{width:4.5rem}
+  .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 13rem}
+  .marginlab-explorer .marginlab-pairs :is(.marginlab-number,.widget-button){
+    width:4.4rem!important;min-width:0}
   .marginlab-beside>.widget-html-content{display:grid;align-items:start;column-gap:.6rem;
     grid-template-columns:minmax(0,1fr) 17rem;grid-template-rows:auto 1fr}
   .marginlab-beside>.widget-html-content>:nth-child(2){grid-area:1/2/3/3}

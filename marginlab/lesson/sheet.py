@@ -90,8 +90,10 @@ def vessels(
     groups = grouped(accounts, prices, names)
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be matplotlib Axes, not {ax!r}")
-    if ax is None:  # out of the context: its end would undo that figures show by themselves
+    if ax is None:
         from matplotlib import pyplot
+
+        pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
     with style.context(["default", PAPER | FIRM]):
         everyone = [vessel for _, row in groups for vessel in row]
         top = max(max(v.collateral, v.equity, v.required) for v in everyone)

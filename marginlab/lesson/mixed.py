@@ -294,12 +294,12 @@ class Sheet(figures.Layers):
     """On paper: the chart, and the vessels beside it in the same figure."""
 
     def __init__(self, figure, axes, drawn):
-        figure.set_size_inches(11, 4.3)
-        axes.set_position((0.08, 0.2, 0.5, 0.66))
+        figure.set_size_inches(9.6, 4.1)
+        axes.set_position((0.09, 0.2, 0.49, 0.66))
         super().__init__(figure, axes, drawn)
 
     def show(self, account, unit):
-        axes = self.figure.add_axes((0.72, 0.42, 0.27, 0.44))
+        axes = self.figure.add_axes((0.73, 0.43, 0.26, 0.43))
         drawn_vessels(account, ax=axes, names=[""])
 
 

@@ -15,7 +15,7 @@ def figures(my):
     long = round(my.number("more", 1.05, 1.3, 0.05) * short, -4)
     end = by_hand(rest, short, entry, rate)
     return {
-        "wall": my.number("wall", 0.8, 1.2, 0.05) * rest,
+        "wall": my.number("wall", 0.7, 0.95, 0.05) * rest,
         "rest": rest,
         "long": long,
         "short": short,

@@ -412,8 +412,9 @@ def test_every_explorer_in_wide_letters(narrow):
             def words(name, explorer=explorer):
                 return len(str(reading_of(explorer, *explorer.presets[name].items())))
 
-            longest = sorted(explorer.presets, key=words)[-2:]  # the one shown cannot be chosen again
-            for preset in longest if width == 640 else longest[1:]:
+            picked = cell.get_by_role("combobox").input_value()  # which cannot be chosen again
+            longest = sorted(sorted(explorer.presets, key=words)[-2:], key=lambda name, shown=picked: name == shown)
+            for preset in longest if width == 640 else longest[:1]:
                 state = explorer.presets[preset]
                 cell.get_by_role("combobox").select_option(preset)
                 expect(cell, explorer, **state)

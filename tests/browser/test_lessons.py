@@ -243,9 +243,23 @@ def record(home):
     return json.loads((home / "record.json").read_text(encoding="utf-8"))
 
 
+def test_a_word_leads_to_its_entry_in_the_glossary(page, home):
+    """Rendered, not as text to be edited, and at the entry."""
+    lesson = lab.Notebook(page, home / "notebooks" / LESSONS[1])
+    for anchor in ("inverse-contract", "bankruptcy-price"):
+        page.locator(".jp-Notebook:visible a[href*='glossary.md']", has_text=anchor[:7]).first.click()
+        page.wait_for_function("jupyterapp.shell.currentWidget?.context?.path === 'glossary.md'")
+        entry = page.locator(".jp-MarkdownViewer:visible h3", has_text=anchor.replace("-", " ")).first
+        entry.wait_for()
+        shown = "entry => { const y = entry.getBoundingClientRect().top; return y > 0 && y < 400; }"
+        page.wait_for_function(shown, arg=entry.element_handle())
+        lesson.command("docmanager:open", path=LESSONS[1])
+    assert not page.errors
+
+
 @pytest.fixture(scope="module")
 def offline(entered):
-    """The page, on which no kernel can be started now."""
+    """The page, on which no kernel can be started from now on."""
     lab.clear(entered)
     kernels = "**/api/sessions*"
     entered.route(kernels, lambda route: route.abort() if route.request.method == "POST" else route.continue_())
@@ -255,8 +269,8 @@ def offline(entered):
 
 def without_kernel(page, home, name):
     notebook = lab.Notebook(page, home / "notebooks" / name)
-    page.locator(".jp-Dialog").wait_for()
-    page.keyboard.press("Escape")  # that no kernel could be started
+    for word in ("Ok", "No Kernel"):  # that none could be started, and which one then
+        page.locator(".jp-Dialog").get_by_role("button", name=word, exact=True).click()
     page.locator(".jp-Dialog").wait_for(state="detached")
     return notebook
 
@@ -303,17 +317,3 @@ def test_two_lessons_at_once_keep_to_their_own_pictures(lesson, home):
         cell.locator("[role=img] svg").scroll_into_view_if_needed()
         beyond, seen = cell.evaluate(BEYOND, [place.x0, place.x1, place.y0, place.y1])
         assert beyond > 5 and seen == 0, f"{notebook.path.name}: lines are seen outside the axes"
-
-
-def test_a_word_leads_to_its_entry_in_the_glossary(page, home):
-    """Rendered, not as text to be edited, and at the entry."""
-    lesson = lab.Notebook(page, home / "notebooks" / LESSONS[1])
-    for anchor in ("inverse-contract", "bankruptcy-price"):
-        page.locator(".jp-Notebook:visible a[href*='glossary.md']", has_text=anchor[:7]).first.click()
-        page.wait_for_function("jupyterapp.shell.currentWidget?.context?.path === 'glossary.md'")
-        entry = page.locator(".jp-MarkdownViewer:visible h3", has_text=anchor.replace("-", " ")).first
-        entry.wait_for()
-        shown = "entry => { const y = entry.getBoundingClientRect().top; return y > 0 && y < 400; }"
-        page.wait_for_function(shown, arg=entry.element_handle())
-        lesson.command("docmanager:open", path=LESSONS[1])
-    assert not page.errors

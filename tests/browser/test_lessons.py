@@ -260,13 +260,13 @@ def test_a_word_leads_to_its_entry_in_the_glossary(page, home):
 
 
 @pytest.fixture(scope="module")
-def offline(entered):
-    """The page, on which no kernel can be started from now on."""
+def offline(browser, address, entered):
+    """A page of its own, on which no kernel can be started: in one that has shown all lessons, cells come late."""
     lab.clear(entered)
-    kernels = "**/api/sessions*"
-    entered.route(kernels, lambda route: route.abort() if route.request.method == "POST" else route.continue_())
-    yield entered
-    entered.unroute(kernels)
+    page = lab.enter(browser, address)
+    page.route("**/api/sessions*", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    yield page
+    page.close()
 
 
 def without_kernel(page, home, name):

@@ -227,7 +227,7 @@ def loop(venue, contract, quantity, entry, margin, prices, impact, fund=math.inf
 @pytest.mark.parametrize("side", [1, -1, None], ids=["longs", "shorts", "both"])
 def test_it_is_the_loop(venue, contract, side):
     brought = 0
-    for seed in range(6):
+    for seed in range(12):
         given = small((seed, RULES.index(venue), CONTRACTS.index(contract)), contract, side)
         frame, when = cascade(venue, contract, *given)
         rows, at = loop(venue, contract, *given)

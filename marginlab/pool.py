@@ -497,7 +497,9 @@ class Pool:
             held = self.sums(at, most=0.0).get(currency, 0.0)
         if currency == self.currency and self.own_in_full:
             return plain(free if rule.kept == "profit" else np.minimum(free, held))
-        return plain(self._without(currency, held, free, at)) if np.any(held > 0) else 0.0
+        if not np.any(held > 0):
+            return 0.0
+        return plain(np.where(held > 0, self._without(currency, held, free, at), 0.0))
 
     def _free(self, rule, at):
         """By how much what counts may fall, in the pool's currency: see `rules.Withdrawal`."""

@@ -22,6 +22,7 @@ from marginlab import (
     Spot,
     Tiers,
     Venue,
+    Withdrawal,
     funding,
     liquidation_price,
     replace,
@@ -116,6 +117,7 @@ def linear_at_price(d):  # Binance, Hyperliquid, Lighter, BloFin, EdgeX, dYdX
     pool = replace(pool, venue=paying(d))  # OKX, Gate, BloFin, Phemex cross
     yield (d.s * d.q * d.EP - d.w - d.c) / (d.q * (d.s - d.m - d.f)), price(pool)
     yield d.w / (d.V * (d.m + d.f) - d.c), pool.margin_ratio()  # OKX publishes it
+    yield 7 * (d.V * (d.m + d.f) - d.c), pool.margin_for(ratio=7)
 
 
 @formula
@@ -566,9 +568,13 @@ def several_prices_at_once(d):  # by one factor, or each by its share of the mov
 def bankruptcy(d):  # requirement left out: KuCoin, Bybit, BitMEX; or with taker
     pool = linear(d, A, d.w, d.m, leverage=d.L)
     yield d.EP * (1 - d.s / d.L), price(pool, "bankruptcy")
+    paid = pool.bankruptcy("ONE", fee=d.f)  # the fee of closing is paid out of the margin, too
+    yield (d.s * d.V - d.w) / (d.q * (d.s - d.f)), on_losing_side(d, paid)
     yield (d.s * d.V - d.w) / (d.q * (d.s - d.f)), price(linear(d, paying(d), d.w, 0.0))
     pool = inverse(d, A, d.wi, d.m, leverage=d.L)
     yield d.EP * d.L / (d.L + d.s), price(pool, "bankruptcy")
+    paid = pool.bankruptcy("ONE", fee=d.f)
+    yield d.N * (d.s + d.f) / (d.wi + d.s * d.N / d.EP), on_losing_side(d, paid)
     pool = linear(d, paying(d), d.w, d.m)  # KuCoin cross: liq * (1 - s * mmr - s * taker)
     yield price(pool) * (1 - d.s * (d.m + d.f)), price(pool, "bankruptcy")
 
@@ -581,6 +587,56 @@ def pnl_and_margins(d):
     pool = inverse(d, A, d.wi, d.m, d.M, d.L)
     yield d.wi + d.s * d.N * (1 / d.EP - 1 / d.M), pool.equity()
     yield d.N / d.M / d.L, pool.requirement(kind="initial")
+
+
+@formula
+def removable_margin(d):  # Binance, isolated; Roxom, Orderly; Hyperliquid: how much may be taken out
+    mark, wallet = d.EP * (1 + d.s * (d.x - 0.1)), d.w * (1 + d.x)
+    upnl, value = d.s * d.q * (mark - d.EP), d.q * mark
+    position = Position(contract(d.m), d.s * d.q, d.EP, d.L)
+
+    def free(venue):
+        walled = Account.of(venue, {}, [(position, wallet)], {"ONE": mark})[position.instrument]
+        shared = Account.of(venue, {"USDT": wallet}, [position], {"ONE": mark}).cross
+        return max(0.0, walled.withdrawable()), max(0.0, shared.withdrawable())
+
+    free_collateral = wallet + upnl - max(value / d.L, d.m * value)
+    orderly = max(0.0, free_collateral - max(upnl, 0.0))
+    walled, shared = free(replace(A, isolated_withdrawal=Withdrawal("maintenance")))
+    yield max(0.0, min(wallet - d.m * value, wallet + upnl - value / d.L)), walled
+    yield orderly, shared
+    for kept in ("initial", "profit"):
+        left = orderly if kept == "initial" else max(0.0, free_collateral)
+        for found in free(replace(A, withdrawal=Withdrawal(kept))):
+            yield left, found
+    tenth = max(0.0, wallet + upnl - max(value / d.L, d.m * value, value / 10))
+    yield tenth, free(replace(A, withdrawal=Withdrawal("profit", 0.1)))[0]
+    yield 0.0, free(replace(A, withdrawal=Withdrawal("all")))[0]
+
+
+@formula
+def margin_that_is_added(d):  # Bybit, MEXC: what a position gains, it shares among all its coins
+    position, more, extra = Position(contract(d.m), d.s * d.q, d.EP, d.L), d.x * d.q, d.x * d.w
+    for venue in (B, paying(d, B)):
+        fee = venue.fee if venue.fee_at == "price" else 0.0
+        account = Account.of(venue, {"USDT": d.V}, [(position, d.w)])
+        before = price(account[position.instrument])
+        account = account.transfer(extra, "USDT", to=position.instrument)
+        yield before - d.s * extra / (d.q * (1 - d.s * fee)), price(account[position.instrument])
+        account = account.trade(position.instrument, d.s * more, d.EP)
+        grown = d.q + more
+        yield before - d.s * extra / (grown * (1 - d.s * fee)), price(account[position.instrument])
+
+
+@formula
+def fees_of_both_fills(d):  # OKX: realised PnL is PnL and both fees; its ratio is over q * EP / L
+    leave, size = d.EP * (1 + d.s * d.x), d.s * d.q
+    account = Account(replace(A, trading_fee=d.f), USDT=2 * d.V)
+    account = account.trade(contract(d.m), size, d.EP, isolated=True, leverage=d.L)
+    yield 2 * d.V - d.w - d.f * d.V, account.cross.collateral["USDT"]
+    account = account.trade(contract(d.m), -size, leave)
+    realised = size * (leave - d.EP) - d.f * d.q * (d.EP + leave)
+    yield 2 * d.V + realised, account.balances()["USDT"]
 
 
 @formula
@@ -751,6 +807,7 @@ def random_pool(rng):
         assets[coin] = Asset(tiers(0.6), rng.uniform(1, 1.2), tiers(0.2))
     fee_at, at = rng.choice(["none", "price", "entry"]), rng.choice(["price", "price", "entry"])
     how = {"fee": 0.002, "fee_at": str(fee_at), "maintenance_at": str(at)}
+    how["unrealised"] = str(rng.choice(["joined", "beside"]))
     held = {c: rng.normal() * 30_000 / mark for c, mark in marks.items() if rng.random() < 0.8}
     shares = {"ONE": 1.0}
     if rng.random() < 0.5:
@@ -771,7 +828,7 @@ def random_pool(rng):
 
 def test_random_pools_meet_the_general_formulation_where_they_are_said_to():
     rng, crossings = np.random.default_rng(11), 0
-    for _ in range(1_200):
+    for _ in range(2_000):
         pool, shares = random_pool(rng)
         slack = plain_slack(pool, pool.marks)
         assert pool.slack() == pytest.approx(slack, rel=1e-9, abs=1e-6)

@@ -865,7 +865,7 @@ def assert_what_may_leave(pool):
         assert free <= max(there, 0.0) + near
         spare = plain_spare(pool.adding(-free, coin), pool.marks)
         assert free <= 0 or spare > -near
-        if free < there - near and free > 0 and gain <= 0:
+        if 0 < free < there - near:
             bound += 1
             assert spare == pytest.approx(0.0, abs=near)
     return bound

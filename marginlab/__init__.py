@@ -4,7 +4,7 @@ from attrs import evolve as replace
 
 from . import deleveraging, funding, liquidation, venues
 from .account import Account
-from .contracts import Perpetual, Position, Spot
+from .contracts import Future, Option, Perpetual, Position, Spot, black, forward, greeks
 from .crossing import Crossing, Crossings
 from .ledger import Event
 from .liquidation import cancel_orders, close_all, close_each, close_share, step_down, take_over
@@ -13,10 +13,13 @@ from .pool import Pool
 from .reported import from_ccxt
 from .rules import (
     Asset,
+    Delivery,
     Funding,
     Interest,
     Liquidation,
+    OptionMargin,
     Refused,
+    Scan,
     Switching,
     Tiers,
     TopUp,
@@ -31,28 +34,36 @@ __all__ = [
     "Asset",
     "Crossing",
     "Crossings",
+    "Delivery",
     "Event",
     "Funding",
+    "Future",
     "Interest",
     "Liquidation",
+    "Option",
+    "OptionMargin",
     "Perpetual",
     "Pool",
     "Position",
     "Refused",
+    "Scan",
     "Spot",
     "Switching",
     "Tiers",
     "TopUp",
     "Venue",
     "Withdrawal",
+    "black",
     "cancel_orders",
     "close_all",
     "close_each",
     "close_share",
     "compare",
     "deleveraging",
+    "forward",
     "from_ccxt",
     "funding",
+    "greeks",
     "liquidation",
     "liquidation_price",
     "replace",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
+import numpy as np
 from attrs import evolve, frozen
 
 from . import checks, funding
@@ -277,7 +278,7 @@ class Account:
                     f"the price of {name} must be one number: arrays belong to a pool's slack"
                 )
         contracts = [p.instrument for pool in self.pools for p in pool.positions]
-        own = {c.symbol for c in contracts if c.index in new} - new.keys()
+        own = {c.symbol for c in contracts if new.keys() & {c.index, *c.follows}} - new.keys()
         marks = {name: value for name, value in self.marks.items() if name not in own} | new
         return self._but({k: p.marked(marks) for k, p in self.held.items()}, marks=marks)
 
@@ -549,6 +550,33 @@ class Account:
             account = account.credit(pool.currency, -amount)._but({key: pool}, [event])
         return account
 
+    def expire(self, instrument, price: float | Sequence) -> "Account":
+        """Settle every position of a dated contract, at the index or at the mean of its prices in
+        the venue's window (`Venue.delivery`), less its fee.
+
+        A future is closed there, an option pays what it is worth. TypeError if the contract has no
+        expiry, KeyError if it is not open, ValueError for a price that is not above 0; `Refused` if
+        a pool could not pay: `at` says what the venue does before.
+        """
+        checks.positive("price", price)
+        index, (_, held) = float(np.mean(price)), self._open(self._named(instrument))[0]
+        if not hasattr(held.instrument, "settlement"):
+            raise TypeError(f"{held.instrument.symbol!r} has no expiry")
+        paid, fee = held.instrument.settlement(index), self.venue.delivery.fee
+        account = self
+        for where, position in self._open(held.instrument.symbol):
+            account = reduced(account, where, position, -position.quantity, paid, fee)
+            last = account.events[-1]
+            account = account.renamed(evolve(last, kind="expiry"))
+        return account
+
+    def _named(self, instrument):
+        """The symbol of an open contract; KeyError if it is not open."""
+        symbol = getattr(instrument, "symbol", instrument)
+        if not self._open(symbol):
+            self._key(instrument)
+        return symbol
+
     def accrue(self, hours: float) -> "Account":
         """Interest on every borrowed coin for so many hours: it is added to the debt.
 
@@ -585,7 +613,8 @@ class Account:
         rate = checks.number("rate", rate)
         periods = checks.number("periods", periods, least=0)
         symbol = getattr(instrument, "symbol", instrument)
-        if not self._open(symbol):
+        dated = any(hasattr(p.instrument, "settlement") for _, p in self._open(symbol))
+        if dated or not self._open(symbol):
             self._key(instrument)  # says what is open
             raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
         return self.paid({symbol: rate * periods})
@@ -762,9 +791,13 @@ def _trade(account, order):
         checks.one_of("leg", leg, (None, "long", "short"))
     account._cross_key(instrument.settle)  # refuses a currency that the account does not hold
     schedule = venue.schedule(instrument)  # refuses a contract without rules
-    if instrument.index not in account.marks:
+    optional = hasattr(instrument, "strike")
+    if instrument.index not in account.marks and not optional:
         account = account.mark(**{instrument.index: order.price})
-    _check_band(account, instrument.symbol, order.price, instrument.price(dict(account.marks)))
+    if not optional:
+        _check_band(account, instrument.symbol, order.price, instrument.price(dict(account.marks)))
+    elif instrument.index not in account.marks:
+        raise ValueError(f"the price of {instrument.index} is needed for an option: mark it first")
     key, held = _which(account, order)
     if held is None:
         if leg and (quantity > 0) != (leg == "long"):
@@ -840,6 +873,8 @@ def _opened(account, order, schedule, key=None, held=None):
         notional = abs(position.notional(position.entry))
     else:
         position, paid, notional = None, {}, abs(instrument.notional(quantity, price))
+        if hasattr(instrument, "strike"):  # a premium is paid at once
+            paid = {settle: -instrument.notional(quantity, price)}
     if order.margin:
         leverage = notional / collateral
     if position is None:
@@ -856,7 +891,7 @@ def _opened(account, order, schedule, key=None, held=None):
     positions = (*others, position)
     after = pool.but(positions=positions, collateral=balances, marks=account.marks)
     short_of_margin(f"{quantity:+,.10g} {instrument.symbol}", after, initial=not after.isolated)
-    event = _traded(after, instrument, quantity, price, 0.0, fee)
+    event = _traded(after, instrument, quantity, price, paid.get(settle, 0.0), fee)
     if pool.isolated:
         account = account.credit(settle, -margin - fee)
     return account._but({key: after}, [event])

@@ -115,14 +115,19 @@ def field_of(check, default=attrs.NOTHING, optional=False, **about):
     return attrs.field(default=default, converter=converter, **about)
 
 
-def number_field(default=attrs.NOTHING, optional=False, above=None, least=None, most=None):
+def number_field(default=attrs.NOTHING, optional=False, above=None, least=None, most=None, **about):
     """A field that holds a finite number within bounds."""
-    return field_of(lambda name, value: number(name, value, above, least, most), default, optional)
+
+    def check(name, value):
+        return number(name, value, above, least, most)
+
+    return field_of(check, default, optional, **about)
 
 
-def choice(*allowed):
-    """A field that holds one of these words; the first is its default."""
-    return field_of(lambda name, value: one_of(name, value, allowed), allowed[0])
+def choice(*allowed, default=None, **about):
+    """A field that holds one of these words; its default, if none is given, is the first."""
+    default = allowed[0] if default is None else default
+    return field_of(lambda name, value: one_of(name, value, allowed), default, **about)
 
 
 def text(name, value):

@@ -10,7 +10,10 @@ A contract is anything with the names of `CONTRACT`; every amount is in its `set
     notional(quantity, price)                 signed value
     pnl(quantity, entry, price)               what a position has gained (+) or lost (-)
     value(quantity, entry, prices)            the same, among prices
+    counted(quantity, entry, prices, rule)    what of that is equity: all of it, but for options
     maintenance(quantity, prices, schedule)   what a schedule requires, among prices or at one price
+    initial(position, prices, schedule)       initial margin
+    shocked(quantity, prices, move, vol)      its value where the index has moved, for scenarios
     fill(position, quantity, price)           (position or None, {currency: amount}) after a trade
                                               that opens more or closes at most all of it
 
@@ -21,13 +24,15 @@ symbol. A new contract is most easily a subclass of `Perpetual` with another `le
 from collections.abc import Mapping
 from functools import cached_property
 
-from attrs import evolve, field, frozen
+import numpy as np
+from attrs import NOTHING, evolve, field, frozen
 
-from .checks import Numbers, field_of, name_field, number_field
+from .checks import Numbers, choice, field_of, name_field, number_field
 from .rules import Tiers, _schedule
 
 CONTRACT = ("symbol", "index", "settle", "face", "tiers", "inverse", "price", "level")
-CONTRACT += ("notional", "pnl", "value", "maintenance", "fill")
+CONTRACT += ("notional", "pnl", "value", "counted", "maintenance", "initial", "shocked", "fill")
+YEAR = 365.0  # days
 
 
 @frozen(slots=False)
@@ -97,6 +102,25 @@ class Perpetual:
         """`pnl` at `prices`."""
         return self.pnl(quantity, entry, self.price(prices))
 
+    def counted(self, quantity: Numbers, entry: Numbers, prices: Mapping, rule) -> Numbers:
+        """What of its value is equity: all of it."""
+        return self.value(quantity, entry, prices)
+
+    def shocked(self, quantity: Numbers, prices: Mapping, move: Numbers, vol) -> Numbers:
+        """Its value after its index has moved by a fraction, less a constant."""
+        return quantity * self.face * self.level(self.price(prices) * (1.0 + move))
+
+    @property
+    def follows(self) -> tuple:
+        """Names of prices that it needs beside its index."""
+        return ()
+
+    def initial(self, position: "Position", prices, schedule) -> Numbers:
+        """Initial margin, notional / leverage: its own, or the highest that the schedule allows."""
+        notional = abs(position.notional(self.price(prices)))
+        leverage = position.leverage or schedule.max_leverage(notional, abs(position.quantity))
+        return notional / leverage
+
     def maintenance(self, quantity: Numbers, prices, schedule=None) -> Numbers:
         """Maintenance margin by a schedule (its own if absent), in the settlement currency (>= 0).
 
@@ -123,6 +147,165 @@ class Perpetual:
         realised = {self.settle: self.pnl(-quantity, position.entry, price)}
         left = held + quantity
         return (evolve(position, quantity=left) if left * held > 0 else None), realised
+
+
+@frozen(slots=False)
+class Future(Perpetual):
+    """A dated future: a perpetual without funding, settled at its index when it expires.
+
+    Before, its own mark (by symbol) differs from the index by the basis, and moves with it.
+
+    expiry : float
+        Days from the day on which `prices` begin ("days" passed; 0 if absent).
+    """
+
+    expiry: float = number_field(above=0, kw_only=True)
+
+    @property
+    def follows(self):
+        return ("days",)
+
+    def price(self, prices):
+        """Its own mark or that of its index; from its expiry on, its index."""
+        if isinstance(prices, Mapping) and prices.get("days", 0.0) >= self.expiry:
+            return prices[self.index]
+        return super().price(prices)
+
+    def settlement(self, index: float) -> float:
+        """The price at which it settles."""
+        return index
+
+
+def forward(index: Numbers, rate: float, days: float) -> Numbers:
+    """The price of a future that grows at a rate a year: index * exp(rate * days / 365)."""
+    return index * np.exp(rate * days / YEAR)
+
+
+def black(call: bool, forward: Numbers, strike: float, vol: Numbers, days: Numbers) -> Numbers:
+    """Price of a European option, in quote currency, without interest: Black (1976).
+
+    c = F N(d1) - K N(d2), p = c - F + K; d1 = ln(F/K)/s + s/2, d2 = d1 - s, s = vol sqrt(days/365).
+    At expiry (days or vol 0) it is the payoff.
+    """
+    from scipy.special import ndtr  # 0.25 s, when first needed
+
+    spread = np.maximum(vol * np.sqrt(np.maximum(days, 0.0) / YEAR), 1e-12)
+    d = np.log(forward / strike) / spread + spread / 2
+    side = 1.0 if call else -1.0
+    return side * (forward * ndtr(side * d) - strike * ndtr(side * (d - spread)))
+
+
+@frozen(slots=False)
+class Option(Perpetual):
+    """A European option, settled in cash. It is *inverse* if it is paid in the coin it follows.
+
+    Its price is Black's, of the index, the volatility ("BTC vol", 0.6 is 60 % a year) and the days
+    passed ("days"); or its own mark, by symbol, which holds until one of them moves. It is in quote
+    currency for one coin, or in coins if inverse. The premium is paid at once, so that its value,
+    and not a change of it, is in the pool.
+
+    kind : "call" or "put"
+    strike : float
+        Quote currency.
+    expiry : float
+        Days from the day on which `prices` begin.
+    tiers : OptionMargin, optional
+        Margin rule; if absent, the venue's.
+    """
+
+    kind: str = choice("call", "put", default=NOTHING, kw_only=True)
+    strike: float = number_field(above=0, kw_only=True)
+    expiry: float = number_field(above=0, kw_only=True)
+
+    @property
+    def call(self):
+        """Whether it is a call."""
+        return self.kind == "call"
+
+    @property
+    def vol(self):
+        """The name of its volatility among prices."""
+        return f"{self.index} vol"
+
+    @property
+    def follows(self):
+        return (self.vol, "days")
+
+    def price(self, prices):
+        """Its own mark, or Black's price; ValueError if there is no volatility."""
+        if not isinstance(prices, Mapping):
+            return prices
+        return prices[self.symbol] if self.symbol in prices else self.model(prices)
+
+    def model(self, prices, move=0.0, vol=None):
+        """Black's price after its index moved and its volatility was changed by vol(v, days)."""
+        days = self.expiry - prices.get("days", 0.0)
+        if self.vol not in prices and np.any(days > 0):
+            raise ValueError(f"the volatility of {self.symbol!r} is needed: give {self.vol!r}")
+        index, level = prices[self.index] * (1.0 + move), prices.get(self.vol, 0.0)
+        level = level if vol is None else vol(level, days)
+        value = black(self.call, index, self.strike, level, days)
+        return value / index if self.inverse else value
+
+    def level(self, price):
+        """It is linear in its own price, in coins too."""
+        return price
+
+    def notional(self, quantity, price):
+        """Signed value at a price of the option, in the settlement currency."""
+        return quantity * self.face * price
+
+    def pnl(self, quantity, entry, price):
+        """Its value: the premium was paid at once."""
+        return quantity * self.face * price
+
+    def counted(self, quantity, entry, prices, rule):
+        """What of its value is equity, by an `OptionMargin`."""
+        counts = np.where(np.greater(quantity, 0), rule.longs_count, rule.mark_in == "equity")
+        return self.value(quantity, entry, prices) * counts
+
+    def shocked(self, quantity, prices, move, vol):
+        return quantity * self.face * self.model(prices, move, vol)
+
+    def initial(self, position, prices, schedule):
+        return schedule.margin(self, position, prices, initial=True)
+
+    def maintenance(self, quantity, prices, schedule=None):
+        """Of a short, by an `OptionMargin`; a long needs nothing more than its premium."""
+        position = Position(self, quantity, 1.0)
+        return (schedule or self.tiers).margin(self, position, prices)
+
+    def average_entry(self, quantity, entry, more, price):
+        return (quantity * entry + more * price) / (quantity + more)
+
+    def fill(self, position, quantity, price):
+        """The premium is paid, or received, with every fill."""
+        left = position.quantity + quantity
+        paid = {self.settle: -quantity * self.face * price}
+        if position.quantity * quantity > 0:
+            entry = self.average_entry(position.quantity, position.entry, quantity, price)
+            return evolve(position, quantity=left, entry=entry), paid
+        return (evolve(position, quantity=left) if left * position.quantity > 0 else None), paid
+
+    def settlement(self, index):
+        """What it pays at expiry for one coin: max(S - K, 0) or max(K - S, 0), / S if inverse.
+
+        Source: testapp.deribit.com/pages/docs/options.
+        """
+        paid = max(index - self.strike if self.call else self.strike - index, 0.0)
+        return paid / index if self.inverse else paid
+
+
+def greeks(option: Option, prices: Mapping) -> dict:
+    """Delta (coins), vega (for one point of volatility) and theta (a day) of one long option, by
+    differences, in its settlement currency."""
+    here, days = option.model(prices), prices.get("days", 0.0)
+    up, down = (option.model(prices, move) for move in (1e-4, -1e-4))
+    delta = (up - down) / (2e-4 * prices[option.index])
+    vega = option.model({**prices, option.vol: prices[option.vol] + 0.01}) - here
+    theta = option.model({**prices, "days": days + 1.0}) - here
+    greeks = {"delta": delta, "vega": vega, "theta": theta}
+    return {name: float(option.face * value) for name, value in greeks.items()}
 
 
 @frozen

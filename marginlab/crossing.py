@@ -18,6 +18,8 @@ from .show import fmt, priced, table
 NEAR, FAR = 1e-13, 1e9  # beyond them an end is rounding: a long that is paid in full ends at 0
 INWARD = np.array([NEAR, 1e-6, 1e-3, 0.1, 0.5, 0.8])
 OUTWARD = np.array([1.2, 2.0, 10.0, 1e3, 1e6, FAR])  # where a concave function is looked at
+FINE = np.geomspace(1e-5, 0.95, 60)
+DENSE = np.r_[-FINE[::-1], 0.0, FINE, 1 + 4 * FINE]  # where it may bend both ways
 SHARES = np.array([0.2, 0.5, 0.9, 0.999, 1 - NEAR])  # and on a way that ends
 
 
@@ -79,13 +81,18 @@ def root(f, a, b, left=None, right=None):
     return x
 
 
-def ends(f, last=inf):
+def ends(f, last=inf, bends=None):
     """(lower, upper) end of the range in which a concave f of x > 0 is above 0; None where none.
 
-    x is below `last`. Where f(1) is above 0 the ends lie on both sides of 1; else there may still
-    be such a range elsewhere, and if there is none both are None.
+    x is below `last`. Where f is not concave, `bends` are points of it, and it is looked at more
+    often: near 1, near those points, and outwards. Where f(1) is above 0 the ends lie on both sides
+    of 1; else there may still be such a range elsewhere, and if there is none both are None.
     """
     points = np.r_[INWARD, OUTWARD if last == inf else 1 + (last - 1) * SHARES]
+    if bends is not None:
+        near = np.r_[1.0, [bend for bend in bends if NEAR < bend < last]]
+        close = (near[:, None] * (1 + DENSE)).ravel()
+        points = np.unique(np.r_[points, close[(close > NEAR) & (close < min(last, FAR))]])
     good = 1.0 if f(1.0) > 0 else healthy(f, points)
     if good is None:
         return None, None

@@ -27,6 +27,7 @@ from .checks import Numbers
 from .contracts import Position
 from .crossing import Crossings, Facts, Line, ends
 from .rules import Asset, Refused, Venue
+from .scan import scanned
 from .show import fmt, priced, table, text
 
 
@@ -123,7 +124,8 @@ class Pool:
     @cached_property
     def marks(self):
         """What was marked, and the entry price of a contract that never was."""
-        entries = {p.instrument.index: p.entry for p in self.positions}
+        contracts = [p for p in self.positions if not hasattr(p.instrument, "strike")]
+        entries = {p.instrument.index: p.entry for p in contracts}
         return checks.Frozen({**entries, **self.given_marks})
 
     @cached_property
@@ -156,14 +158,28 @@ class Pool:
         return self._moved(new)
 
     def _moved(self, new):
-        """The marks with these over them, and with own marks that keep their ratio."""
+        """The marks with these over them, and with own marks that keep their ratio.
+
+        An option's own mark gives way to its model where what it follows moves.
+        """
         followed = {s: new[i] * ratio for s, (i, ratio) in self._ratios.items() if i in new}
-        return {**self.marks, **followed, **new}
+        moved = {**self.marks, **followed, **new}
+        for symbol, names in self._modelled.items():
+            if symbol not in new and any(name in new for name in names):
+                del moved[symbol]
+        return moved
+
+    @cached_property
+    def _modelled(self):
+        """{symbol: what it follows} of options with a mark of their own."""
+        contracts = [p.instrument for p in self.positions if hasattr(p.instrument, "strike")]
+        return {c.symbol: (c.index, *c.follows) for c in contracts if c.symbol in self.marks}
 
     @cached_property
     def _ratios(self):
         """{symbol: (index, its own mark / that of the index)} of contracts marked on their own."""
-        held = {p.instrument.symbol: p.instrument.index for p in self.positions}
+        contracts = [p.instrument for p in self.positions]
+        held = {c.symbol: c.index for c in contracts if not hasattr(c, "strike")}
         return {s: (i, self.marks[s] / self.marks[i]) for s, i in held.items() if s in self.marks}
 
     def quote(self, currency: str, prices: Mapping) -> Numbers:
@@ -229,9 +245,9 @@ class Pool:
         if not self.joined:
             return self.collateral
         gained = {}
-        for p in self.positions:
+        for p, rule in zip(self.positions, self.schedules, strict=True):
             settle = p.instrument.settle
-            gain = p.instrument.value(p.quantity, p.entry, at)
+            gain = p.instrument.counted(p.quantity, p.entry, at, rule)
             gained[settle] = gained.get(settle, 0.0) + gain
         if most < inf:
             gained = {c: plain(np.minimum(gain, most)) for c, gain in gained.items()}
@@ -258,12 +274,16 @@ class Pool:
 
     def _equity(self, at):
         counted = self.balances(at, counted=True)
-        return counted if self.joined else counted + self._gained(at)
+        return counted if self.joined else counted + self._gained(at, counted=True)
 
-    def _gained(self, at):
+    def _gained(self, at, counted=False):
+        """What positions have gained; where `counted`, as far as it is equity."""
         total = 0.0
-        for p in self.positions:
-            gain = p.instrument.value(p.quantity, p.entry, at)
+        for p, rule in zip(self.positions, self.schedules, strict=True):
+            if counted:
+                gain = p.instrument.counted(p.quantity, p.entry, at, rule)
+            else:
+                gain = p.instrument.value(p.quantity, p.entry, at)
             total = total + gain * self.unit(p.instrument.settle, at)
         return total
 
@@ -272,10 +292,43 @@ class Pool:
         total = self.orders if self.venue.orders_required else 0.0
         for currency, amount in (sums or self.sums(at)).items():
             total = total + self._loan(currency, amount, at)
+        if self.scans:
+            return total + self._scanned(at) * self.venue.scan.maintenance
         for p, schedule in zip(self.positions, self.schedules, strict=True):
             charge = self.charge(p, schedule, charged or at)
             total = total + charge * self.unit(p.instrument.settle, at)
         return total
+
+    @property
+    def scans(self):
+        """Whether its positions are scanned, as under portfolio margin, and not summed."""
+        return self.venue.scan is not None and not self.isolated and bool(self.positions)
+
+    def _scanned(self, at):
+        """What the venue's `Scan` asks of the positions, in the pool's currency."""
+        total = 0.0
+        for index in dict.fromkeys(p.instrument.index for p in self.positions):
+            book = [p for p in self.positions if p.instrument.index == index]
+
+            def values(move, vol, book=book):
+                return sum(self._shocked(p, at, move, vol) for p in book)
+
+            deltas = [
+                (self._shocked(p, at, 1e-4, None) - self._shocked(p, at, -1e-4, None))
+                / (2e-4 * at[index])
+                for p in book
+            ]
+            total = total + scanned(self.venue.scan, at[index], values, deltas)
+        return total / self.quote(self.currency, at)
+
+    def _shocked(self, p, at, move, vol):
+        """Value of a position, in quote currency, where its index has moved by a fraction."""
+        contract = p.instrument
+        unit = self.quote(contract.settle, at)
+        unit = unit * (1.0 + move) if contract.settle == contract.index else unit
+        entry = 0.0 if hasattr(contract, "strike") else contract.level(p.entry)
+        there = contract.shocked(p.quantity, at, move, vol)
+        return (there - p.quantity * contract.face * entry) * unit
 
     def charge(self, p, schedule, at):
         """What the venue requires for a position at prices `at`, in its settlement currency."""
@@ -322,12 +375,14 @@ class Pool:
     def _initial(self, at, sums=None):
         """Initial margin: notional or debt / leverage, with the fee where the venue adds it."""
         total, venue = self.orders, self.venue
-        for p, schedule in zip(self.positions, self.schedules, strict=True):
-            price = p.entry if venue.maintenance_at == "entry" else p.instrument.price(at)
-            notional = abs(p.notional(price))
-            leverage = p.leverage or schedule.max_leverage(notional, abs(p.quantity))
-            margin = notional / leverage
-            if venue.fee_at in ("entry", "bankruptcy"):
+        if self.scans:
+            total = total + self._scanned(at) * venue.scan.initial
+        pairs = () if self.scans else zip(self.positions, self.schedules, strict=True)
+        for p, schedule in pairs:
+            dated = hasattr(p.instrument, "strike")
+            price = p.entry if venue.maintenance_at == "entry" and not dated else at
+            margin = p.instrument.initial(p, price, schedule)
+            if venue.fee_at in ("entry", "bankruptcy") and not dated:
                 lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
                 margin = margin + closing_fee(venue, p, price, lost)
             total = total + margin * self.unit(p.instrument.settle, at)
@@ -386,10 +441,17 @@ class Pool:
                 continue
             found[name] = (self._whole if full else self.counts)(currency, amount, at)
         for p, schedule in zip(self.positions, self.schedules, strict=True):
-            gain = 0.0 if joined else p.instrument.value(p.quantity, p.entry, at)
-            gain = gain if full else gain - self.charge(p, schedule, charged or at)
+            if full:
+                gain = p.instrument.value(p.quantity, p.entry, at)
+            else:
+                counted = p.instrument.counted(p.quantity, p.entry, at, schedule)
+                gain = (0.0 if joined else counted) - (
+                    0.0 if self.scans else self.charge(p, schedule, charged or at)
+                )
             there = gain * self.unit(p.instrument.settle, at)
             found[p.label] = found.get(p.label, 0.0) + there
+        if self.scans and not full:
+            found["scenarios"] = -self._scanned(at) * self.venue.scan.maintenance
         if self.orders and self.venue.orders_required and not full:
             found["open orders"] = -self.orders
         return found
@@ -435,7 +497,9 @@ class Pool:
             held = self.sums(at, most=0.0).get(currency, 0.0)
         if currency == self.currency and self.own_in_full:
             return plain(free if rule.kept == "profit" else np.minimum(free, held))
-        return plain(self._without(currency, held, free, at)) if np.any(held > 0) else 0.0
+        if not np.any(held > 0):
+            return 0.0
+        return plain(np.where(held > 0, self._without(currency, held, free, at), 0.0))
 
     def _free(self, rule, at):
         """By how much what counts may fall, in the pool's currency: see `rules.Withdrawal`."""
@@ -548,7 +612,16 @@ class Pool:
         again = (Pool.liquidation, (self, shares))
         again = (Pool.bankruptcy, (self, shares, fee)) if full else again
         facts = self._facts(again, line, value, own, pieces, breached)
-        return Crossings(kind, line, facts, *ends(in_quote, line.end))
+        return Crossings(kind, line, facts, *ends(in_quote, line.end, self._bends(line)))
+
+    def _bends(self, line):
+        """Points of a line near which slack may bend both ways; None where it is concave."""
+        contracts = [p.instrument for p in self.positions]
+        options = [c for c in contracts if hasattr(c, "strike")]
+        third = any(c.settle in line.parts and c.index in line.parts for c in contracts if c.quanto)
+        if not options and not third and not self.scans:
+            return None
+        return [c.strike / line.marks[c.index] for c in options if c.index in line.parts]
 
     def _facts(self, again, line, value, own, pieces, breached):
         """What an answer has to know to give its reason."""
@@ -781,7 +854,7 @@ class Pool:
 
 def _names(currency, collateral, positions):
     contracts = [p.instrument for p in positions]
-    named = {name for c in contracts for name in (c.index, c.symbol, c.settle)}
+    named = {name for c in contracts for name in (c.index, c.symbol, c.settle, *c.follows)}
     return named | {currency, *collateral}
 
 
@@ -800,6 +873,8 @@ def charge(venue, p, schedule, prices, lost):
     currency.
     """
     contract = p.instrument
+    if hasattr(contract, "strike"):
+        return contract.maintenance(p.quantity, prices, schedule)
     if venue.maintenance_at == "entry":
         margin = contract.maintenance(p.quantity, p.entry, schedule)
         margin = margin + 0.0 * contract.price(prices)  # of their shape

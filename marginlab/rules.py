@@ -472,6 +472,146 @@ class Switching:
 
 
 @frozen
+class OptionMargin:
+    """What a short option requires, for each coin, in quote currency (a long requires nothing):
+
+        initial      = max(initial - OTM / S, least) * S * factor + mark
+        maintenance  = maintenance * S * factor + fee * S + mark
+
+    with the index S, and OTM how far it is from being worth something. An inverse option's are that
+    in coins.
+
+    Parameters
+    ----------
+    initial, least, maintenance : float
+        Shares of the index.
+    factor : float
+        By which venues scale them with size.
+    larger : "none", "put" or "both"
+        Of which maintenance is a share of the mark, if that is larger than the index (of an inverse
+        option: than 1 coin).
+    fee : float
+        Share of the index for liquidating it, in maintenance.
+    from_entry : bool
+        Whether the initial margin of a short takes the larger of its entry and its mark (Bybit).
+    mark_in : "requirement" or "equity"
+        Where the mark of a short stands: never in both.
+    longs_count : bool
+        Whether the value of a long is equity (portfolio margin: yes; standard margin: mostly no).
+
+    Sources: OKX, 1 May 2026 (ouyizh.loan, at second hand); Deribit's former help page; Bybit UTA
+    trading rules; Aevo and Derive docs.
+    """
+
+    initial: float = number_field(0.15, least=0)
+    least: float = number_field(0.10, least=0)
+    maintenance_share: float = number_field(0.075, least=0)
+    factor: float = number_field(1.0, above=0)
+    larger: str = choice("none", "put", "both")
+    fee: float = number_field(0.0, least=0)
+    from_entry: bool = False
+    mark_in: str = choice("requirement", "equity")
+    longs_count: bool = False
+    cap: float = inf
+    basis: str = "notional"
+
+    def maintenance(self, notional: Numbers, quantity: Numbers | None = None) -> Numbers:
+        """A schedule has it; an option's margin is not a share of its notional: see `margin`."""
+        raise ValueError("an OptionMargin is for options: give the contract tiers=Tiers.flat(...)")
+
+    def max_leverage(self, notional: Numbers, quantity: Numbers | None = None) -> float:
+        """A short has no leverage of its own."""
+        return inf
+
+    def margin(self, option, position, prices: Mapping, initial: bool = False) -> Numbers:
+        """Initial or maintenance margin of a position, in the option's settlement currency."""
+        if np.all(np.less(-position.quantity, 0)):
+            return 0.0 * option.price(prices)  # of their shape
+        size, index = np.abs(position.quantity) * option.face, prices[option.index]
+        mark, unit = option.price(prices), 1.0 if option.inverse else index
+        out = np.maximum((option.strike - index) * (1 if option.call else -1), 0.0) / index
+        charged = max(mark, position.entry) if initial and self.from_entry else mark
+        if initial:
+            asked = np.maximum(self.initial - out, self.least) * self.factor * unit
+        else:
+            scaled = self.larger == "both" or (self.larger == "put" and not option.call)
+            of = np.maximum(unit, mark) if scaled else unit
+            asked = self.maintenance_share * self.factor * of + self.fee * unit
+        return size * (asked + (charged if self.mark_in == "requirement" else charged - mark))
+
+
+@frozen
+class Delivery:
+    """How a dated contract settles.
+
+    minutes : float
+        The index is averaged over so long before expiry (OKX 30 since 18 March 2026, 60 before;
+        Deribit, Bybit 30; Binance 60 for futures).
+    fee : float
+        Share of the notional (Bybit 0.0005; Deribit 0.00025, an old figure).
+    """
+
+    minutes: float = number_field(30.0, above=0)
+    fee: float = number_field(0.0, least=0)
+
+
+def _scenarios(name, value):
+    rows = tuple(tuple(row) for row in value)
+    if not rows or any(len(row) != 3 for row in rows):
+        raise ValueError(f"{name} must be rows of (move, vol move, weight), not {value!r}")
+    for move, vol, weight in rows:
+        checks.number("move", move, above=-1)
+        checks.number("vol move", vol, above=-1)
+        checks.number("weight", weight, least=0)
+    return rows
+
+
+@frozen(slots=False)
+class Scan:
+    """Portfolio margin: the worst loss of a book over scenarios, index by index, and charges.
+
+        scanned = max(worst + offset * hedged * S, (net * |net delta| + hedge * hedged delta) * S)
+
+    Parameters
+    ----------
+    scenarios : rows of (move, vol move, weight)
+        By which fraction the index moves, and the volatility, and how much of that loss counts.
+    days, power, long_power : float
+        Volatility moves by (days / days to expiry) ** power; from `days` on, ** long_power.
+    offset : float
+        Share of the hedged size that is charged beside the worst loss.
+    net, hedged : float
+        Shares of the net and the hedged delta that are charged at least.
+    maintenance, initial : float
+        What of it is maintenance and initial margin.
+
+    Only positions are scanned: debts and coins have their own rules. Sources: docs.paradex.trade,
+    risk, portfolio margin (beta); Deribit's former page; OKX (IMR = 1.3 MMR).
+    """
+
+    scenarios: tuple = field_of(_scenarios)
+    days: float = number_field(30.0, above=0)
+    power: float = number_field(0.0, least=0)
+    long_power: float = number_field(0.0, least=0)
+    offset: float = number_field(0.0, least=0)
+    net: float = number_field(0.0, least=0)
+    hedged: float = number_field(0.0, least=0)
+    maintenance: float = number_field(1.0, above=0)
+    initial: float = number_field(1.0, above=0)
+
+    @cached_property
+    def columns(self):
+        """(moves, vol moves, weights), each an array."""
+        return np.array(self.scenarios, dtype=float).T
+
+    @classmethod
+    def grid(cls, moves, vols=(0.0,), extremes=(), **about) -> "Scan":
+        """Every move with every move of the volatility, weight 1, and rows of extremes."""
+        rows = [(move, vol, 1.0) for move in moves for vol in vols]
+        return cls((*rows, *extremes), **about)
+
+
+@frozen
 class TopUp:
     """Automatic margin addition: an isolated position at its line takes margin from the cross pool.
 
@@ -597,6 +737,12 @@ class Venue:
         When the margin mode of an open position may change; None where that is not known.
     topping_up : TopUp, optional
         How margin is added automatically, if it is.
+    options : OptionMargin
+        What short options require, and what of an option is equity.
+    delivery : Delivery
+        How dated contracts settle.
+    scan : Scan, optional
+        Portfolio margin, in cross pools: the requirement of positions is scanned, and not summed.
     trading_fee : float
         Fee of a fill, as a share of its notional, or of the coins that a pair brings. `trade` takes
         another with fee=.
@@ -633,6 +779,9 @@ class Venue:
     adding: Withdrawal | None = _instance(Withdrawal, optional=True)
     switching: Switching | None = _instance(Switching, optional=True)
     topping_up: TopUp | None = _instance(TopUp, optional=True)
+    options: OptionMargin = _instance(OptionMargin)
+    delivery: Delivery = _instance(Delivery)
+    scan: Scan | None = _instance(Scan, optional=True)
     trading_fee: float = number_field(0.0, least=0, most=0.5)
     price_band: float = number_field(1.0, above=0)
     hedge_mode: bool = False
@@ -672,6 +821,8 @@ class Venue:
                 f"{instrument.settle!r} for {instrument.symbol!r}; "
                 f"replace(venue, quotes=...) adds to them"
             )
+        if hasattr(instrument, "strike"):
+            return instrument.tiers or self.options
         found = instrument.tiers or self.tiers.get(instrument.symbol) or self.tiers.get("*")
         if found is None:
             raise ValueError(

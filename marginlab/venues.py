@@ -10,9 +10,12 @@ from importlib.resources import files
 from . import liquidation
 from .rules import (
     Asset,
+    Delivery,
     Funding,
     Interest,
     Liquidation,
+    OptionMargin,
+    Scan,
     Switching,
     Tiers,
     TopUp,
@@ -55,7 +58,10 @@ PARTS = {
     "isolated_withdrawal": lambda about: Withdrawal(**about),
     "adding": lambda about: Withdrawal(**about),
     "switching": lambda name: Switching(**DATA["switching"][name]),
-    "topping_up": lambda to: TopUp(to),
+    "topping_up": TopUp,
+    "options": lambda name: OPTIONS[name],
+    "delivery": lambda about: Delivery(**about),
+    "scan": lambda name: SCANS[name],
     "liquidation": lambda steps: Liquidation(*map(_step, steps)),
 }
 
@@ -70,5 +76,7 @@ def _venue(name):
 DATA = tomllib.loads(files(__package__).joinpath("venues.toml").read_text(encoding="utf-8"))
 TIERS = {name: _tiers(about) for name, about in DATA["tiers"].items()}
 FUNDING = {name: _funding(about) for name, about in DATA["funding"].items()}
+OPTIONS = {name: OptionMargin(**about) for name, about in DATA["options"].items()}
+SCANS = {name: Scan.grid(**about) for name, about in DATA["scan"].items()}
 VENUES = {name: _venue(name) for name in DATA["venues"]}
-globals().update(TIERS | FUNDING | VENUES)
+globals().update(TIERS | FUNDING | OPTIONS | SCANS | VENUES)

@@ -21,18 +21,25 @@ def address(browser, home):
         yield address
 
 
-@pytest.fixture
-def page(browser, address):
+@pytest.fixture(scope="session")
+def entered(browser, address):
+    """The one page of the session: to load JupyterLab takes three seconds."""
     page = lab.enter(browser, address)
     yield page
     page.close()
 
 
+@pytest.fixture
+def page(entered):
+    """The page with nothing open; tests of lessons come before or after, not between."""
+    lab.clear(entered)
+    return entered
+
+
 @pytest.fixture(scope="session")
-def lesson(request, browser, address, home):
+def lesson(request, entered, home):
     """A lesson after Run All in a fresh kernel; its tests, of both files, share it and come one after another."""
-    page = lab.enter(browser, address)
-    notebook = lab.Notebook(page, home / "notebooks" / request.param)
+    lab.clear(entered)
+    notebook = lab.Notebook(entered, home / "notebooks" / request.param)
     notebook.run_all()
-    yield notebook
-    page.close()
+    return notebook

@@ -38,6 +38,17 @@ window.watch = cell => {
   look();
 };
 """
+# End all kernels, close all tabs without a question, and show the left sidebar.
+CLEAR = """async () => {
+  const {shell, serviceManager} = jupyterapp;
+  for (const one of [...shell.widgets('main')]) {
+    if (one.context) one.context.model.dirty = false;
+    await one.sessionContext?.shutdown();
+    one.dispose();
+  }
+  await serviceManager.sessions.shutdownAll();
+  shell.expandLeft();
+}"""
 
 
 def chromium():
@@ -114,6 +125,13 @@ def enter(browser, address, height=1100):
     page.goto(address)
     page.wait_for_function("window.jupyterapp && jupyterapp.restored.then(() => true)")
     return page
+
+
+def clear(page):
+    """Close all that is open, end its kernels, and make the page as it was."""
+    page.evaluate(CLEAR)
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.errors.clear()
 
 
 class Notebook:

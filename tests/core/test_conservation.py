@@ -146,7 +146,7 @@ def at_line(pool):
     return pool.open and pool.slack() <= 1e-12 * pool.requirement()
 
 
-@settings(STEADY, max_examples=400)
+@settings(STEADY, max_examples=200)
 @given(st.data())
 def test_whatever_the_rule_nothing_is_lost_and_every_pool_stands_or_is_settled(data):
     account = data.draw(accounts())
@@ -328,7 +328,7 @@ def perform(account, kind, what, size, way):
     return account.trade(pair, size, price, borrow=None if way == 0.2 else paid, **isolated)
 
 
-@settings(STEADY, max_examples=250)
+@settings(STEADY, max_examples=150)
 @given(st.sampled_from((venues.TEACHING, venues.TEACHING_MULTI)), st.sampled_from((FUND, TRADER)),
        st.sampled_from((0.0, 1.0)), st.lists(operations, min_size=3, max_size=14))  # fmt: skip
 def test_only_prices_payments_and_liquidations_change_what_an_account_is_worth(base, keeper, opening, steps):

@@ -335,7 +335,7 @@ def crowds(draw):
     return marked(accounts, BTC=draw(st.integers(40, 170)), ETH=draw(st.integers(40, 170)))
 
 
-@settings(STEADY, max_examples=200)
+@settings(STEADY, max_examples=100)
 @given(crowds(), st.sampled_from((0, 20, 300, inf)), st.sampled_from((0.0, 0.02)))
 def test_in_a_crowd_nothing_is_lost_and_every_contract_is_accounted_for(accounts, fund, impact):
     before = [state(account) for account in accounts]

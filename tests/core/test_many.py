@@ -36,7 +36,7 @@ leverages = st.floats(1.01, 100)
 rows = st.tuples(sizes, st.floats(30_000, 80_000), st.floats(0.8, 1.2), leverages, st.floats(0.9, 1.5))
 
 
-@settings(STEADY, max_examples=250)
+@settings(STEADY, max_examples=120)
 @given(
     st.lists(rows, min_size=1, max_size=5),
     st.sampled_from(CONTRACTS),

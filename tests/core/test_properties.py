@@ -205,7 +205,7 @@ def stood(pool, prices):
     return [value / unit for value in reference(pool, prices)]
 
 
-@settings(STEADY, max_examples=200)
+@settings(STEADY, max_examples=120)
 @given(books(), st.floats(0.3, 3), st.floats(0.3, 3))
 def test_values_are_those_of_the_definitions(pool, x, y):
     prices = {"BTC": 50_000 * x, "ETH": 2_000 * y}
@@ -247,7 +247,7 @@ def bisected(line, low, high):
     return peak, roots
 
 
-@settings(STEADY, max_examples=200)
+@settings(STEADY, max_examples=120)
 @given(books(), ways, st.sampled_from(("liquidation", "bankruptcy")))
 def test_ends_in_every_direction_are_those_of_bisection(pool, way, kind):
     names = [way] if isinstance(way, str) else list(way)

@@ -370,7 +370,7 @@ def on_the_line(explorer):
 
 def test_every_state_reads_and_draws_as_the_books_say(explorer, kind):
     seen = {"refused": 0, "isolated": 0, "cross": 0, "open": 0, "both ways": 0}
-    swept = [*states(explorer, count=250, starts=5), *on_the_line(explorer)]
+    swept = [*states(explorer, count=120, starts=3), *on_the_line(explorer)]
     swept += [*ending_both_ways(explorer)] * (kind == "steep")
     for n, state in enumerate(swept):
         reading, model = explorer.read(**state), Books(explorer, kind, **state)

@@ -139,13 +139,11 @@ TWO_WAYS = ["0,01", "1,5", "-12,5", "45.000"]
 BAD = ["", "soon", "nan", "inf", "1e999", "4.5.6", "7 %", "1,234.5", *TWO_WAYS]
 
 
-@pytest.mark.parametrize("typed", [*BAD, "beyond", "<b>", "just"])
-def test_a_number_that_cannot_be_taken_is_said_and_nothing_else_changes(explorer, typed):
+def test_a_number_that_cannot_be_taken_is_said_and_nothing_else_changes(explorer):
     for name, control in sliders(explorer).items():
         slide = control.slider
         ends = f"{numbers.written(slide.min)} to {numbers.written(slide.max)}"
-        beyond = {"beyond": (slide.max + 1e9, slide.min - 1.0), "just": (slide.max + 1e-3,)}
-        for tried in beyond.get(typed, (typed,)):
+        for tried in (*BAD, "<b>", slide.max + 1e9, slide.min - 1.0, slide.max + 1e-3):
             before = explorer.state(), explorer.view.value, slide.value, control.value
             text = str(tried)
             control.box.value = text
@@ -161,17 +159,20 @@ def test_a_number_that_cannot_be_taken_is_said_and_nothing_else_changes(explorer
             else:
                 wanted = "write a number in digits, without commas"
                 assert said.startswith(wanted) and ends in said
-            other = slide.min if slide.value > slide.min else slide.max
-            slide.value = other
+            control.box.value = numbers.written(control.value)
             assert not control.note.value
-            assert float(control.box.value) == control.value == other
-            for good in (other, slide.max):
-                control.box.value = text
-                control.box.value = numbers.written(good)
-                assert not control.note.value and control.value == good == explorer.state()[name]
+        control.box.value = text
+        other = slide.min if slide.value > slide.min else slide.max
+        slide.value = other
+        assert not control.note.value
+        assert float(control.box.value) == control.value == other
+        for good in (other, slide.max):
             control.box.value = text
-            explorer.set(**{name: control.value})
-            assert not control.note.value and float(control.box.value) == control.value
+            control.box.value = numbers.written(good)
+            assert not control.note.value and control.value == good == explorer.state()[name]
+        control.box.value = text
+        explorer.set(**{name: control.value})
+        assert not control.note.value and float(control.box.value) == control.value
 
 
 def test_a_note_stands_until_its_own_control_moves():
@@ -261,8 +262,11 @@ def test_rounding_noise_of_a_slider_is_never_shown(explorer):
 
 
 def test_every_state_is_shown(explorer):
-    """Sentence, table and picture are those of the reading, and nothing is cut off or left over."""
-    for state in states(explorer, count=20, starts=1):
+    """Sentence, table and picture are those of the reading, and nothing is cut off or left over.
+
+    Whether the reading is right is for each explorer's own file, at many more states.
+    """
+    for state in (*explorer.presets.values(), *states(explorer, count=20, starts=1)[len(explorer.presets) :: 3]):
         explorer.set(**state)
         reading, html = explorer.reading, explorer.view.value
         assert explorer.error is None, (state, explorer.error)
@@ -280,7 +284,7 @@ def test_every_state_is_shown(explorer):
 
 
 def test_what_stands_still_is_as_if_it_were_drawn_at_each_move(explorer):
-    for state in states(explorer, count=6, starts=1)[::5]:
+    for state in states(explorer, count=6, starts=1)[::9]:
         explorer.set(**state)
         still = explorer.still.value
         assert still == explorer.layers.still(), "more than the drawn artists moved"
@@ -360,8 +364,8 @@ def test_presets_by_picker_and_by_name_and_reset(explorer):
         explorer.preset(next(iter(explorer.presets)))
         explorer.preset(name)
         assert explorer.picker.value == name and explorer.view.value == picked
-        for control in sliders(explorer).values():
-            control.slider.value = control.max
+        control = next(iter(sliders(explorer).values()))
+        control.slider.value = control.max if control.value < control.max else control.min
         assert explorer.view.value != picked
         reset(explorer).click()
         assert explorer.state() == explorer.presets[name] and explorer.view.value == picked
@@ -482,7 +486,8 @@ def test_the_twin_is_a_png_and_its_reading(explorer, capsys, monkeypatch):
     shown, sizes = [], set()
     monkeypatch.setattr("marginlab.lesson.explorer.display", shown.append)
     live = explorer.view.value, explorer.state()
-    for name, state in explorer.presets.items():
+    presets = list(explorer.presets.items())
+    for name, state in (presets[0], presets[-1]):
         explorer.twin(name)
         sentence = capsys.readouterr().out
         assert " ".join(sentence.split()) == explorer.read(**state)["sentence"]

@@ -196,7 +196,7 @@ def check_drawn(explorer, reading, it):
 
 def test_every_state_reads_and_draws_as_the_model_says(explorer):
     seen = {"refused": 0, "closed": 0, "open": 0}
-    for state in states(explorer, starts=5):
+    for state in states(explorer, count=50, starts=5):
         reading, it = explorer.read(**state), Model(explorer, **state)
         explorer.draw(explorer.layers, reading)
         check_columns(explorer, reading, it)

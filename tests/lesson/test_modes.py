@@ -107,7 +107,11 @@ def losses(kind, book, margin, leverage, mode, day):
 
 
 @pytest.mark.parametrize("book", BOOKS)
-@pytest.mark.parametrize("margin, leverage", [(40, 10), (100, 5), (10, 50), (73, 3.7), (20, 2)])
+@pytest.mark.parametrize(
+    "kind, margin, leverage",
+    [*(("teaching", *cell) for cell in ((100, 5), (10, 50), (73, 3.7), (20, 2))), ("own", 10, 50), ("own", 73, 3.7)],
+    indirect=["kind"],
+)
 def test_cells_are_those_of_books_of_real_size_at_real_prices(explorer, kind, book, margin, leverage):
     """Path by path, pool by pool; and the shares that are shown of them."""
     for mode, day in product(MODES, (1, 2, 17, 30)):

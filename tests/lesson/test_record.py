@@ -128,8 +128,12 @@ def test_a_damaged_file_is_named_and_never_overwritten(record_file, content):
 
 # ------------------------------------------------------------- for real
 
+# The module alone: with all of marginlab.lesson a kernel takes ten times as long to start.
 KEEPS = """
-from marginlab.lesson import record
+import importlib.util
+spec = importlib.util.spec_from_file_location("record", {file!r})
+record = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(record)
 for n in range({count}):
     record.save(f"01-{{n}}", {{"text": "x" * 2_000}})
     print(n, flush=True)
@@ -140,7 +144,7 @@ def test_a_killed_kernel_leaves_a_whole_file(record_file):
     """Killed without warning, at whatever moment, thirty times over."""
     for round in range(30):
         record_file.unlink(missing_ok=True)
-        code = KEEPS.format(count=10_000)
+        code = KEEPS.format(count=10_000, file=record.__file__)
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
             for _ in range(1 + round % 5):
                 child.stdout.readline()

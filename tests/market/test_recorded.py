@@ -294,9 +294,11 @@ def test_gaps_of_prices_are_measured_in_hours_whatever_is_left_of_them():
 
 # ---------------------------------------------------------------- what goes wrong
 
+# To be busy is said in each exchange's own words; the rest is the same connection for all.
+FAILING = [*product(IDS, ["busy"]), *zip([*IDS, IDS[0]], ["429", "500", "silence", "cut"], strict=True)]
 
-@pytest.mark.parametrize("name", IDS)
-@pytest.mark.parametrize("kind", ["429", "500", "busy", "silence", "cut"])
+
+@pytest.mark.parametrize("name, kind", FAILING)
 def test_a_failed_request_is_tried_again_with_longer_waits(load, server, waits, name, kind):
     server.trouble(kind, range(3, 6))
     got = load(name, wait=0.25)
@@ -304,8 +306,7 @@ def test_a_failed_request_is_tried_again_with_longer_waits(load, server, waits, 
     assert waits == [0.25, 0.5, 1.0] and len(server.requests) == 18 + 3
 
 
-@pytest.mark.parametrize("name", IDS)
-@pytest.mark.parametrize("kind", ["429", "500", "busy", "silence", "cut"])
+@pytest.mark.parametrize("name, kind", FAILING)
 def test_after_five_tries_it_is_given_up_in_one_line(load, server, waits, name, kind):
     server.trouble(kind)
     with pytest.raises(Unavailable, match=f"^{name} could not be reached \\([A-Z].*\\)\\.$") as told:

@@ -121,10 +121,10 @@ def test_every_term_is_used_in_the_lesson_that_explains_it(tools):
     texts = {path.name[:2]: markdown(tools.Notebook(path)) for path in tools.FOLDER.glob("0*.ipynb")}
     code = {path.name[:2]: "".join("".join(c["source"]) for c in tools.Notebook(path).cells) for path in
             tools.FOLDER.glob("0*.ipynb")}  # fmt: skip
+    there = {number: {term for _, _, term in uses(text)} for number, text in texts.items()}
     for term, (_, fields, forms) in ENTRIES.items():
         number = fields["lesson"][1:3]
-        there = {found for _, _, found in uses(texts[number])}
-        assert term in there or any(form in code[number] for form in forms), term
+        assert term in there[number] or any(form in code[number] for form in forms), term
 
 
 def test_names_in_the_package_exist():

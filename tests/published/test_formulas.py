@@ -856,9 +856,9 @@ def random_pool(rng):
 
 def assert_what_may_leave(pool):
     """So much of each coin, and not more; how many coins were bound by that, not by what is there."""
-    bound, near = 0, 1e-6
+    bound, near, valued = 0, 1e-6, replace(pool, currency="TWO")  # in what a pool is valued does not matter
     for coin, held in pool.collateral.items():
-        free = pool.withdrawable(coin)
+        free = valued.withdrawable(coin)
         gain = sum(p.pnl(pool.marks[p.instrument.index]) for p in pool.positions if p.instrument.settle == coin)
         gain = gain if pool.venue.unrealised == "joined" else 0.0
         there = held + min(gain, 0.0)

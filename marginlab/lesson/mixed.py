@@ -65,6 +65,12 @@ class MixedModes(Explorer):
         self.entry = checks.number("entry", entry, above=0)
         self.path = self.entry * (1 + np.array(PATH) / 100)
         self.lots = self.balance / abs(instrument.notional(1, self.entry))  # worth a balance
+        most = self.venue.schedule(instrument).max_leverage(LONG * self.balance, LONG * self.lots)
+        if most < LEVERAGE:
+            raise ValueError(
+                f"instrument must allow {LEVERAGE:g}x, not {most:g}x, for a long that is worth "
+                f"{LONG:g} balances"
+            )
         self.ran = None, None
         super().__init__()
         for part in (self.still, self.view):
@@ -181,7 +187,7 @@ class MixedModes(Explorer):
         said += f"The {standing} {verb} open. " if standing else "Nothing is open. "
         added = sum(event.kind == "top-up" for event in account.events)
         said += f"The wall was topped up {added} time{'s' * (added != 1)}. " if added else ""
-        if hour >= reading["when"] and reading["move"]:
+        if hour >= round(reading["when"]) and reading["move"]:
             said += f"Nothing was moved: {reading['move']}. "
         return said.strip()
 

@@ -74,6 +74,7 @@ class MixedModes(Explorer):
             )
         self.ran = None, None
         super().__init__()
+        self.controls["hour"].observe(self.stand_by, "value")
         for part in (self.still, self.view):
             part.add_class(BESIDE)
         head, top, *rows, stage, foot = self.widget.children
@@ -86,10 +87,15 @@ class MixedModes(Explorer):
         row = super().row(name, label, *tips)
         if name == "hour":
             narrow = widgets.Layout(width="5rem")
-            self.play = widgets.Play(max=LAST, interval=120, show_repeat=False, layout=narrow)
-            self.link = widgets.jslink((self.play, "value"), (row.slider, "value"))
+            self.play = widgets.Play(max=LAST, interval=100, show_repeat=False, layout=narrow)
+            self.link = widgets.jsdlink((self.play, "value"), (row.slider, "value"))
             row.children = [*row.children, self.play]
         return row
+
+    def stand_by(self, change):
+        """Let the player go on from where the slider was moved to."""
+        if not self.play.playing:
+            self.play.value = round(change["new"])
 
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.balance / 50))

@@ -273,6 +273,11 @@ def test_the_path_plays_by_itself(teaching):
     assert play in teaching.controls["hour"].children and 1_000 / play.interval >= 8
     slider.set_state({"value": 7.0})
     assert teaching.state()["hour"] == 7 and teaching.reading["sentence"].startswith("Hour 7: ")
+    assert play.value == 7, "it goes on from there"
+    play.playing = True
+    slider.set_state({"value": 9.0})
+    assert play.value == 7 and teaching.state()["hour"] == 9, "and is not held back while it plays"
+    play.playing = False
     teaching.preset("nothing moved")
 
 

@@ -42,7 +42,7 @@ class MixedModes(Explorer):
         "liquidation, which would save a part. What is left at a line goes to the fund."
     )
     marked = None
-    height = "23rem"
+    height = "26.4rem"
     words = (
         ("wall", "Behind the long ({unit})", "Margin walled off for the long at the start"),
         (
@@ -166,11 +166,16 @@ class MixedModes(Explorer):
     def move(self, account, moved):
         """(account, what the venue said) after margin was moved to the long, or from it."""
         name = self.instrument, "long"
-        if not any(p.isolated for p in account.pools):
-            return account, "no wall is there to move it to"
+        if not account.find(self.instrument.symbol, "long"):
+            return account, "the long is closed"
+        if not account[name].isolated:
+            return account, "there is no wall"
         how = {"to": name} if moved > 0 else {"source": name}
         after, why = opened(account.transfer, abs(moved), self.unit, **how)
-        return (account, why) if why else (after, "")
+        if not why:
+            return after, ""
+        free = account.addable(name) if moved > 0 else max(0.0, account[name].withdrawable())
+        return account, f"{fmt(free)} {self.unit} were free"
 
     def ends(self, account):
         """(the lower end of the long's pool, the upper end of the short's), nan if none."""
@@ -239,6 +244,8 @@ class MixedModes(Explorer):
 
     def make_picture(self, paper=False):
         figure, axes = figures.blank("hour", "price (USD)", paper=paper)
+        figure.set_size_inches(7.4, 3.4)
+        axes.set_position((0.12, 0.17, 0.86, 0.72))
         axes.set_xlim(0, LAST)
         axes.set_xticks(range(0, LAST + 1, 8))
         axes.set_ylim(0.84 * self.entry, 1.24 * self.entry)

@@ -472,7 +472,7 @@ def test_both_themes_can_be_read(lesson):
             cell.scroll_into_view_if_needed()
             colours = cell.evaluate(COLOURS)
             assert len(colours) > 30
-            weak = [one for one in colours if contrast(*one[1:]) < (3 if one[0] == "line" else 4.5)]
+            weak = [one for one in colours if contrast(*one[1:]) < (3 if one[0] in ("line", "×") else 4.5)]
             assert not weak, f"{theme}: {weak}"
             if explorer.marked:
                 stands_out(theme, cell.evaluate(MARKED))

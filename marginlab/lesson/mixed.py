@@ -22,7 +22,6 @@ LAST = len(PATH) - 1
 LONG, SHORT, LEVERAGE = 5.0, 4.0, 20.0  # worth of each trade, in balances; leverage of the long
 WALLED, TOPPED, SHARED = "walled", "topped up", "shared"
 MODES = {"a wall": WALLED, "+ top-ups": TOPPED, "no wall": SHARED}
-BESIDE = "marginlab-beside"  # a class of its own: chart at the left, vessels at the right
 
 
 class MixedModes(Explorer):
@@ -73,12 +72,7 @@ class MixedModes(Explorer):
             )
         self.ran = None, None
         super().__init__()
-        for part in (self.still, self.view):
-            part.add_class(BESIDE)
-        head, top, *rows, stage, foot = self.widget.children
-        pairs = widgets.VBox([top, *rows])
-        pairs.add_class("marginlab-pairs")
-        self.widget.children = [head, pairs, stage, foot]
+        self.beside()
 
     def row(self, name, label, *tips):
         row = super().row(name, label, *tips)

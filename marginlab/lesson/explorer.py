@@ -159,7 +159,7 @@ class Explorer(Shown):
         self.preset(next(iter(self.presets)))
 
     def beside(self):
-        """Put the chart and the vessels side by side, and controls in pairs, where there is room."""
+        """Chart and vessels side by side, and controls in pairs, where there is room."""
         for part in (self.still, self.view):
             part.add_class("marginlab-beside")
         head, top, *rows, stage, foot = self.widget.children

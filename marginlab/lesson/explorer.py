@@ -158,6 +158,16 @@ class Explorer(Shown):
             control.observe(lambda _: self.update(), "value")
         self.preset(next(iter(self.presets)))
 
+    def beside(self):
+        """Chart and vessels side by side, and controls in pairs, where there is room."""
+        for part in (self.still, self.view):
+            part.add_class("marginlab-beside")
+        head, top, *rows, stage, foot = self.widget.children
+        pairs = widgets.VBox([top, *rows])
+        pairs.add_class("marginlab-pairs")
+        self.widget.add_class("marginlab-wide")
+        self.widget.children = [head, pairs, stage, foot]
+
     def row(self, name, label, *tips):
         """A control in its row: a slider with a box for a typed number, or labelled buttons."""
         label, *tips = (text.format(unit=self.unit) for text in (label, *tips))

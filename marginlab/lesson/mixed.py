@@ -8,7 +8,7 @@ from ..account import Account
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, Explorer, contract, opened, would_not
-from .sheet import Vessels
+from .sheet import Beside, Vessels
 from .sheet import vessels as drawn_vessels
 from .vessel import stood
 
@@ -22,7 +22,6 @@ LAST = len(PATH) - 1
 LONG, SHORT, LEVERAGE = 5.0, 4.0, 20.0  # worth of each trade, in balances; leverage of the long
 WALLED, TOPPED, SHARED = "walled", "topped up", "shared"
 MODES = {"a wall": WALLED, "+ top-ups": TOPPED, "no wall": SHARED}
-BESIDE = "marginlab-beside"  # a class of its own: chart at the left, vessels at the right
 
 
 class MixedModes(Explorer):
@@ -75,13 +74,7 @@ class MixedModes(Explorer):
         self.ran = None, None
         super().__init__()
         self.controls["hour"].observe(self.stand_by, "value")
-        for part in (self.still, self.view):
-            part.add_class(BESIDE)
-        head, top, *rows, stage, foot = self.widget.children
-        pairs = widgets.VBox([top, *rows])
-        pairs.add_class("marginlab-pairs")
-        self.widget.add_class("marginlab-wide")
-        self.widget.children = [head, pairs, stage, foot]
+        self.beside()
 
     def row(self, name, label, *tips):
         row = super().row(name, label, *tips)
@@ -268,7 +261,7 @@ class MixedModes(Explorer):
         books = {mode: self.book(mode, 0.5 * self.balance) for mode in (WALLED, SHARED)}
         scenes = {mode: stood(book, book, self.unit) for mode, book in books.items()}
         top = 1.75 * self.balance
-        return Beside(figure, axes, drawn, {m: Vessels(v, top) for m, v in scenes.items()})
+        return Pools(figure, axes, drawn, {m: Vessels(v, top) for m, v in scenes.items()})
 
     def draw(self, layers, reading):
         one, hour = layers.drawn, round(reading["hour"])
@@ -303,30 +296,18 @@ class MixedModes(Explorer):
         return layers.mode
 
 
-class Beside(figures.Layers):
-    """The chart's layers, and the vessels of an account beside them: for each mode its own."""
+class Pools(Beside):
+    """The chart's layers, and the pools of an account beside them: vessels for each mode."""
 
     def __init__(self, figure, axes, drawn, vessels):
-        super().__init__(figure, axes, drawn)
-        self.vessels = vessels
-        self.mode = next(iter(vessels))
+        self.each, self.mode = vessels, next(iter(vessels))
+        super().__init__(figure, axes, drawn, vessels[self.mode])
         self.bare = {mode: one.shown for mode, one in vessels.items()}
 
     def show(self, account, unit):
         """Let the pools of this account be shown; of None, those of the start."""
-        shown = stood(account, account, unit) if account else self.bare[self.mode]
-        self.vessels[self.mode].draw(shown)
-
-    def own_ids(self, text):
-        return text.replace(self.vessels[self.mode].own, f"{self.own}v")
-
-    def still(self):
-        return super().still() + self.own_ids(self.vessels[self.mode].still())
-
-    def moving(self, reading):
-        vessels = self.vessels[self.mode]
-        said = " ".join(vessel.sentence for vessel in vessels.shown)
-        return super().moving(reading) + self.own_ids(vessels.moving(said))
+        self.vessels = self.each[self.mode]
+        self.vessels.draw(stood(account, account, unit) if account else self.bare[self.mode])
 
 
 class Sheet(figures.Layers):

@@ -199,7 +199,7 @@ def check_drawn(explorer, reading, book, state):
     assert len(one["when"].get_xdata()) == 2 * walls
     text = one["moved"].get_text().strip()
     assert text == (f"{state['moved']:+g} {explorer.unit}" if walls and state["moved"] else "")
-    shown = layers.vessels[layers.mode].shown
+    shown = layers.vessels.shown
     assert [v.isolated for v in shown] == ([True, False] if walls else [False])
     for vessel, pool in zip(shown, ("wall", "rest") if walls else ("rest",), strict=True):
         assert bool(vessel.ended) == (book.closed.get(pool, LAST + 1) <= hour), vessel

@@ -172,7 +172,7 @@ def explore(lesson, id, home, thorough=True):
     states = list(explorer.presets.values())
     for place, state in enumerate(reversed(states) if thorough else (states[-1], states[0])):
         open_list = ("Space", "ArrowUp" if thorough else "Home", "Enter")  # a closed one leaves arrows to JupyterLab
-        for key in open_list if place else ("End",):
+        for key in open_list if place else ("Space", "End", "ArrowUp", "Enter"):  # below the last: "changed"
             keys.press(key)
         expect(cell, explorer, **state)
     handles = enumerate(cell.get_by_role("slider").all())

@@ -208,7 +208,7 @@ def explore(lesson, id, home, thorough=True):
                 cell.get_by_role("status").get_by_text(f"{typed} {said}: ").wait_for()
                 assert box.input_value() == typed and box.evaluate(FOCUSED)
                 right = explorer.read(**before | {name: inside})
-                assert cell.locator("[role=img]").get_attribute("aria-label") == right["sentence"]
+                assert cell.locator("[role=img]").first.get_attribute("aria-label") == right["sentence"]
                 continue
             before = expect(cell, explorer, **{name: value})
             cell.get_by_role("status").wait_for(state="detached")

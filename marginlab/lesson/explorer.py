@@ -159,15 +159,17 @@ class Explorer(Shown):
             control.observe(lambda _: self.update(), "value")
         self.preset(next(iter(self.presets)))
 
-    def beside(self):
+    def beside(self, *classes, pairs=True):
         """Chart and vessels side by side, and controls in pairs, where there is room."""
         for part in (self.still, self.view):
-            part.add_class("marginlab-beside")
-        head, top, *rows, stage, foot = self.widget.children
-        pairs = widgets.VBox([top, *rows])
-        pairs.add_class("marginlab-pairs")
+            for name in ("marginlab-beside", *classes):
+                part.add_class(name)
         self.widget.add_class("marginlab-wide")
-        self.widget.children = [head, pairs, stage, foot]
+        if pairs:
+            head, top, *rows, stage, foot = self.widget.children
+            both = widgets.VBox([top, *rows])
+            both.add_class("marginlab-pairs")
+            self.widget.children = [head, both, stage, foot]
 
     def row(self, name, label, *tips):
         """A control in its row: a slider with a box for a typed number, or labelled buttons."""

@@ -43,7 +43,7 @@ class IsolatedMargin(Explorer):
         self.balance = checks.number("balance", balance, above=0)
         self.start = Account(venue, **{self.unit: balance}).mark(**{instrument.index: entry})
         super().__init__()
-        self.beside()
+        self.beside("marginlab-under", pairs=False)  # the reading as wide as both
 
     def reach(self):
         b = self.balance

@@ -48,6 +48,8 @@ STYLE = """<style>
   .marginlab-beside>.widget-html-content{display:grid;align-items:start;column-gap:.6rem;
     grid-template-columns:minmax(0,1fr) 17rem;grid-template-rows:auto 1fr}
   .marginlab-beside>.widget-html-content>:nth-child(2){grid-area:1/2/3/3}
+  .marginlab-under>.widget-html-content>:nth-child(2){grid-area:1/2/2/3}
+  .marginlab-under>.widget-html-content>:nth-child(3){grid-column:1/3}
 }
 .marginlab-told{font-size:90%}
 .marginlab-told .widget-html-content>div{width:11rem;min-width:100%;line-height:1.15;

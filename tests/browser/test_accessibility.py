@@ -38,6 +38,7 @@ OURS = {"include": [[".jp-Notebook .jp-RenderedMarkdown"], [".jp-Notebook .jp-Ou
 NOT_OURS = {
     "aria-input-field-name": '<div class="noUi-handle',  # ipywidgets names no handle; the box beside it has the name
     "image-alt": '<img src="data:image/png',  # JupyterLab drops the alt text of a PNG; the reading is printed below it
+    "button-name": '<button class="jupyter-button"><i class="fa',  # of Play; the slider beside it does the same
     "empty-table-header": "<th></th>",  # pandas leaves the corner of its tables empty
 }
 FOCUSED = "one => one === document.activeElement"

@@ -79,16 +79,31 @@ class MixedModes(Explorer):
     def row(self, name, label, *tips):
         row = super().row(name, label, *tips)
         if name == "hour":
-            narrow = widgets.Layout(width="5rem")
-            self.play = widgets.Play(max=LAST, interval=100, show_repeat=False, layout=narrow)
-            self.link = widgets.jsdlink((self.play, "value"), (row.slider, "value"))
-            row.children = [*row.children, self.play]
+            # the player's own buttons have no names for screen readers
+            self.play = widgets.Play(max=LAST, interval=100, layout=widgets.Layout(display="none"))
+            self.plays = widgets.ToggleButton(
+                description="Play",
+                icon="play",
+                tooltip="Let the hours pass, from here on",
+                layout=widgets.Layout(width="5rem"),
+            )
+            self.plays.observe(self.rewind, "value")
+            self.links = [
+                widgets.jslink((self.plays, "value"), (self.play, "playing")),
+                widgets.jsdlink((self.play, "value"), (row.slider, "value")),
+            ]
+            row.children = [*row.children, self.plays, self.play]
         return row
 
     def stand_by(self, change):
         """Let the player go on from where the slider was moved to."""
-        if not self.play.playing:
+        if not self.plays.value:
             self.play.value = round(change["new"])
+
+    def rewind(self, change):
+        """From the end there is nothing to play: go back to the start."""
+        if change["new"] and self.play.value == LAST:
+            self.play.value = 0
 
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.balance / 50))

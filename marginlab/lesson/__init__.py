@@ -13,6 +13,7 @@ _WHERE = {
     "funding": ["FundingRates"],
     "isolated": ["IsolatedMargin"],
     "liquidation": ["LiquidationSteps"],
+    "mixed": ["MixedModes"],
     "modes": ["ModeSurface"],
     "personal": ["Personal"],
     "sheet": ["Vessels", "vessels"],

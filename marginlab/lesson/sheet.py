@@ -90,6 +90,10 @@ def vessels(
     groups = grouped(accounts, prices, names)
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be matplotlib Axes, not {ax!r}")
+    if ax is None:
+        from matplotlib import pyplot
+
+        pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
     with style.context(["default", PAPER | FIRM]):
         everyone = [vessel for _, row in groups for vessel in row]
         top = max(max(v.collateral, v.equity, v.required) for v in everyone)
@@ -97,8 +101,6 @@ def vessels(
         note = told(groups, lambda vessel: vessel.ended)
         sheet = Sheet(groups, 1.08 * low, 1.08 * (top or 1.0), note)
         if ax is None:
-            from matplotlib import pyplot
-
             ax = sheet.axes(pyplot.figure(FigureClass=Told, figsize=sheet.size))
             ax.figure.reading = told(groups)
         else:

@@ -33,6 +33,20 @@ STYLE = """<style>
 .marginlab-explorer .widget-toggle-button{flex:none;min-width:3.2rem;padding:0 .7rem}
 .marginlab-explorer .widget-button{min-width:max-content}
 .marginlab-explorer svg{overflow:visible}
+/* two controls in a row, the chart and the vessels side by side, where there is room */
+.marginlab-explorer:has(.marginlab-beside){container-type:inline-size}
+.marginlab-beside p{margin:.2rem 0}
+@container (min-width:44rem){
+  .marginlab-explorer .marginlab-pairs{display:grid;column-gap:1rem;
+    grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
+  .marginlab-explorer .marginlab-pairs .widget-label{width:9.5rem!important}
+  .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 13rem}
+  .marginlab-explorer .marginlab-pairs :is(.marginlab-number,.widget-button){
+    width:4.4rem!important;min-width:0}
+  .marginlab-beside>.widget-html-content{display:grid;align-items:start;column-gap:.6rem;
+    grid-template-columns:minmax(0,1fr) 17rem;grid-template-rows:auto 1fr}
+  .marginlab-beside>.widget-html-content>:nth-child(2){grid-area:1/2/3/3}
+}
 .marginlab-told{font-size:90%}
 .marginlab-told .widget-html-content>div{width:11rem;min-width:100%;line-height:1.15;
   overflow-wrap:anywhere;color:var(--jp-content-font-color1,inherit)}

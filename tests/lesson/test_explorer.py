@@ -21,6 +21,7 @@ NAMES = (
     "FundingRates",
     "LiquidationSteps",
     "Squeeze",
+    "MixedModes",
     "ModeSurface",
 )
 KINDS = [getattr(lesson, name) for name in NAMES]

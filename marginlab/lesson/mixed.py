@@ -1,0 +1,313 @@
+"""Lesson 06: a walled long and a short in the rest of the account, along a path that plays."""
+
+import ipywidgets as widgets
+import numpy as np
+
+from .. import Perpetual, TopUp, checks, replace, venues
+from ..account import Account
+from ..show import fmt
+from . import figures
+from .explorer import INVERSE, Explorer, contract, opened, would_not
+from .sheet import Vessels
+from .sheet import vessels as drawn_vessels
+from .vessel import stood
+
+# Made up: the index at each hour, in per cent above or below where it began.
+PATH = [0, 0.7, -1.2, -1.9, -1.6, -3.5, -4.8, -3.5, -3.6, -4.9, -3.6, -3, -4.8, -5.9, -5.8, -7.7]
+PATH += [-8.9, -8.1, -9.5, -10.7, -9.7, -9.3, -10, -8.3, -5.9, -5.4, -4.5, -2, -1.7, -1.8, 0.8]
+PATH += [2.7, 3, 5.2, 7.4, 5.4, 4.4, 5.3, 6.3, 7.5, 11, 13.1, 13.3, 15.5, 16.1, 14.7, 15.1, 17.1]
+PATH += [16.8]
+HOURS = np.arange(len(PATH))
+LAST = len(PATH) - 1
+LONG, SHORT, LEVERAGE = 5.0, 4.0, 20.0  # worth of each trade, in balances; leverage of the long
+WALLED, TOPPED, SHARED = "walled", "topped up", "shared"
+MODES = {"own wall": WALLED, "wall, topped up": TOPPED, "in cross": SHARED}
+BESIDE = "marginlab-beside"  # a class of its own: chart at the left, vessels at the right
+
+
+class MixedModes(Explorer):
+    """A long behind a wall (or not), a short in the rest, and margin that is moved on the way.
+
+    `instrument` is a contract, inverse or linear, and `balance` what is held in its settlement
+    currency; the long is worth 5 balances, at 20x at most, the short 4, both from `entry`. The
+    path is made up. `reading` holds the account at each hour in "accounts", by then the "ends" (the
+    price below and the price above at which a pool is closed), at which hours a trade was "closed",
+    what the venue said to the "move", and in "refused" why a book was not opened.
+    """
+
+    title = "A walled long, a short in the rest: move margin while the price moves"
+    limits = (
+        "Left out: fees, funding and gaps within an hour, which bring the ends nearer; partial "
+        "liquidation, which would save a part. What is left at a line goes to the fund."
+    )
+    marked = None
+    height = "23rem"
+    words = (
+        ("wall", "Behind the long ({unit})", "Margin walled off for the long at the start"),
+        (
+            "mode",
+            "The long is",
+            "Isolated: only what you put behind it",
+            "Isolated: the venue adds margin from the rest at its line",
+            "Both trades share all of the balance",
+        ),
+        ("moved", "Moved to it ({unit})", "From the rest; below zero: back to the rest"),
+        ("when", "Moved at (hour)", "When this margin is moved"),
+        ("hour", "Now (hour)", "How far the path has been played"),
+    )
+    venue = replace(venues.TEACHING_BOTH, topping_up=TopUp("initial"))
+
+    def __init__(self, instrument: Perpetual = INVERSE, balance=10.0, entry=50_000.0):
+        contract(instrument, self.venue)
+        self.instrument = instrument
+        self.unit = instrument.settle
+        self.balance = checks.number("balance", balance, above=0)
+        self.entry = checks.number("entry", entry, above=0)
+        self.path = self.entry * (1 + np.array(PATH) / 100)
+        self.lots = self.balance / abs(instrument.notional(1, self.entry))  # worth a balance
+        self.ran = None, None
+        super().__init__()
+        for part in (self.still, self.view):
+            part.add_class(BESIDE)
+        head, top, *rows, stage, foot = self.widget.children
+        pairs = widgets.VBox([top, *rows])
+        pairs.add_class("marginlab-pairs")
+        self.widget.children = [head, pairs, stage, foot]
+
+    def row(self, name, label, *tips):
+        row = super().row(name, label, *tips)
+        if name == "hour":
+            narrow = widgets.Layout(width="5rem")
+            self.play = widgets.Play(max=LAST, interval=120, show_repeat=False, layout=narrow)
+            self.link = widgets.jslink((self.play, "value"), (row.slider, "value"))
+            row.children = [*row.children, self.play]
+        return row
+
+    def reach(self):
+        step = 10.0 ** np.floor(np.log10(self.balance / 50))
+        low, most = LONG / LEVERAGE * self.balance, 0.96 * self.balance
+        reach = {"wall": (low, most, step), "mode": MODES, "moved": (-most, most, step)}
+        return reach | {"when": (0, LAST, 1), "hour": (0, LAST, 1)}
+
+    @property
+    def presets(self):
+        part = self.balance / 10
+        start = {"wall": 5 * part, "mode": WALLED, "moved": 0.0, "when": 24.0, "hour": 0.0}
+        added = start | {"moved": 2 * part, "when": 14.0, "hour": 44.0}
+        topped = start | {"wall": 2.5 * part, "mode": TOPPED, "hour": 19.0}
+        return {
+            "nothing moved": start,
+            "more behind it in the fall": added,
+            "topped up by the venue": topped,
+            "both in cross": start | {"mode": SHARED, "hour": 19.0},
+        }
+
+    # ---------------------------------------------------------------- reading
+
+    def book(self, mode, wall):
+        """The account after both trades."""
+        index = {self.instrument.index: self.entry}
+        account = Account(self.venue, **{self.unit: self.balance}).mark(**index)
+        how = {"isolated": False} if mode == SHARED else {"isolated": True, "leverage": LEVERAGE}
+        account = account.trade(self.instrument, LONG * self.lots, self.entry, leg="long", **how)
+        more = wall - LONG / LEVERAGE * self.balance
+        if mode != SHARED and more > 1e-9 * self.balance:
+            account = account.transfer(more, self.unit, to=self.instrument)
+        account = account.trade(
+            self.instrument, -SHORT * self.lots, self.entry, leg="short", isolated=False
+        )
+        return account.top_up((self.instrument, "long")) if mode == TOPPED else account
+
+    def run(self, mode, wall, moved, when):
+        """What happens along the path: "accounts", "ends", "closed" and the venue's "move"."""
+        account, why = opened(self.book, mode, wall)
+        if why:
+            return {"refused": {"book": why}}
+        found = {"refused": {}, "accounts": [], "ends": [], "closed": {}, "move": ""}
+        known = {}
+        for hour, price in enumerate(self.path):
+            before, account = account, account.at(**{self.instrument.index: price})
+            for event in account.events[len(before.events) :]:
+                if event.kind == "liquidation":
+                    found["closed"][event.pool] = hour
+            if hour == when and moved:
+                account, found["move"] = self.move(account, moved)
+            found["accounts"].append(account)
+            found["ends"].append(self.ends(account, known))
+        return found
+
+    def move(self, account, moved):
+        """(account, what the venue said) after margin was moved to the long, or from it."""
+        name = self.instrument, "long"
+        if not any(p.isolated for p in account.pools):
+            return account, "no wall is there to move it to"
+        how = {"to": name} if moved > 0 else {"source": name}
+        after, why = opened(account.transfer, abs(moved), self.unit, **how)
+        return (account, why) if why else (after, "")
+
+    def ends(self, account, known):
+        """(the lower end of the long's pool, the upper end of the short's), nan if none."""
+        found = []
+        for leg, side in (("long", "below"), ("short", "above")):
+            pool = next((pool for pool, _ in account.find(self.instrument.symbol, leg)), None)
+            key = pool and (side, pool.name, *pool.collateral.items(), len(pool.positions))
+            if key not in known:
+                end = getattr(pool.liquidation(), side) if pool else None
+                known[key] = np.nan if end is None or end.price is None else end.price
+            found.append(known[key])
+        return found
+
+    def work_out(self, wall, mode, moved, when, hour):
+        asked = mode, wall, moved, round(when)
+        if asked != self.ran[0]:
+            self.ran = asked, self.run(*asked)
+        return self.ran[1]
+
+    def sentence(self, reading):
+        if reading["refused"]:
+            return would_not(reading["refused"])
+        hour = round(reading["hour"])
+        move = PATH[hour]
+        said = f"Hour {hour}: {self.instrument.index} at {fmt(self.path[hour])} USD, "
+        way = "above" if move > 0 else "below"
+        said += f"{abs(move):g} % {way} its start. " if move else "where it began. "
+        account, names = reading["accounts"][hour], self.names(reading)
+        for name, trades in names.items():
+            verb = "were" if " and " in trades else "was"
+            at = reading["closed"].get(name, LAST + 1)
+            said += f"The {trades} {verb} closed at hour {at}. " if at <= hour else ""
+        standing = " and ".join(t for name, t in names.items() if held(account, name))
+        verb = "are" if " and " in standing else "is"
+        said += f"The {standing} {verb} open. " if standing else "Nothing is open. "
+        added = sum(event.kind == "top-up" for event in account.events)
+        said += f"The wall was topped up {added} time{'s' * (added != 1)}. " if added else ""
+        if hour >= reading["when"] and reading["move"]:
+            said += f"Nothing was moved: {reading['move']}. "
+        return said.strip()
+
+    def names(self, reading):
+        """{pool: what is in it}."""
+        if reading["mode"] == SHARED:
+            return {f"cross {self.unit}": "long and short"}
+        long = f"isolated {self.instrument.symbol} long"
+        return {long: "long", f"cross {self.unit}": "short"}
+
+    def table(self, reading):
+        head = ["", "now", "closed below", "closed above", f"may leave ({self.unit})"]
+        if reading["refused"]:
+            return head, [["not opened", "", "", "", ""]]
+        hour, rows = round(reading["hour"]), []
+        account, (below, above) = reading["accounts"][hour], reading["ends"][hour]
+        for name, trades in self.names(reading).items():
+            pool = held(account, name)
+            if pool is None:
+                rows.append([trades, "closed", "", "", ""])
+                continue
+            low = shown(below) if "long" in trades else "none"
+            high = shown(above) if "short" in trades else "none"
+            rows.append([trades, "open", low, high, fmt(max(0.0, pool.withdrawable()))])
+        return head, rows
+
+    # ---------------------------------------------------------------- picture
+
+    def make_picture(self, paper=False):
+        figure, axes = figures.blank("hour", "price (USD)", paper=paper)
+        axes.set_xlim(0, LAST)
+        axes.set_xticks(range(0, LAST + 1, 8))
+        axes.set_ylim(0.84 * self.entry, 1.24 * self.entry)
+        axes.plot(HOURS, self.path, **figures.STYLES["entry"])  # what is still to come
+        so_far = {"linestyle": "-", "marker": None, "linewidth": 2.0}
+        drawn = {
+            "path": figures.curve(axes, "price", "price", **so_far),
+            "below": figures.curve(axes, "liquidation", "the long is closed"),
+            "above": figures.curve(axes, "liquidation, cross", "the short is closed"),
+            "now": figures.curve(axes, "price"),
+            "closed": figures.curve(axes, "closed"),
+            "when": figures.curve(axes, "entry"),
+            "moved": figures.note(axes, 0, 1.225 * self.entry, va="top"),
+        }
+        figures.legend(axes)
+        if paper:
+            return Sheet(figure, axes, drawn)
+        books = {mode: self.book(mode, 0.5 * self.balance) for mode in (WALLED, SHARED)}
+        scenes = {mode: stood(book, book, self.unit) for mode, book in books.items()}
+        top = 1.75 * self.balance
+        return Beside(figure, axes, drawn, {m: Vessels(v, top) for m, v in scenes.items()})
+
+    def draw(self, layers, reading):
+        one, hour = layers.drawn, round(reading["hour"])
+        layers.mode = SHARED if reading["mode"] == SHARED else WALLED
+        for artist in one.values():
+            if artist is not one["moved"]:
+                artist.set_data([], [])
+        one["moved"].set_text("")
+        if reading["refused"]:
+            layers.show(None, self.unit)
+            return layers.mode
+        layers.show(reading["accounts"][hour], self.unit)
+        one["path"].set_data(HOURS[: hour + 1], self.path[: hour + 1])
+        one["now"].set_data([hour], [self.path[hour]])
+        ends = np.array(reading["ends"][: hour + 1])
+        low, high = layers.axes.get_ylim()
+        ends = np.where((ends > low) & (ends < high), ends, np.nan)
+        for name, line in zip(("below", "above"), ends.T, strict=True):  # as they stand, to the end
+            one[name].set_data([*HOURS[: hour + 1], LAST], [*line, line[-1]])
+            one[name].set_drawstyle("steps-post")
+        closed = [at for at in reading["closed"].values() if at <= hour]
+        one["closed"].set_data(closed, self.path[closed])
+        if reading["mode"] != SHARED:
+            when = round(reading["when"])
+            one["when"].set_data([when, when], [low, high])
+            one["moved"].set_x(when)
+            moved = reading["moved"]
+            one["moved"].set_text(f" {moved:+g} {self.unit}" if moved else "")
+        return layers.mode
+
+
+class Beside(figures.Layers):
+    """The chart's layers, and the vessels of an account beside them: for each mode its own."""
+
+    def __init__(self, figure, axes, drawn, vessels):
+        super().__init__(figure, axes, drawn)
+        self.vessels = vessels
+        self.mode = next(iter(vessels))
+        self.bare = {mode: one.shown for mode, one in vessels.items()}
+
+    def show(self, account, unit):
+        """Let the pools of this account be shown; of None, those of the start."""
+        shown = stood(account, account, unit) if account else self.bare[self.mode]
+        self.vessels[self.mode].draw(shown)
+
+    def own_ids(self, text):
+        return text.replace(self.vessels[self.mode].own, f"{self.own}v")
+
+    def still(self):
+        return super().still() + self.own_ids(self.vessels[self.mode].still())
+
+    def moving(self, reading):
+        vessels = self.vessels[self.mode]
+        said = " ".join(vessel.sentence for vessel in vessels.shown)
+        return super().moving(reading) + self.own_ids(vessels.moving(said))
+
+
+class Sheet(figures.Layers):
+    """On paper: the chart, and the vessels beside it in the same figure."""
+
+    def __init__(self, figure, axes, drawn):
+        figure.set_size_inches(9.6, 4.1)
+        axes.set_position((0.09, 0.2, 0.49, 0.66))
+        super().__init__(figure, axes, drawn)
+
+    def show(self, account, unit):
+        axes = self.figure.add_axes((0.73, 0.43, 0.26, 0.43))
+        drawn_vessels(account, ax=axes, names=[""])
+
+
+def held(account, name):
+    """The pool of that name with something open in it, or None."""
+    return next((pool for pool in account.pools if pool.name == name and pool.open), None)
+
+
+def shown(price):
+    """An end as a table says it."""
+    return "none" if np.isnan(price) else f"{price:,.0f}" if price >= 1_000 else fmt(price)

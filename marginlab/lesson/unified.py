@@ -111,7 +111,7 @@ class UnifiedAccount(Explorer):
         self.widget.children = [head, book, pairs, stage, foot]
 
     def reach(self):
-        step = 10.0 ** np.floor(np.log10(self.entry / 50))
+        step = 10.0 ** np.floor(np.log10(self.entry / 500))
         reach = {"book": BOOKS, "hedge": (0, 2, 0.05), "cash": (0, self.entry, step)}
         return reach | {"vol": (10, 150, 5), "days": (0, LAST, 1), "move": (-60, 120, 1)}
 

@@ -199,18 +199,19 @@ class UnifiedAccount(Explorer):
         book = self.told_book(reading)
         said = f"{book[0].upper()}{book[1:]}. "
         said += f"{self.coin} at {amount(reading['price'])} USD: "
-        parts = []
-        for name in RULES:
-            one = reading[name]
-            ends = " and ".join(
-                f"{side} {amount(one[side])}" for side in ("below", "above") if one[side]
-            )
-            part = f"the {name} asks {amount(one['required'])} of {amount(one['equity'])}"
-            part += " counted, and is past its line" if one["closed"] else ""
-            if one["closed"]:
-                ends = ""
-            parts.append(part + (f", closed {ends}" if ends else ""))
-        return f"{said}{'; '.join(parts)}."
+        return (
+            said + "; ".join(f"by the {name} {self.stands(reading, name)}" for name in RULES) + "."
+        )
+
+    def stands(self, reading, name):
+        """How a pool stands by a rule, in words."""
+        one = reading[name]
+        if one["closed"]:
+            end = one["below" if reading["move"] < 0 else "above"]
+            return f"closed, at {amount(end)}" if end else "closed"
+        said = f"open, {amount(one['equity'])} counted and {amount(one['required'])} asked"
+        ends = [f"{side} {amount(one[side])}" for side in ("below", "above") if one[side]]
+        return f"{said}, closed {' and '.join(ends)}" if ends else f"{said}, no end"
 
     def table(self, reading):
         head = ["", "equity", "required", "slack", "closed below", "closed above"]
@@ -224,7 +225,7 @@ class UnifiedAccount(Explorer):
         for name in RULES:
             one = reading[name]
             ends = [amount(one[side]) if one[side] else "none" for side in ("below", "above")]
-            ends = ["closed", ""] if one["closed"] else ends
+            ends[0] = f"{ends[0]}, gone" if one["closed"] else ends[0]
             rows.append([name, *(amount(one[k]) for k in ("equity", "required", "slack")), *ends])
         less = [reading["scan"][k] - reading["sum"][k] for k in ("equity", "required", "slack")]
         rows.append(["scan less sum", *map(difference, less), "", ""])
@@ -266,7 +267,7 @@ class UnifiedAccount(Explorer):
                 drawn[key].set_data(self.grid, one[f"{key} curve"])
             drawn["price"].set_data([reading["price"]], [one["equity"]])
             for side in ("below", "above"):
-                if one[side] is not None and not one["closed"]:
+                if one[side] is not None:
                     drawn[side].set_data([one[side]] * 2, [0, 1])
             shown.append(self.vessel(name, one, reading["price"]))
         if isinstance(layers, Pair):
@@ -309,7 +310,7 @@ def square(required, names=None, unit="USD"):
     if any(list(row) != columns for row in required.values()):
         raise ValueError(f"required must have the columns {columns} in every row")
     most = max(sum(cell) for row in required.values() for cell in row.values())
-    orange, dashes = (figures.STYLES["requirement"][key] for key in ("color", "linestyle"))
+    orange = figures.STYLES["requirement"]["color"]
     pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
     with style.context(["default", figures.PAPER | FIRM]):
         figure = pyplot.figure(FigureClass=Told, figsize=(6.9, 3.3))
@@ -328,13 +329,13 @@ def square(required, names=None, unit="USD"):
                 for part in required[row][column]:
                     wide = 0.88 * part / most
                     about = {"facecolor": f"{orange}55", "edgecolor": orange, "linewidth": 1.6}
-                    bar = Rectangle((left, y + 0.52), wide, 0.24, linestyle=dashes, **about)
+                    bar = Rectangle((left, y + 0.6), wide, 0.24, **about)
                     axes.add_patch(bar)
                     left += wide
                 said = f"{amount(total)} {unit}"
-                axes.text(x + 0.06, y + 0.43, said, fontsize=12.5, fontweight="bold")
+                axes.text(x + 0.06, y + 0.5, said, fontsize=12.5, fontweight="bold")
                 name = (names or {}).get((row, column), "")
-                axes.text(x + 0.06, y + 0.2, name, fontsize=10.6)
+                axes.text(x + 0.06, y + 0.24, name, fontsize=10.6)
     figure.reading = told_square(required, names or {}, unit)
     return axes
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from .. import Account, Future, Option, Perpetual, Position, checks, replace, venues
 from ..pool import short_of_margin
 from . import figures
-from .explorer import LINEAR, Explorer, amount, contract, difference, opened, would_not
+from .explorer import LINEAR, Explorer, amount, contract, opened, would_not
 from .mixed import BESIDE, Beside
 from .sheet import FIRM, Told, Vessels
 from .vessel import Vessel
@@ -58,8 +58,7 @@ class UnifiedAccount(Explorer):
         "a basis that stays at 2 % of the price. Costs, and a basis that moves, bring the ends "
         "nearer. The price moves in one jump."
     )
-    marked = "difference"
-    height = "21rem"
+    height = "20rem"
     words = (
         (
             "book",
@@ -70,7 +69,7 @@ class UnifiedAccount(Explorer):
             "Sell a call, buy calls that end later",
             "Buy a perpetual, sell dated futures",
         ),
-        ("hedge", "Second leg (of the first)", "Its size; 0: the first leg alone"),
+        ("hedge", "Hedge ratio", "The second leg for one of the first; 0: the first alone"),
         ("cash", "Collateral ({unit})", "Beside the book; a coin that is owned comes on top"),
         ("vol", "Volatility (% a year)", "From the start on"),
         ("days", "Days passed", "Options lose time value"),
@@ -209,9 +208,7 @@ class UnifiedAccount(Explorer):
         if one["closed"]:
             end = one["below" if reading["move"] < 0 else "above"]
             return f"closed, at {amount(end)}" if end else "closed"
-        said = f"open, {amount(one['equity'])} counted and {amount(one['required'])} asked"
-        ends = [f"{side} {amount(one[side])}" for side in ("below", "above") if one[side]]
-        return f"{said}, closed {' and '.join(ends)}" if ends else f"{said}, no end"
+        return f"open, {amount(one['equity'])} counted and {amount(one['required'])} asked"
 
     def table(self, reading):
         head = ["", "equity", "required", "slack", "closed below", "closed above"]
@@ -227,8 +224,6 @@ class UnifiedAccount(Explorer):
             ends = [amount(one[side]) if one[side] else "none" for side in ("below", "above")]
             ends[0] = f"{ends[0]}, gone" if one["closed"] else ends[0]
             rows.append([name, *(amount(one[k]) for k in ("equity", "required", "slack")), *ends])
-        less = [reading["scan"][k] - reading["sum"][k] for k in ("equity", "required", "slack")]
-        rows.append(["scan less sum", *map(difference, less), "", ""])
         return head, rows
 
     # ---------------------------------------------------------------- picture
@@ -237,6 +232,8 @@ class UnifiedAccount(Explorer):
         label, titles = f"price of {self.coin} (USD)", list(RULES.values())
         figure, panels = figures.blank(label, "USD", paper=paper, panels=titles)
         drawn, scale = {}, self.entry
+        if not paper:
+            figure.set_size_inches(7.4, 3.3)
         for name, axes in zip(RULES, panels, strict=True):
             axes.set_xlim(0, 2.3 * scale)
             axes.set_ylim(-0.4 * scale, 2.2 * scale)

@@ -1,7 +1,8 @@
 """Open the course, or test it.
 
-    python3 run.py                     set up on first use, then open JupyterLab
+    python3 run.py                     set up on first use, then open JupyterLab on your copy, my_course
     python3 run.py --no-browser        options go to JupyterLab
+    python3 run.py handout FOLDER      the course for a class: lessons, glossary, problem sets
     python3 run.py test                lint, spelling, unit, browser and notebook tests
     python3 run.py test -m nbgrader    the assignments, graded by nbgrader
     python3 run.py test tests/core     options and paths go to pytest
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "set-up.txt"
+COPY = "my_course"  # the learner's: lessons without outputs, and the record
 LAB, TEST = "binder/requirements.txt", "tests/requirements.txt"
 
 
@@ -124,10 +126,19 @@ def for_root():
 
 
 def lab(args):
-    """Open JupyterLab on the first notebook."""
+    """Open JupyterLab on the first notebook of the learner's copy, which is made or brought up to date."""
     set_up_alone(LAB)
-    start = "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"
+    if run("marginlab.lesson.handout", COPY):
+        return 1
+    start = f"--LabApp.default_url=/lab/tree/{COPY}/00_start_here.ipynb"
     return run("jupyterlab", f"--ServerApp.root_dir={ROOT}", start, *for_root(), *args)
+
+
+def handout(args):
+    """Write the course into a folder for a class: without solutions, unless --solutions is said."""
+    set_up_alone(LAB)
+    folders = [str(Path(arg).absolute()) for arg in args if arg != "--solutions"]
+    return run("marginlab.lesson.handout", *folders, *([] if "--solutions" in args else ["--bare"]))
 
 
 def test(args):
@@ -148,7 +159,8 @@ def main(args):
     if too_old(sys.version_info) or args[:1] in (["-h"], ["--help"]):
         return too_old(sys.version_info) or print(__doc__)
     try:
-        return test(args[1:]) if args[:1] == ["test"] else lab(args)
+        known = {"test": test, "handout": handout}
+        return known[args[0]](args[1:]) if args[:1] and args[0] in known else lab(args)
     except KeyboardInterrupt:
         return "\nInterrupted; running it again starts afresh."
 

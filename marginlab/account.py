@@ -910,8 +910,10 @@ def _margin(account, order, held):
         margin = isolated
     else:
         margin = notional / chosen
-        if account.venue.fee_at == "bankruptcy":  # initial margin holds the closing fee there
-            margin += account.venue.fee * bust(Position(instrument, quantity, price, chosen))
+        if account.venue.fee_at in ("bankruptcy", "entry"):  # initial margin holds that fee
+            lost = bust(Position(instrument, quantity, price, chosen))
+            base = notional if account.venue.fee_at == "entry" else lost
+            margin += account.venue.fee * base
         if order.margin and leverage and abs(isolated - margin) > 1e-9 * margin:
             raise ValueError(
                 f"isolated={isolated:.10g} and leverage={leverage:.10g} disagree: "

@@ -596,8 +596,8 @@ class Pool:
             paid = fee * self._notional(there) if fee else 0.0
             return self.balances(there) + self._gained(there) - paid
 
-        def own(x):
-            return self.quote(self.currency, at(x))
+        def own(x):  # 1 where nothing needs its price
+            return at(x).get(self.currency, 1.0)
 
         def in_quote(x):  # in which inverse contracts are straight, too
             return value(x) * own(x)

@@ -21,7 +21,7 @@ HOURS = np.arange(len(PATH))
 LAST = len(PATH) - 1
 LONG, SHORT, LEVERAGE = 5.0, 4.0, 20.0  # worth of each trade, in balances; leverage of the long
 WALLED, TOPPED, SHARED = "walled", "topped up", "shared"
-MODES = {"own wall": WALLED, "wall, topped up": TOPPED, "in cross": SHARED}
+MODES = {"a wall": WALLED, "+ top-ups": TOPPED, "no wall": SHARED}
 BESIDE = "marginlab-beside"  # a class of its own: chart at the left, vessels at the right
 
 
@@ -46,10 +46,10 @@ class MixedModes(Explorer):
         ("wall", "Behind the long ({unit})", "Margin walled off for the long at the start"),
         (
             "mode",
-            "The long is",
+            "The long has",
             "Isolated: only what you put behind it",
             "Isolated: the venue adds margin from the rest at its line",
-            "Both trades share all of the balance",
+            "Cross: both trades share all of the balance",
         ),
         ("moved", "Moved to it ({unit})", "From the rest; below zero: back to the rest"),
         ("when", "Moved at (hour)", "When this margin is moved"),
@@ -65,6 +65,12 @@ class MixedModes(Explorer):
         self.entry = checks.number("entry", entry, above=0)
         self.path = self.entry * (1 + np.array(PATH) / 100)
         self.lots = self.balance / abs(instrument.notional(1, self.entry))  # worth a balance
+        most = self.venue.schedule(instrument).max_leverage(LONG * self.balance, LONG * self.lots)
+        if most < LEVERAGE:
+            raise ValueError(
+                f"instrument must allow {LEVERAGE:g}x, not {most:g}x, for a long that is worth "
+                f"{LONG:g} balances"
+            )
         self.ran = None, None
         super().__init__()
         for part in (self.still, self.view):
@@ -98,7 +104,7 @@ class MixedModes(Explorer):
         return {
             "nothing moved": start,
             "more behind it in the fall": added,
-            "topped up by the venue": topped,
+            "the venue tops up": topped,
             "both in cross": start | {"mode": SHARED, "hour": 19.0},
         }
 
@@ -181,7 +187,7 @@ class MixedModes(Explorer):
         said += f"The {standing} {verb} open. " if standing else "Nothing is open. "
         added = sum(event.kind == "top-up" for event in account.events)
         said += f"The wall was topped up {added} time{'s' * (added != 1)}. " if added else ""
-        if hour >= reading["when"] and reading["move"]:
+        if hour >= round(reading["when"]) and reading["move"]:
             said += f"Nothing was moved: {reading['move']}. "
         return said.strip()
 
@@ -225,6 +231,7 @@ class MixedModes(Explorer):
             "closed": figures.curve(axes, "closed"),
             "when": figures.curve(axes, "entry"),
             "moved": figures.note(axes, 0, 1.225 * self.entry, va="top"),
+            "topped": figures.note(axes, LAST, 0, ha="right", va="bottom"),
         }
         figures.legend(axes)
         if paper:
@@ -237,10 +244,8 @@ class MixedModes(Explorer):
     def draw(self, layers, reading):
         one, hour = layers.drawn, round(reading["hour"])
         layers.mode = SHARED if reading["mode"] == SHARED else WALLED
-        for artist in one.values():
-            if artist is not one["moved"]:
-                artist.set_data([], [])
-        one["moved"].set_text("")
+        for name, artist in one.items():
+            artist.set_text("") if name in ("moved", "topped") else artist.set_data([], [])
         if reading["refused"]:
             layers.show(None, self.unit)
             return layers.mode
@@ -253,6 +258,9 @@ class MixedModes(Explorer):
         for name, line in zip(("below", "above"), ends.T, strict=True):  # as they stand, to the end
             one[name].set_data([*HOURS[: hour + 1], LAST], [*line, line[-1]])
             one[name].set_drawstyle("steps-post")
+        if reading["mode"] == TOPPED and not np.isnan(ends[-1, 0]):
+            one["topped"].set_y(ends[-1, 0])
+            one["topped"].set_text("topped up here")
         closed = [at for at in reading["closed"].values() if at <= hour]
         one["closed"].set_data(closed, self.path[closed])
         if reading["mode"] != SHARED:

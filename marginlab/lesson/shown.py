@@ -41,6 +41,8 @@ STYLE = """<style>
     grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
   .marginlab-explorer .marginlab-pairs .widget-label{width:9.5rem!important}
   .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 13rem}
+  .marginlab-explorer .marginlab-pairs .slider-container{flex:1 1 4rem}
+  .marginlab-explorer .marginlab-pairs .widget-toggle-button{padding:0 .5rem}
   .marginlab-explorer .marginlab-pairs :is(.marginlab-number,.widget-button){
     width:4.4rem!important;min-width:0}
   .marginlab-beside>.widget-html-content{display:grid;align-items:start;column-gap:.6rem;

@@ -21,8 +21,8 @@ NAMES = (
     "FundingRates",
     "LiquidationSteps",
     "Squeeze",
-    "MixedModes",
     "ModeSurface",
+    "MixedModes",
 )
 KINDS = [getattr(lesson, name) for name in NAMES]
 
@@ -271,7 +271,7 @@ def test_every_state_is_shown(explorer):
         reading, html = explorer.reading, explorer.view.value
         assert explorer.error is None, (state, explorer.error)
         assert explorer.state() == pytest.approx(state)
-        assert html.count("<svg") == html.count("</svg>") == html.count('role="img"') == 1
+        assert html.count("<svg") == html.count("</svg>") == html.count('role="img"') >= 1
         label = escape(reading["sentence"], quote=True)
         assert html.startswith(f'<div role="img" aria-label="{label}"')
         assert f'<p aria-live="polite">{escape(reading["sentence"])}</p>' in html
@@ -364,7 +364,7 @@ def test_presets_by_picker_and_by_name_and_reset(explorer):
         explorer.preset(next(iter(explorer.presets)))
         explorer.preset(name)
         assert explorer.picker.value == name and explorer.view.value == picked
-        control = next(iter(sliders(explorer).values()))
+        control = list(sliders(explorer).values())[-1]
         control.slider.value = control.max if control.value < control.max else control.min
         assert explorer.view.value != picked
         reset(explorer).click()
@@ -424,7 +424,7 @@ def test_what_cannot_be_explored_is_refused_at_the_door():
     bare = Perpetual("X-EUR", "X", "EUR")
     wrong = [
         (kind, {name: value})
-        for kind in KINDS[1:6]
+        for kind in (*KINDS[1:6], KINDS[7])
         for name in ("entry", "balance", "size", "largest", "leverage")
         if name in kind.__init__.__code__.co_varnames
         for value in (0, -1.0, float("nan"), float("inf"), "much", True, [1.0])
@@ -438,7 +438,7 @@ def test_what_cannot_be_explored_is_refused_at_the_door():
     for kind in (KINDS[1], KINDS[4]):
         with pytest.raises(ValueError, match="no tier schedule for symbol 'X-USDT'"):
             kind(Perpetual("X-USDT", "X", "USDT"), venues.BINANCE_2026_09)
-    for kind in (KINDS[2], *KINDS[4:]):
+    for kind in (KINDS[2], *KINDS[4:7]):
         with pytest.raises(ValueError, match=r"must be linear, .*, not the inverse 'X-X'"):
             kind(Perpetual("X-X", "X", "X"))
 
@@ -463,7 +463,8 @@ def test_a_readers_own_position():
 def test_the_picture_has_the_pages_colours_no_date_and_no_place(explorer):
     for text in (explorer.still.value, explorer.view.value):
         assert not re.search(r"#0{3}\b|#0{6}\b|\bblack\b|rgb\(0", text)
-        assert all("fill: currentColor" in one for one in re.findall(r"<text ([^>]*)>", text))
+        fill = r"""fill(: |=")(currentColor|#A6611A)"""  # the cross of a closed vessel is brown
+        assert all(re.search(fill, one) for one in re.findall(r"<text ([^>]*)>", text))
         assert "var(--jp-content-font-color1,currentColor)" in text
         places = r"dc:date|\b20\d\d-\d\d-\d\d|file:|/(?:home|usr|root|Users)/"
         assert not re.search(places, text)

@@ -531,3 +531,15 @@ assert "ipywidgets" not in sys.modules and "pandas" not in sys.modules
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_every_cell_shows_its_picture():
+    """The first figure of a kernel makes it interactive; the next cell must still be."""
+    from nbclient import NotebookClient
+    from nbformat import v4
+
+    made = "from marginlab import Account, venues\nme = Account(venues.TEACHING, BTC=10).mark(BTC=50_000)"
+    page = v4.new_notebook(cells=[v4.new_code_cell(made), *(v4.new_code_cell("me.plot()\nprint(1)") for _ in "ab")])
+    NotebookClient(page, timeout=120).execute()
+    for cell in page.cells[1:]:
+        assert "image/png" in [name for out in cell.outputs for name in out.get("data", {})]

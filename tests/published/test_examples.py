@@ -137,10 +137,11 @@ def binance_multi_assets():
 def kucoin_risk_rate():
     btc = Perpetual("BTC-USDT", "BTC", "USDT", face=0.001, tiers=Tiers.flat(0.005))
     eth = Perpetual("ETH-USDT", "ETH", "USDT", face=0.01, tiers=Tiers.flat(0.008))
-    positions = (Position(btc, 100, 62_000), Position(eth, -1_000, 3_000))
-    opening, venue = 3_000 * 0.01 * 1_000 * 0.0006, replace(SINGLE, fee=0.0006, fee_at="price")
-    pool = Pool("USDT", {"USDT": 5_000 - opening}, positions, venue)
-    yield 0.0588, 1 / pool.margin_ratio(), 0.00005
+    venue = replace(SINGLE, fee=0.0006, fee_at="price", trading_fee=0.0006)
+    account = Account(venue, USDT=5_000).trade(btc, 100, 62_000, fee=0)  # it was open before
+    account = account.trade(eth, -1_000, 3_000)
+    yield 18, -account.events[-1].flows["trader"], 1e-9
+    yield 0.0588, 1 / account.cross.margin_ratio(), 0.00005
 
 
 @example("ccxt ts/src/test/static/response/okx.json@02140ad047b4047caf72b2e8a98f99e3297a5398: all held")

@@ -31,7 +31,11 @@ DATA = json.loads(Path(__file__).with_name("cases.json").read_text(encoding="utf
 CASES = {case["id"]: case for case in DATA["cases"]}
 REPRODUCED = [name for name, case in CASES.items() if case["status"] == "reproduced"]
 EXCEPTIONS = [name for name, case in CASES.items() if case["status"] == "exception"]
+ANY = 40_000.0  # a price on which no figure depends
 WALLETS = ("WB", "isolatedWallet", "margin", "balance", "posMargin", "available")
+
+
+NOT_YET = ("option", "delivery futures", "portfolio margin")  # of lessons 06 and 07
 
 
 def inputs_of(case):
@@ -88,12 +92,11 @@ def pool_of(case, i, wallet=None):
         marks["OTHER"] = i["other"]["mark"]
     currency = first.instrument.settle
     pool = Pool(currency, {currency: 0.0}, positions, venue_of(case, i), marks)
+    if wallet is None and ("mgnRatio" in i or "ratio" in i):
+        wallet = pool.margin_for(ratio=i.get("mgnRatio", 1 / i.get("ratio", 1.0)))
     if wallet is None:
-        if "mgnRatio" in i or "ratio" in i:
-            wallet = pool.requirement() * i.get("mgnRatio", 1 / i.get("ratio", 1.0))
-        else:
-            wallet = sum(i.get(name, 0.0) for name in WALLETS)
-            wallet += pool.requirement(BTC=first.entry, kind="initial") if "L" in i else 0.0
+        wallet = sum(i.get(name, 0.0) for name in WALLETS)
+        wallet += pool.requirement(BTC=first.entry, kind="initial") if "L" in i else 0.0
     return pool.adding(wallet)
 
 
@@ -121,6 +124,9 @@ def pool_figures(case, i):
         "amount_t7": lambda: contract.tiers.amounts[6],
         "margin_usdc": lambda: pool.requirement(kind=case["kind"].removesuffix("_margin")),
         "unrealized_pnl": lambda: position.pnl(mark),
+        "upnl": lambda: position.pnl(mark),
+        "margin": pool.collateral[pool.currency],
+        "ratio": lambda: 1 / pool.margin_ratio(),
         "isolated_margin": pool.equity,
         "notional_coin": value,
         "position_value": abs(value),
@@ -132,9 +138,7 @@ def bankruptcy(case, i, pool):
     if "liq" in i:  # the collateral is not published: it is what puts liquidation there
         pool = pool_of(case, i | {"EP": 2 * i["liq"]}, 0.0)
         pool = pool.adding(pool.margin_for(i["liq"]))
-    if "posInit" in i:  # posMargin holds the closing fee too, which is not there to be lost
-        pool = pool_of(case, i, i["posInit"] + i["posCross"])
-    return pool.bankruptcy("BTC").price
+    return pool.bankruptcy("BTC", fee=i.get("bust_fee", 0.0)).price
 
 
 def slices(tiers, notional):
@@ -153,13 +157,22 @@ def amounts(case, i):
 
 
 def roe(case, i):
-    """Realised PnL, with the fees that were paid, over the initial margin."""
-    i = dict(i)
-    fees = i.pop("fee") + i.pop("funding")  # amounts, not rates
-    pool = pool_of(case, i)
-    pnl = pool.positions[0].pnl(i["exit"])
-    initial = pool.requirement(kind="initial", BTC=i["EP"])
-    return {"pnl": pnl, "realized_pnl": pnl + fees, "pnl_ratio": (pnl + fees) / initial}
+    """What a trade realised, with the fees of both fills, over the initial margin."""
+    position, venue = position_of(case, i), venue_of(case, i)
+    contract, how = position.instrument, {"fee": i["fill_fee"]}
+    before = Account(venue, USDT=abs(position.notional(i["EP"])))
+    account = before.trade(contract, position.quantity, i["EP"], isolated=True, leverage=i["L"], **how)
+    initial = account[contract].collateral["USDT"]
+    account = account.pay_funding(contract, -i["funding"] / position.notional(i["EP"]))
+    account = account.trade(contract, -position.quantity, i["exit"], **how)
+    trades = [event for event in account.events if event.kind == "trade"]
+    realised = account.balances()["USDT"] - before.balances()["USDT"]
+    return {
+        "pnl": -sum(event.flows["counterparties"] for event in trades),
+        "fee": -sum(event.fees for event in trades),
+        "realized_pnl": realised,
+        "pnl_ratio": realised / initial,
+    }
 
 
 def insurance(case, i):
@@ -187,9 +200,85 @@ def partial_size(case, i):
     return {"base": -event.quantity}
 
 
-# ------------------------------------------------- coins held and owed: spot margin
+# --------------------------------------- margin that is free, moved, or added by the venue
 
-ANY = 40_000.0  # a price on which the figure, which is in coins, does not depend
+
+def free_funds(case, i):
+    """What is free for a trade, and what may leave: here a position of such PnL and margin."""
+    mark = ANY
+    contract = Perpetual("BTC-PERP", "BTC", "USDC", tiers=Tiers.flat(0.0))
+    position = Position(contract, 1, mark - i["upnl"], mark / i["im"])
+    held = {"USDC": i["collateral"] - i["upnl"]}
+    pool = Account.of(venue_of(case, i), held, [position], {"BTC": mark}).cross
+    return {"free": pool.available(), "withdrawable": pool.withdrawable()}
+
+
+def removable(case, i):
+    """What an isolated position can spare of its margin."""
+    position = position_of(case, i | {"L": 1 / i["imr"]})
+    account = Account.of(venue_of(case, i), {}, [(position, i["wallet"])], {"BTC": i["mark"]})
+    return {"removable": max(0.0, account[position.instrument].withdrawable())}
+
+
+def margin_added(case, i):
+    """Liquidation after margin was moved to a position; and after it grew, if it did.
+
+    Its own margin is not published: it is what puts liquidation where it was before.
+    """
+    bare = pool_of(case, i, 0.0)
+    (position,), wallet = bare.positions, bare.margin_for(i["P_old"])
+    position = replace(position, leverage=abs(position.notional(position.entry)) / wallet)
+    contract = position.instrument
+    rich = {"USDT": i["added"] + abs(position.notional(position.entry))}
+    account = Account.of(bare.venue, rich, [(position, wallet)])
+    account = account.transfer(i["added"], "USDT", to=contract)
+    if "more" in i:
+        account = account.trade(contract, i["more"], i["EP"])
+    return {"liquidation_price": account[contract].liquidation().price}
+
+
+def topped_up(case, i):
+    """What a venue adds by itself: up to the initial rate at the mark, or one maintenance margin."""
+    if "available" not in i:
+        opened = pool_of(case, i)  # its margin holds a fee, that up to which it is filled does not
+        return {"added": -replace(opened, venue=replace(opened.venue, fee_at="none")).available()}
+    contract = Perpetual("BTC-PERP", "BTC", "USDT", i["size"], Tiers.flat(i["mmr"]))
+    position = Position(contract, i.get("s", 1) * i["contracts"], i["EP"])
+    account = Account.of(venue_of(case, i), {"USDT": i["available"]}, [(position, 0.0)])
+    added = min(account[contract].requirement(), account.cross.withdrawable())
+    after = account.transfer(added, "USDT", to=contract)
+    return {"added": after[contract].equity(), "left": after.cross.withdrawable()}
+
+
+def losses(case, i):
+    """What a fall costs a position in isolated margin, which it ends, and in cross, which it does not."""
+    contract = Perpetual("ONE-PERP", "ONE", "XBT", tiers=Tiers.flat(i["mmr"]), quanto=True)
+    before = Account(venue_of(case, i), XBT=i["balance"]).mark(XBT=1)  # no figure depends on it
+    count = i.get("s", 1) * i["size_xbt"] / i["EP"]
+    walled = before.trade(contract, count, i["EP"], isolated=i["margin"])
+    shared = before.trade(contract, count, i["EP"]).at(ONE=i["mark"])
+    assert not shared.liquidations
+    return {
+        "left": walled.cross.collateral["XBT"],
+        "liquidation_price": walled[contract].liquidation("ONE").price,
+        "isolated_loss": i["balance"] - walled.at(ONE=i["mark"]).balances()["XBT"],
+        "cross_loss": i["balance"] - shared.cross.equity(),
+    }
+
+
+def auto_borrow(case, i):
+    """What is owed after a fee in a currency of which there was so much; interest is due on that."""
+    assets = {"BTC": Asset(), "USDT": Asset(loan=Tiers.flat(0.03), rate=1.0)}
+    venue = Venue(case["venue"], account_mode="multi-currency", assets=assets, interest=Interest(per=1))
+    account = Account(venue, BTC=1, USDT=i["balance"]).mark(BTC=ANY)
+    contract = Perpetual("BTC-PERP", "BTC", "USDT", tiers=Tiers.flat(0.005))
+    account = account.trade(contract, 1, ANY, fee=i["fee"] / ANY)
+    after = account.accrue(1)  # at 100 % an hour the interest is the debt
+    borrowed = account.balances()["USDT"] - after.balances()["USDT"]
+    return {"borrowed": borrowed, "balance": account.balances()["USDT"]}
+
+
+# ------------------------------------------------- coins held and owed: spot margin
 
 
 def lending(case, **assets):
@@ -198,8 +287,35 @@ def lending(case, **assets):
     return replace(record, assets=assets)
 
 
+def counted_as(about):
+    """How a coin counts: by a haircut, by rows of (floor, share that counts), or by two buffers."""
+    if "tiers" in about:
+        return Asset(haircut=Tiers([(floor, 1 - share) for floor, share in about["tiers"]]))
+    haircut = about.get("haircut", about.get("bid_buffer", 0.0))
+    return Asset(haircut=haircut, debt_weight=1 + about.get("ask_buffer", 0.0))
+
+
+def collateral_values(case, i):
+    """What coins count for, each and together; and one of the first, held or owed."""
+    coins = i["coins"]
+    venue = lending(case, **{coin: counted_as(about) for coin, about in coins.items()})
+    venue = replace(venue, account_mode="multi-currency")
+    account = Account.of(venue, {coin: about["eq"] for coin, about in coins.items()})
+    account = account.mark(**{coin: about["index"] for coin, about in coins.items()})
+
+    def counts(held):
+        return replace(account.cross, collateral=held).equity()
+
+    first = next(iter(coins))
+    found = {coin.lower(): counts({coin: about["eq"]}) for coin, about in coins.items()}
+    found |= {"total": account.cross.equity(), "bid": counts({first: 1}), "ask": -counts({first: -1})}
+    return found
+
+
 def collateral_value(case, i):
     """What a coin counts for in a multi-currency pool."""
+    if "coins" in i:
+        return collateral_values(case, i)
     coin = i["currency"]
     venue = lending(case, **{coin: Asset(haircut=1 - i["discount"])})
     pool = Pool("USD", {coin: i["eq"]}, (), venue, {coin: i["eq_usd"] / i["eq"]})
@@ -293,6 +409,13 @@ READERS = {
     "initial_margin": pool_figures,
     "maintenance_margin": pool_figures,
     "max_loss": pool_figures,
+    "margin_ratio": pool_figures,
+    "available_funds": free_funds,
+    "margin_transfer_limit": removable,
+    "margin_added": margin_added,
+    "auto_margin_addition": topped_up,
+    "loss_by_mode": losses,
+    "auto_borrow": auto_borrow,
     "maintenance_amount": amounts,
     "roe": roe,
     "insurance_fund_delta": insurance,
@@ -310,7 +433,7 @@ SPOT_READERS = {
 
 def answers(case, i):
     """The engine's figures for what the case expects, as the venue would display them."""
-    readers = SPOT_READERS if case["instrument"] == "spot-margin" else READERS
+    readers = SPOT_READERS if case["instrument"].startswith("spot") else READERS
     read = readers[case["kind"]](case, i)
     ways = case.get("display", {})
     figures = {key: read[key]() if callable(read[key]) else read[key] for key in case["expected"]}
@@ -342,7 +465,8 @@ def test_every_case_has_a_status_and_they_are_counted():
         assert ("reason" in case) == (case["status"] != "reproduced"), name
         assert ("check" in case) == (case["status"] == "exception"), name
         assert ("issue" in case) == (case["status"] == "later"), name
-        assert case.get("issue", 1) is not None or "option" in case["reason"], name
+        waits = any(word in case.get("reason", "") for word in NOT_YET)
+        assert case.get("issue", 1) is not None or waits, name
 
 
 @pytest.mark.parametrize("name", REPRODUCED)
@@ -353,7 +477,8 @@ def test_reproduced(name):
 
 
 def changed(i, factor=1.01):
-    """(name, inputs with that one changed): every number by a factor, every side flipped."""
+    """(name, inputs with that one changed): every number by a factor (0: to factor - 1), every side
+    flipped."""
     i = {"s": 1} | i if "EP" in i or "q" in i else i
     for name, value in i.items():
         if isinstance(value, dict):
@@ -371,7 +496,7 @@ def changed(i, factor=1.01):
         elif isinstance(value, bool):
             yield name, i | {name: not value}
         elif isinstance(value, (int, float)):
-            yield name, i | {name: value * factor}
+            yield name, i | {name: value * factor if value else factor - 1}
 
 
 def survives(case, i):
@@ -426,7 +551,8 @@ def test_the_shipped_schedules_carry_the_published_amounts():
 
 
 def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases():
-    haircuts = [case for case in CASES.values() if case["kind"] == "collateral_value"]
+    haircuts = [case for case in CASES.values() if case.get("rules") == {"record": "OKX_MULTI"}]
+    assert len(haircuts) == 3
     for i in map(inputs_of, haircuts):
         coin = i["currency"]
         pool = Pool("USD", {coin: i["eq"]}, (), venues.OKX_MULTI, {coin: i["eq_usd"] / i["eq"]})
@@ -439,6 +565,45 @@ def test_the_shipped_records_carry_the_haircuts_rates_and_interest_of_the_cases(
         i = CASES[name]["inputs"]
         charged = rule.at_once(i["B"], i["r"]) + rule.due(i["B"], i["r"], i["h"])
         assert agrees(CASES[name], {"interest": charged}), name
+
+
+# ------------------------------------------------- what the notes of cases say beside them
+
+
+def test_margin_moves_the_line_further_where_maintenance_falls_with_the_price():
+    case = CASES["bybit-add-margin"]
+    price = margin_added(case | {"rules": {}}, inputs_of(case))["liquidation_price"]
+    assert price == pytest.approx(9_500 - 1_000 / (1 - 0.005)) and round(price, 2) == 8_494.97
+    shared = CASES["bybit-add-margin-shared"]
+    assert not agrees(shared, margin_added(shared | {"rules": {}}, inputs_of(shared)))
+
+
+def test_mexc_prints_the_price_after_all_that_was_there_for_that_after_36():
+    case, added = CASES["mexc-auto-2023-all-added"], CASES["mexc-auto-2023-add"]["expected"]["added"]
+    price = margin_added(case, inputs_of(case) | {"added": added})["liquidation_price"]
+    assert round(price, 2) == 16_216.94 and not agrees(case, {"liquidation_price": math.floor(price)})
+    free = margin_added(case, inputs_of(case) | {"fee": 0.0})["liquidation_price"]  # 6 cents
+    assert agrees(case, {"liquidation_price": math.floor(free)})
+
+
+def test_an_inverse_contract_loses_more_than_bitmex_counts():
+    i = inputs_of(CASES["bitmex-iso-vs-cross"])
+    contract = Perpetual("ONE-PERP", "ONE", "ONE", tiers=Tiers.flat(i["mmr"]))
+    before = Account(venues.BITMEX, ONE=i["balance"]).mark(ONE=i["EP"])
+    walled = before.trade(contract, i["size_xbt"] * i["EP"], i["EP"], isolated=i["margin"])
+    shared = before.trade(contract, i["size_xbt"] * i["EP"], i["EP"]).at(ONE=i["mark"])
+    assert walled[contract].liquidation().price == pytest.approx(10_000 / 103)  # 97.09
+    assert i["balance"] - walled.at(ONE=i["mark"]).balances()["ONE"] == pytest.approx(i["margin"])
+    assert i["balance"] - shared.cross.equity() == pytest.approx(10_000 / 94 - 100)  # 6.383
+
+
+def test_kucoin_holds_the_closing_fee_beside_what_can_be_lost():
+    case = CASES["kucoin-iso-api-short-added"]
+    i, initial, added = inputs_of(case), 7.658, 1.00016084  # as in the same answer of its API
+    with_fee, without = bankruptcy(case, i, pool_of(case, i)), pool_of(case, i, initial + added)
+    assert with_fee == pytest.approx(without.bankruptcy().price, rel=1e-6)
+    closing = i["bust_fee"] * i["q"] * with_fee
+    assert initial + added + closing == pytest.approx(i["posMargin"], abs=5e-7)
 
 
 # --------------------------------------------------------- funding, beside its cases

@@ -883,7 +883,7 @@ def _opened(account, order, schedule, key=None, held=None):
         position = evolve(position, leverage=leverage)
     _check_size(position, notional, schedule)
     others = tuple(p for p in pool.positions if p is not held)
-    fee = order.fee * abs(instrument.notional(quantity, price))
+    fee = instrument.fee(order.fee, quantity, price, account.marks, schedule)
     taken = 0.0 if pool.isolated else fee
     balances = {**pool.collateral, settle: collateral - taken}
     for currency, amount in paid.items():
@@ -950,7 +950,8 @@ def reduced(account, key, held, quantity, price, fee=0.0):
     pool, settle, venue = account.held[key], held.instrument.settle, account.venue
     left, paid = held.instrument.fill(held, quantity, price)
     share, margin = -quantity / held.quantity, pool.collateral.get(settle, 0.0)
-    fee = fee * abs(held.instrument.notional(quantity, price))
+    rule = venue.schedule(held.instrument)
+    fee = held.instrument.fee(fee, quantity, price, pool.marks, rule)
     gain = paid[settle] - fee
     kept = (left,) if left else ()
     positions = tuple(q for p in pool.positions for q in (kept if p is held else (p,)))

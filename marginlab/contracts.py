@@ -14,6 +14,7 @@ A contract is anything with the names of `CONTRACT`; every amount is in its `set
     maintenance(quantity, prices, schedule)   what a schedule requires, among prices or at one price
     initial(position, prices, schedule)       initial margin
     shocked(quantity, prices, move, vol)      its value where the index has moved, for scenarios
+    fee(rate, quantity, price, prices, rule)  the trading fee of a fill
     fill(position, quantity, price)           (position or None, {currency: amount}) after a trade
                                               that opens more or closes at most all of it
 
@@ -31,7 +32,17 @@ from .checks import Numbers, choice, field_of, name_field, number_field
 from .rules import Tiers, _schedule
 
 CONTRACT = ("symbol", "index", "settle", "face", "tiers", "inverse", "price", "level")
-CONTRACT += ("notional", "pnl", "value", "counted", "maintenance", "initial", "shocked", "fill")
+CONTRACT += (
+    "notional",
+    "pnl",
+    "value",
+    "counted",
+    "maintenance",
+    "initial",
+    "shocked",
+    "fee",
+    "fill",
+)
 YEAR = 365.0  # days
 
 
@@ -134,6 +145,10 @@ class Perpetual:
         if self.inverse:
             return (quantity + more) / (quantity / entry + more / price)
         return (quantity * entry + more * price) / (quantity + more)
+
+    def fee(self, rate: float, quantity: float, price: float, prices: Mapping, rule) -> float:
+        """The trading fee of a fill, in the settlement currency: a share of the notional."""
+        return rate * abs(self.notional(quantity, price))
 
     def fill(self, position: "Position", quantity: float, price: float) -> tuple:
         """(position or None, {currency: what it pays}) after so many contracts more at a price.
@@ -274,6 +289,11 @@ class Option(Perpetual):
         """Of a short, by an `OptionMargin`; a long needs nothing more than its premium."""
         position = Position(self, quantity, 1.0)
         return (schedule or self.tiers).margin(self, position, prices)
+
+    def fee(self, rate, quantity, price, prices, rule):
+        """A share of the index (of a coin, if inverse), at most a share of the price."""
+        unit = 1.0 if self.inverse else prices[self.index]
+        return abs(quantity) * self.face * min(rate * unit, rule.fee_cap * price)
 
     def average_entry(self, quantity, entry, more, price):
         return (quantity * entry + more * price) / (quantity + more)

@@ -496,6 +496,9 @@ class OptionMargin:
         Whether the initial margin of a short takes the larger of its entry and its mark (Bybit).
     mark_in : "requirement" or "equity"
         Where the mark of a short stands: never in both.
+    fee_cap : float
+        A trading fee, a share of the index, is at most this share of the option's price (12.5 % at
+        Bybit: help 5526069204377).
     longs_count : bool
         Whether the value of a long is equity (portfolio margin: yes; standard margin: mostly no).
 
@@ -512,6 +515,7 @@ class OptionMargin:
     from_entry: bool = False
     mark_in: str = choice("requirement", "equity")
     longs_count: bool = False
+    fee_cap: float = number_field(0.125, least=0)
     cap: float = inf
     basis: str = "notional"
 

@@ -11,6 +11,7 @@ from html import escape
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import style
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -81,7 +82,7 @@ def blank(xlabel="", ylabel="", paper=False, panels=("",)):
     left = 0.145 if len(panels) > 1 and not own else 0.12
     step = ((1.1 if own else 0.98) - left) / len(panels)
     gap = 0.02 if titled else 0.0
-    with mpl.rc_context(PAPER if paper else LOOK):
+    with style.context(["default", PAPER if paper else LOOK]):  # not the learner's settings
         figure = Figure(figsize=(7.4, 3.7), dpi=72)
         FigureCanvasSVG(figure)
         for i, title in enumerate(panels):
@@ -150,7 +151,7 @@ def svg(figure, own=""):
 
 def png(figure):
     """A figure made with `paper=True` as PNG bytes: the static twin of an explorer."""
-    with io.BytesIO() as out:
+    with style.context(["default", PAPER]), io.BytesIO() as out:
         figure.savefig(out, format="png", dpi=110)
         return out.getvalue()
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[2] / "notebooks"
 STATE = ".marginlab.json"  # what was written here, so that a later version knows what is yours
-KINDS = ("0*.ipynb", "glossary.md", "images/*", "assignments/README.md", "assignments/release/*/*")
+KINDS = ("0*.ipynb", "glossary.md", "images/*", "assignments/README.md")
+KINDS += ("assignments/release/*/*",)
 
 
 def cleared(text: str, solutions: bool = True) -> str:
-    """A notebook's text without outputs and counts; without its solutions, if they are not to go."""
+    """A notebook's text without outputs and counts, and without solutions if they may not go."""
     book = json.loads(text)
     if not solutions:
         kept = (c for c in book["cells"] if "solution" not in c["metadata"].get("tags", ()))
@@ -52,6 +53,7 @@ def hand_out(folder: Path, course: Path = COURSE, solutions: bool = True) -> lis
         known = json.loads(state.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
+    known = known if isinstance(known, dict) else {}
     kept, marks = [], {}
     for source in sorted(path for kind in KINDS for path in course.glob(kind) if path.is_file()):
         name = source.relative_to(course).as_posix()

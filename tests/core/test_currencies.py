@@ -138,6 +138,7 @@ def test_a_stablecoin_can_be_followed():
     peg = Perpetual("USDC-USDT", "USDC", "USDT", tiers=Tiers.flat(0.01))
     pool = Account(venues.TEACHING, USDT=5_000).trade(peg, -40_000, 1.0, isolated=True, leverage=20)[peg]
     assert pool.liquidation().price == near(42_000 / 40_400) and pool.margin_for(1.08) == near(3_632)
+    assert pool.indices == ("USDC",)
     held = Pool("USD", {"USDT": 100_000, "BTC": -1}, (), venues.TEACHING_MULTI, {"BTC": 50_000})
     assert held.liquidation("USDT").below.price == near(0.525) and held.indices == ("BTC",)
 

@@ -134,7 +134,7 @@ def test_expiry_settles_at_the_mean_and_takes_its_fee():
     after = account.mark(BTC=55_000, days=90).expire(QUARTER, window)
     assert after.balances()["USDT"] == near(200_000 + 10_700 + 2 * 4_000 - 0.0005 * 110_000)
     last = after.expire(CALL, 55_000).expire(PUT, 55_000)
-    assert last.balances()["USDT"] == near(after.balances()["USDT"] - 5_000 * 1.0005)
+    assert last.balances()["USDT"] == near(after.balances()["USDT"] - 5_000 - 0.0005 * 55_000)  # a share of the index
     assert [e.kind for e in last.events[-3:]] == ["expiry"] * 3 and not last.cross.positions
     assert all(abs(sum(e.flows.values())) < 1e-9 for e in last.events)
     refused(TypeError, ["'BTC-PERP' has no expiry"], lambda: account.trade(PERP, 1, 5e4).expire(PERP, 5e4))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import combinations, pairwise
 
+import matplotlib as mpl
 import pytest
 
 from marginlab.lesson import figures
@@ -300,3 +301,22 @@ assert "pandas" not in sys.modules, "pandas was imported"
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_the_learners_own_settings_change_no_picture():
+    """usetex, a black page, large letters: whatever a matplotlibrc says, pictures begin from matplotlib's defaults."""
+    own = {
+        "savefig.facecolor": "black",
+        "font.size": 30,
+        "axes.titlesize": 40,
+        "lines.linewidth": 9,
+        "text.usetex": True,
+    }
+
+    def drawn():
+        made = figures.blank("price", "BTC", paper=True)[0]
+        return figures.png(made), figures.svg(figures.blank("price", "BTC")[0])
+
+    plain = drawn()
+    with mpl.rc_context(own):
+        assert drawn() == plain

@@ -12,7 +12,7 @@ def test_every_line_runs():
     for block in BLOCKS:
         offline = [line for line in block.splitlines() if '"okx"' not in line]
         exec("\n".join(offline), names)
-    assert len(BLOCKS) == 4 and {"multi", "mine"} <= names.keys()
+    assert len(BLOCKS) == 5 and {"multi", "mine"} <= names.keys()
 
 
 def test_the_figures_beside_the_lines():

@@ -47,6 +47,7 @@ class UnifiedAccount(Explorer):
     `instrument` is a linear perpetual; the other contracts have its index and its currency. All are
     of one coin, at `entry` at the start; the future, of 90 days, is 2 % above. Strikes: 20 % above
     `entry` (covered call), 10 % below (protective put), else at it; 30 days, the later call 90.
+    `days` of them have passed.
     `reading` holds for "sum" and "scan" a dict of the "pool" at the start, "equity", "required" and
     "slack" now, the ends "below" and "above" (None if there is none), whether it is "closed"; the
     "price", and in "refused" which venue would not open it, and why.
@@ -69,19 +70,23 @@ class UnifiedAccount(Explorer):
             "Sell a call, buy calls that end later",
             "Buy a perpetual, sell dated futures",
         ),
-        ("hedge", "Hedge ratio", "The second leg for one of the first; 0: the first alone"),
+        (
+            "hedge",
+            "Second leg (ratio)",
+            "For one of the first: the hedge ratio; 0 is the first alone",
+        ),
         ("cash", "Collateral ({unit})", "Beside the book; a coin that is owned comes on top"),
         ("vol", "Volatility (% a year)", "From the start on"),
-        ("days", "Days passed", "Options lose time value"),
         ("move", "Price move (%)", "From the start to now"),
     )
     standard, portfolio = venues.TEACHING_UNIFIED, venues.TEACHING_PORTFOLIO
 
-    def __init__(self, instrument: Perpetual = LINEAR, entry=50_000.0):
+    def __init__(self, instrument: Perpetual = LINEAR, entry=50_000.0, days=0.0):
         self.perp = contract(instrument, self.standard, linear=True)
         self.coin = instrument.index
         self.unit = instrument.settle
         self.entry = entry = checks.number("entry", entry, above=0)
+        self.days = checks.number("days", days, least=0, most=LAST)
 
         def option(name, kind, strike, expiry=30.0):
             about = {"kind": kind, "strike": strike, "expiry": expiry}
@@ -112,11 +117,11 @@ class UnifiedAccount(Explorer):
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.entry / 500))
         reach = {"book": BOOKS, "hedge": (0, 2, 0.05), "cash": (0, self.entry, step)}
-        return reach | {"vol": (10, 150, 5), "days": (0, LAST, 1), "move": (-60, 120, 1)}
+        return reach | {"vol": (10, 150, 5), "move": (-60, 120, 1)}
 
     @property
     def presets(self):
-        start = {"hedge": 1.0, "vol": 60.0, "days": 0.0, "move": 0.0}
+        start = {"hedge": 1.0, "vol": 60.0, "move": 0.0}
         start |= {"cash": 0.2 * self.entry}
         return {
             "covered call, a rise of 80 %": start | {"book": "covered", "cash": 0.0, "move": 80.0},
@@ -145,8 +150,8 @@ class UnifiedAccount(Explorer):
         short_of_margin("this", pool, initial=True)
         return pool
 
-    def work_out(self, book, hedge, cash, vol, days, move):
-        asked = book, hedge, cash, vol, days
+    def work_out(self, book, hedge, cash, vol, move):
+        asked = book, hedge, cash, vol
         if asked != self.ran[0]:  # the price changes none of it
             self.ran = asked, self.run(*asked)
         price = self.entry * (1 + move / 100)
@@ -162,7 +167,7 @@ class UnifiedAccount(Explorer):
                 reading[name] = one | now | {"closed": equity <= required}
         return reading
 
-    def run(self, book, hedge, cash, vol, days):
+    def run(self, book, hedge, cash, vol):
         """What the price does not change: pools, ends and curves, or why one is not opened."""
         found = {"refused": {}}
         for name, venue in (("sum", self.standard), ("scan", self.portfolio)):
@@ -170,7 +175,8 @@ class UnifiedAccount(Explorer):
             if why:
                 found["refused"][name] = why
                 continue
-            dated = pool.marked({**pool.marks, **({"days": days} if days else {})})
+            passed = {"days": self.days} if self.days else {}
+            dated = pool.marked({**pool.marks, **passed})
             ends = dated.liquidation(self.coin) if dated.indices else None
             found[name] = {"pool": pool, "dated": dated}
             for side in ("below", "above"):

@@ -11,7 +11,11 @@ from marginlab.lesson import UnifiedAccount, square
 from tests.lesson.shown import drawn, numbers, plain, states, view
 
 ETH = Perpetual("ETH-USDC", "ETH", "USDC", face=0.1, tiers=Tiers.flat(0.01, leverage=50))
-KINDS = {"teaching": ({}, 50_000.0, 0.004, 125), "own": ({"instrument": ETH, "entry": 3_000}, 3_000.0, 0.01, 50)}
+KINDS = {
+    "teaching": ({}, 50_000.0, 0.004, 125),
+    "own": ({"instrument": ETH, "entry": 3_000}, 3_000.0, 0.01, 50),
+    "later": ({"days": 21}, 50_000.0, 0.004, 125),
+}
 RULES = ("sum", "scan")
 
 
@@ -36,10 +40,10 @@ def teaching():
 class Book:
     """The legs as (kind, size, strike, expiry), their worth by plain formulas; one coin is S at the start."""
 
-    def __init__(self, kind, book, hedge, cash, vol, days, move):
-        _, self.start, self.rate, self.most = KINDS[kind]
+    def __init__(self, kind, book, hedge, cash, vol, move):
+        about, self.start, self.rate, self.most = KINDS[kind]
         s = self.start
-        self.coins, self.cash, self.vol, self.days = float(book == "covered"), cash, vol / 100, days
+        self.coins, self.cash, self.vol, self.days = float(book == "covered"), cash, vol / 100, about.get("days", 0)
         self.price = s * (1 + move / 100)
         first, second = {
             "covered": (None, ("call", -hedge, 1.2 * s, 30)),
@@ -189,7 +193,7 @@ def test_the_goals_of_explore(teaching):
     assert covered["scan"]["required"] > covered["sum"]["required"]
 
 
-@pytest.mark.parametrize("name, value", [("instrument", 5), ("entry", 0), ("entry", math.nan)])
+@pytest.mark.parametrize("name, value", [("instrument", 5), ("entry", 0), ("entry", math.nan), ("days", 30)])
 def test_bad_input_is_refused(name, value):
     with pytest.raises((TypeError, ValueError), match=name):
         UnifiedAccount(**{name: value})

@@ -30,9 +30,10 @@ class MixedModes(Explorer):
 
     `instrument` is a contract, inverse or linear, and `balance` what is held in its settlement
     currency; the long is worth 5 balances, at 20x at most, the short 4, both from `entry`. The
-    path is made up. `reading` holds the account at each hour in "accounts", by then the "ends" (the
-    price below and the price above at which a pool is closed), at which hours a trade was "closed",
-    what the venue said to the "move", and in "refused" why a book was not opened.
+    path is made up. `reading` holds the "account" at the hour, and its "ends": the price below
+    which the long is closed, and that above which the short is; the "parts" of the path in which
+    nothing happens: (first hour, account, ends); by pool, the hour at which it was "closed"; what
+    the venue said to the "move"; and in "refused" why a book was not opened.
     """
 
     title = "A walled long, a short in the rest: move margin while the price moves"
@@ -78,6 +79,7 @@ class MixedModes(Explorer):
         head, top, *rows, stage, foot = self.widget.children
         pairs = widgets.VBox([top, *rows])
         pairs.add_class("marginlab-pairs")
+        self.widget.add_class("marginlab-wide")
         self.widget.children = [head, pairs, stage, foot]
 
     def row(self, name, label, *tips):
@@ -124,23 +126,36 @@ class MixedModes(Explorer):
         )
         return account.top_up((self.instrument, "long")) if mode == TOPPED else account
 
-    def run(self, mode, wall, moved, when):
-        """What happens along the path: "accounts", "ends", "closed" and the venue's "move"."""
+    def run(self, wall, mode, moved, when):
+        """What happens along the path: "parts", "closed", and what the venue said to the "move"."""
         account, why = opened(self.book, mode, wall)
         if why:
             return {"refused": {"book": why}}
-        found = {"refused": {}, "accounts": [], "ends": [], "closed": {}, "move": ""}
-        known = {}
-        for hour, price in enumerate(self.path):
-            before, account = account, account.at(**{self.instrument.index: price})
+        found, hour = {"refused": {}, "parts": [], "closed": {}, "move": ""}, 0
+        while hour <= LAST:
+            before, account = account, self.priced(account, hour).liquidate()
             for event in account.events[len(before.events) :]:
                 if event.kind == "liquidation":
                     found["closed"][event.pool] = hour
             if hour == when and moved:
                 account, found["move"] = self.move(account, moved)
-            found["accounts"].append(account)
-            found["ends"].append(self.ends(account, known))
+            found["parts"].append((hour, account, self.ends(account)))
+            # nothing happens until a pool is at its line, or margin is moved
+            ahead = {self.instrument.index: self.path[hour + 1 :]}
+            quiet = HOURS[hour + 1 :] != when
+            for pool in account.pools:
+                quiet &= pool.slack(ahead) > 0 if pool.open else True
+            hour = LAST + 1 if quiet.all() else hour + 1 + int(quiet.argmin())
         return found
+
+    def priced(self, account, hour):
+        """An account at the price of an hour."""
+        return account.mark(**{self.instrument.index: self.path[hour]})
+
+    def then(self, reading, hour):
+        """(account, ends) at an hour of the path that was followed."""
+        _, account, ends = [part for part in reading["parts"] if part[0] <= hour][-1]
+        return self.priced(account, hour), ends
 
     def move(self, account, moved):
         """(account, what the venue said) after margin was moved to the long, or from it."""
@@ -151,23 +166,24 @@ class MixedModes(Explorer):
         after, why = opened(account.transfer, abs(moved), self.unit, **how)
         return (account, why) if why else (after, "")
 
-    def ends(self, account, known):
+    def ends(self, account):
         """(the lower end of the long's pool, the upper end of the short's), nan if none."""
         found = []
         for leg, side in (("long", "below"), ("short", "above")):
-            pool = next((pool for pool, _ in account.find(self.instrument.symbol, leg)), None)
-            key = pool and (side, pool.name, *pool.collateral.items(), len(pool.positions))
-            if key not in known:
-                end = getattr(pool.liquidation(), side) if pool else None
-                known[key] = np.nan if end is None or end.price is None else end.price
-            found.append(known[key])
+            pools = [pool for pool, _ in account.find(self.instrument.symbol, leg)]
+            end = getattr(pools[0].liquidation(), side).price if pools else None
+            found.append(np.nan if end is None else end)
         return found
 
     def work_out(self, wall, mode, moved, when, hour):
-        asked = mode, wall, moved, round(when)
+        asked = wall, mode, moved, round(when)
         if asked != self.ran[0]:
             self.ran = asked, self.run(*asked)
-        return self.ran[1]
+        found = self.ran[1]
+        if found["refused"]:
+            return found
+        account, ends = self.then(found, round(hour))
+        return found | {"account": account, "ends": ends}
 
     def sentence(self, reading):
         if reading["refused"]:
@@ -177,7 +193,7 @@ class MixedModes(Explorer):
         said = f"Hour {hour}: {self.instrument.index} at {fmt(self.path[hour])} USD, "
         way = "above" if move > 0 else "below"
         said += f"{abs(move):g} % {way} its start. " if move else "where it began. "
-        account, names = reading["accounts"][hour], self.names(reading)
+        account, names = reading["account"], self.names(reading)
         for name, trades in names.items():
             verb = "were" if " and " in trades else "was"
             at = reading["closed"].get(name, LAST + 1)
@@ -202,10 +218,9 @@ class MixedModes(Explorer):
         head = ["", "now", "closed below", "closed above", f"may leave ({self.unit})"]
         if reading["refused"]:
             return head, [["not opened", "", "", "", ""]]
-        hour, rows = round(reading["hour"]), []
-        account, (below, above) = reading["accounts"][hour], reading["ends"][hour]
+        (below, above), rows = reading["ends"], []
         for name, trades in self.names(reading).items():
-            pool = held(account, name)
+            pool = held(reading["account"], name)
             if pool is None:
                 rows.append([trades, "closed", "", "", ""])
                 continue
@@ -222,11 +237,12 @@ class MixedModes(Explorer):
         axes.set_xticks(range(0, LAST + 1, 8))
         axes.set_ylim(0.84 * self.entry, 1.24 * self.entry)
         axes.plot(HOURS, self.path, **figures.STYLES["entry"])  # what is still to come
+        steps = {"drawstyle": "steps-post"}
         so_far = {"linestyle": "-", "marker": None, "linewidth": 2.0}
         drawn = {
             "path": figures.curve(axes, "price", "price", **so_far),
-            "below": figures.curve(axes, "liquidation", "the long is closed"),
-            "above": figures.curve(axes, "liquidation, cross", "the short is closed"),
+            "below": figures.curve(axes, "liquidation", "the long is closed", **steps),
+            "above": figures.curve(axes, "liquidation, cross", "the short is closed", **steps),
             "now": figures.curve(axes, "price"),
             "closed": figures.curve(axes, "closed"),
             "when": figures.curve(axes, "entry"),
@@ -249,15 +265,17 @@ class MixedModes(Explorer):
         if reading["refused"]:
             layers.show(None, self.unit)
             return layers.mode
-        layers.show(reading["accounts"][hour], self.unit)
+        layers.show(reading["account"], self.unit)
         one["path"].set_data(HOURS[: hour + 1], self.path[: hour + 1])
         one["now"].set_data([hour], [self.path[hour]])
-        ends = np.array(reading["ends"][: hour + 1])
+        parts = [part for part in reading["parts"] if part[0] <= hour]
+        ends = np.array(
+            [*(part[2] for part in parts), reading["ends"]]
+        )  # as they stand, to the end
         low, high = layers.axes.get_ylim()
         ends = np.where((ends > low) & (ends < high), ends, np.nan)
-        for name, line in zip(("below", "above"), ends.T, strict=True):  # as they stand, to the end
-            one[name].set_data([*HOURS[: hour + 1], LAST], [*line, line[-1]])
-            one[name].set_drawstyle("steps-post")
+        for name, line in zip(("below", "above"), ends.T, strict=True):
+            one[name].set_data([*(part[0] for part in parts), LAST], line)
         if reading["mode"] == TOPPED and not np.isnan(ends[-1, 0]):
             one["topped"].set_y(ends[-1, 0])
             one["topped"].set_text("topped up here")

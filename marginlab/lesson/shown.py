@@ -34,7 +34,7 @@ STYLE = """<style>
 .marginlab-explorer .widget-button{min-width:max-content}
 .marginlab-explorer svg{overflow:visible}
 /* two controls in a row, the chart and the vessels side by side, where there is room */
-.marginlab-explorer:has(.marginlab-beside){container-type:inline-size}
+.marginlab-wide{container-type:inline-size}
 .marginlab-beside p{margin:.2rem 0}
 @container (min-width:44rem){
   .marginlab-explorer .marginlab-pairs{display:grid;column-gap:1rem;

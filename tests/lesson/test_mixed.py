@@ -137,14 +137,16 @@ def margins(account, explorer):
 
 def check(explorer, reading, book, state):
     shared = state["mode"] == SHARED
-    assert not reading["refused"] and len(reading["accounts"]) == len(PATH)
-    for hour, account in enumerate(reading["accounts"]):
+    assert not reading["refused"] and reading["parts"][0][0] == 0
+    for hour in HOURS:
+        account, ends = explorer.then(reading, hour)
+        assert account.marks[explorer.instrument.index] == pytest.approx(explorer.path[hour])
         wall, rest, low, high = book.rows[hour]
         got = margins(account, explorer)
         want = (None if shared else wall, rest)
         for one, other in zip(got, want, strict=True):
             assert one == pytest.approx(other, rel=1e-9) if other is not None else one is None, hour
-        assert reading["ends"][hour] == pytest.approx([low, high], rel=1e-9, nan_ok=True), hour
+        assert ends == pytest.approx([low, high], rel=1e-9, nan_ok=True), hour
     names = {"wall": f"isolated {explorer.instrument.symbol} long", "rest": f"cross {explorer.unit}"}
     assert reading["closed"] == {names[name]: at for name, at in book.closed.items()}
     assert bool(reading["move"]) == book.refused
@@ -163,7 +165,7 @@ def check_told(explorer, reading, book, state):
         assert bool(closed) == gone and (not gone or int(closed[2]) == book.closed[name]), (said, book.closed)
     moved = book.refused and hour >= round(state["when"])
     assert ("Nothing was moved: " in said) == moved
-    (head, rows), account = reading["table"], reading["accounts"][hour]
+    (head, rows), account = reading["table"], reading["account"]
     assert head[-1] == f"may leave ({explorer.unit})"
     assert [row[0] for row in rows] == (["long", "short"] if book.apart else ["long and short"])
     for row, (low, high) in zip(rows, ([book.rows[hour][2:]] * 2), strict=False):
@@ -184,11 +186,13 @@ def check_drawn(explorer, reading, book, state):
     assert [one["now"].get_xdata()[0], one["now"].get_ydata()[0]] == [hour, explorer.path[hour]]
     low, high = axes.get_ylim()
     for i, name in ((2, "below"), (3, "above")):
-        x, y = drawn(one[name])
-        want = [row[i] for row in book.rows[: hour + 1]] + [book.rows[hour][i]]
-        hours = [*range(hour + 1), LAST]
-        kept = [(h, end) for h, end in zip(hours, want, strict=True) if low < end < high]
-        assert list(x) == [h for h, _ in kept] and y == pytest.approx([end for _, end in kept]), name
+        x, y = one[name].get_data()
+        assert x[0] == 0 and x[-1] == LAST and one[name].get_drawstyle() == "steps-post"
+        for h in range(hour + 1):
+            end = book.rows[h][i]
+            shown = y[np.flatnonzero(np.array(x[:-1]) <= h)[-1]]
+            assert shown == pytest.approx(end if low < end < high else np.nan, nan_ok=True), (name, h)
+        assert y[-1] == pytest.approx(shown, nan_ok=True)
     closed = sorted(at for at in book.closed.values() if at <= hour)
     assert sorted(one["closed"].get_xdata()) == closed
     walls = state["mode"] != SHARED
@@ -225,7 +229,7 @@ def test_every_state_reads_and_draws_as_the_arithmetic_says(explorer, kind):
 def test_what_is_moved_is_lost_nowhere(explorer, kind):
     """Collateral of both pools, and what the liquidations took, is what was there."""
     for state in states(explorer, count=30, starts=1):
-        for account in explorer.read(**state).get("accounts", [])[:: LAST // 4]:
+        for _, account, _ in explorer.read(**state).get("parts", []):
             lost = sum(event.lost for event in account.liquidations)
             held = account.balances()[explorer.unit]
             assert held + lost == pytest.approx(explorer.balance), state

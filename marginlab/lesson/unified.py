@@ -112,6 +112,7 @@ class UnifiedAccount(Explorer):
         head, top, book, *rows, stage, foot = self.widget.children
         pairs = widgets.VBox([top, *rows])
         pairs.add_class("marginlab-pairs")
+        self.widget.add_class("marginlab-wide")
         self.widget.children = [head, book, pairs, stage, foot]
 
     def reach(self):

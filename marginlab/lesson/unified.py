@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.patches import Rectangle
 
-from .. import Account, Future, Option, Perpetual, Position, checks, replace, venues
-from ..pool import short_of_margin
+from .. import Account, Future, Option, Perpetual, Position, Refused, checks, replace, venues
 from . import figures
 from .explorer import LINEAR, Explorer, amount, contract, opened, would_not
 from .mixed import BESIDE, Beside
@@ -59,7 +58,7 @@ class UnifiedAccount(Explorer):
         "a basis that stays at 2 % of the price. Costs, and a basis that moves, bring the ends "
         "nearer. The price moves in one jump."
     )
-    height = "20rem"
+    height = "23.5rem"
     words = (
         (
             "book",
@@ -110,10 +109,10 @@ class UnifiedAccount(Explorer):
         for part in (self.still, self.view):
             part.add_class(BESIDE)
         head, top, book, *rows, stage, foot = self.widget.children
-        pairs = widgets.VBox([top, *rows])
+        pairs = widgets.VBox(rows)
         pairs.add_class("marginlab-pairs")
         self.widget.add_class("marginlab-wide")
-        self.widget.children = [head, book, pairs, stage, foot]
+        self.widget.children = [head, top, book, pairs, stage, foot]
 
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.entry / 500))
@@ -148,7 +147,10 @@ class UnifiedAccount(Explorer):
                 positions.append(Position(leg, size / leg.face, price))
                 held[self.unit] -= size * price if hasattr(leg, "strike") else 0.0
         pool = Account.of(venue, held, positions, marks).cross
-        short_of_margin("this", pool, initial=True)
+        equity, needed = pool.stand()
+        asked = max(needed, float(pool.requirement(kind="initial")))
+        if equity <= needed or equity < asked * (1 - 1e-12):
+            raise Refused(f"{amount(asked)} asked to open it, {amount(equity)} there")
         return pool
 
     def work_out(self, book, hedge, cash, vol, move):
@@ -200,11 +202,10 @@ class UnifiedAccount(Explorer):
 
     def sentence(self, reading):
         if reading["refused"]:
-            names = {RULES[name]: why for name, why in reading["refused"].items()}
-            return would_not(names)
+            return would_not({f"the {name}": why for name, why in reading["refused"].items()})
         book = self.told_book(reading)
         said = f"{book[0].upper()}{book[1:]}. "
-        said += f"{self.coin} at {amount(reading['price'])} USD: "
+        said += f"{self.coin} at {amount(reading['price'])}: "
         return (
             said + "; ".join(f"by the {name} {self.stands(reading, name)}" for name in RULES) + "."
         )
@@ -215,7 +216,7 @@ class UnifiedAccount(Explorer):
         if one["closed"]:
             end = one["below" if reading["move"] < 0 else "above"]
             return f"closed, at {amount(end)}" if end else "closed"
-        return f"open, {amount(one['equity'])} counted and {amount(one['required'])} asked"
+        return f"open, {amount(one['equity'])} counted, {amount(one['required'])} asked"
 
     def table(self, reading):
         head = ["", "equity", "required", "slack", "closed below", "closed above"]

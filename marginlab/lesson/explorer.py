@@ -18,6 +18,7 @@ from .shown import STYLE, Shown
 INVERSE = Perpetual("BTC-USD", index="BTC", settle="BTC", face=100)
 LINEAR = Perpetual("BTC-USDT", index="BTC", settle="USDT")
 SIDES = {"Long": 1, "Short": -1}
+CHANGED = "changed"  # what the picker says once a control has moved away from its preset
 LABELS = {"description_width": "13rem"}
 
 
@@ -135,17 +136,17 @@ class Explorer(Shown):
         room = widgets.Layout(min_height=self.height, grid_template_columns="100%")
         stage = widgets.GridBox([self.still, self.view], layout=room)
         self.picker = widgets.Dropdown(
-            options=list(self.presets),
+            options=[*self.presets, CHANGED],
             description="Preset",
             tooltip="Set every control to a named case",
             style=LABELS,
             layout=widgets.Layout(width="34rem"),
         )
-        self.picker.observe(lambda change: self.preset(change["new"]), "value")
+        self.picker.observe(lambda _: self.picked(), "value")
         narrow = widgets.Layout(width="7rem")
-        tip = "Back to the preset shown"
+        tip = "Back to the start"
         reset = widgets.Button(description="Reset", tooltip=tip, layout=narrow)
-        reset.on_click(lambda _: self.preset(self.picker.value))
+        reset.on_click(lambda _: self.preset(next(iter(self.presets))))
         head = widgets.HTML(f"{STYLE}<b>{escape(self.title)}</b>")
         foot = widgets.HTML(f'<div class="marginlab-limits">{escape(self.limits)}</div>')
         top = widgets.HBox([self.picker, reset])
@@ -157,6 +158,16 @@ class Explorer(Shown):
         for control in self.controls.values():
             control.observe(lambda _: self.update(), "value")
         self.preset(next(iter(self.presets)))
+
+    def beside(self):
+        """Chart and vessels side by side, and controls in pairs, where there is room."""
+        for part in (self.still, self.view):
+            part.add_class("marginlab-beside")
+        head, top, *rows, stage, foot = self.widget.children
+        pairs = widgets.VBox([top, *rows])
+        pairs.add_class("marginlab-pairs")
+        self.widget.add_class("marginlab-wide")
+        self.widget.children = [head, pairs, stage, foot]
 
     def row(self, name, label, *tips):
         """A control in its row: a slider with a box for a typed number, or labelled buttons."""
@@ -205,6 +216,12 @@ class Explorer(Shown):
         self.set(**self.named(name))
         self.picker.value = name
 
+    def picked(self):
+        """Set the preset that was chosen; once a control has moved it can be chosen again."""
+        name = self.picker.value
+        if name != CHANGED and self.state() != self.presets[name]:
+            self.preset(name)
+
     # -------------------------------------------------------------- showing
 
     def read(self, **state):
@@ -217,7 +234,8 @@ class Explorer(Shown):
         if self._quiet:
             return
         try:
-            self.reading = self.read(**self.state())
+            state = self.state()
+            self.reading = self.read(**state)
             key = self.draw(self.layers, self.reading) or "fixed"
             if key != self.axes_key:
                 self.axes_key = key
@@ -225,6 +243,8 @@ class Explorer(Shown):
             picture = self.layers.moving(self.reading["sentence"])
             self.view.value = picture + self.told(self.reading)
             self.error = None
+            if state != self.presets.get(self.picker.value, state):
+                self.picker.value = CHANGED
         except Exception as error:  # a fault; a callback's error is lost otherwise
             self.error = error
             said = f"This setting could not be worked out: {escape(str(error))}"

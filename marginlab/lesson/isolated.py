@@ -1,12 +1,16 @@
 """Lesson 01: one position, the margin walled off for it, and the same trade with all behind it."""
 
 import numpy as np
+from attrs import evolve
 
 from .. import Account, checks, venues
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, OPENED, SIDES, Explorer, contract, opened, rows, standing, with_steps
+from .sheet import Beside, Vessels
+from .vessel import Vessel
 
+SHOWN = ("isolated", True), ("the rest", False), ("or cross", False)  # pools beside the chart
 LINES = {"liquidation": 0.93, "bankruptcy": 0.85}  # and how high their labels stand
 
 
@@ -39,6 +43,7 @@ class IsolatedMargin(Explorer):
         self.balance = checks.number("balance", balance, above=0)
         self.start = Account(venue, **{self.unit: balance}).mark(**{instrument.index: entry})
         super().__init__()
+        self.beside()
 
     def reach(self):
         b = self.balance
@@ -156,10 +161,29 @@ class IsolatedMargin(Explorer):
         entry = f"entry {fmt(self.entry)}"
         figures.note(axes, 1.006 * self.entry, 0.02 * top, entry, va="bottom")
         figures.legend(axes)
-        return figures.Layers(figure, axes, drawn)
+        if paper:
+            return figures.Layers(figure, axes, drawn)
+        vessels = [self.vessel(*which, behind=self.balance) for which in SHOWN]
+        return Beside(figure, axes, drawn, Vessels(vessels, top))
+
+    def vessel(self, name, isolated, column=None, price=None, behind=0.0):
+        """A pool of the trade, at a price; without a trade, what lies there."""
+        if not column or column["refused"]:
+            return Vessel(name, self.unit, isolated, behind, behind)
+        at = {self.instrument.index: price}
+        return evolve(Vessel.of(column["pool"], at, column["closed"]), name=name)
 
     def draw(self, layers, reading):
         drawn, isolated, index = layers.drawn, reading["isolated"], self.instrument.index
+        if hasattr(layers, "vessels"):
+            kept = self.balance - isolated["behind"]
+            trades = isolated, None, reading["cross"]
+            layers.vessels.draw(
+                [
+                    self.vessel(*which, trade, reading["price"], kept)
+                    for which, trade in zip(SHOWN, trades, strict=True)
+                ]
+            )
         grid = np.linspace(0.38 * self.entry, 1.62 * self.entry, 63)
         for name, column in (("equity", isolated), ("equity, cross", reading["cross"])):
             drawn[name].set_data([], [])

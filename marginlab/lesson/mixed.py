@@ -8,7 +8,7 @@ from ..account import Account
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, Explorer, contract, opened, would_not
-from .sheet import Vessels
+from .sheet import Beside, Vessels
 from .sheet import vessels as drawn_vessels
 from .vessel import stood
 
@@ -22,7 +22,6 @@ LAST = len(PATH) - 1
 LONG, SHORT, LEVERAGE = 5.0, 4.0, 20.0  # worth of each trade, in balances; leverage of the long
 WALLED, TOPPED, SHARED = "walled", "topped up", "shared"
 MODES = {"a wall": WALLED, "+ top-ups": TOPPED, "no wall": SHARED}
-BESIDE = "marginlab-beside"  # a class of its own: chart at the left, vessels at the right
 
 
 class MixedModes(Explorer):
@@ -42,7 +41,7 @@ class MixedModes(Explorer):
         "liquidation, which would save a part. What is left at a line goes to the fund."
     )
     marked = None
-    height = "23rem"
+    height = "26.4rem"
     words = (
         ("wall", "Behind the long ({unit})", "Margin walled off for the long at the start"),
         (
@@ -74,22 +73,37 @@ class MixedModes(Explorer):
             )
         self.ran = None, None
         super().__init__()
-        for part in (self.still, self.view):
-            part.add_class(BESIDE)
-        head, top, *rows, stage, foot = self.widget.children
-        pairs = widgets.VBox([top, *rows])
-        pairs.add_class("marginlab-pairs")
-        self.widget.add_class("marginlab-wide")
-        self.widget.children = [head, pairs, stage, foot]
+        self.controls["hour"].observe(self.stand_by, "value")
+        self.beside()
 
     def row(self, name, label, *tips):
         row = super().row(name, label, *tips)
         if name == "hour":
-            narrow = widgets.Layout(width="5rem")
-            self.play = widgets.Play(max=LAST, interval=120, show_repeat=False, layout=narrow)
-            self.link = widgets.jslink((self.play, "value"), (row.slider, "value"))
-            row.children = [*row.children, self.play]
+            # the player's own buttons have no names for screen readers
+            self.play = widgets.Play(max=LAST, interval=100, layout=widgets.Layout(display="none"))
+            self.plays = widgets.ToggleButton(
+                description="Play",
+                icon="play",
+                tooltip="Let the hours pass, from here on",
+                layout=widgets.Layout(width="5rem"),
+            )
+            self.plays.observe(self.rewind, "value")
+            self.links = [
+                widgets.jslink((self.plays, "value"), (self.play, "playing")),
+                widgets.jsdlink((self.play, "value"), (row.slider, "value")),
+            ]
+            row.children = [*row.children, self.plays, self.play]
         return row
+
+    def stand_by(self, change):
+        """Let the player go on from where the slider was moved to."""
+        if not self.plays.value:
+            self.play.value = round(change["new"])
+
+    def rewind(self, change):
+        """From the end there is nothing to play: go back to the start."""
+        if change["new"] and self.play.value == LAST:
+            self.play.value = 0
 
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.balance / 50))
@@ -160,11 +174,16 @@ class MixedModes(Explorer):
     def move(self, account, moved):
         """(account, what the venue said) after margin was moved to the long, or from it."""
         name = self.instrument, "long"
-        if not any(p.isolated for p in account.pools):
-            return account, "no wall is there to move it to"
+        if not account.find(self.instrument.symbol, "long"):
+            return account, "the long is closed"
+        if not account[name].isolated:
+            return account, "there is no wall"
         how = {"to": name} if moved > 0 else {"source": name}
         after, why = opened(account.transfer, abs(moved), self.unit, **how)
-        return (account, why) if why else (after, "")
+        if not why:
+            return after, ""
+        free = account.addable(name) if moved > 0 else max(0.0, account[name].withdrawable())
+        return account, f"{fmt(free)} {self.unit} were free"
 
     def ends(self, account):
         """(the lower end of the long's pool, the upper end of the short's), nan if none."""
@@ -233,6 +252,8 @@ class MixedModes(Explorer):
 
     def make_picture(self, paper=False):
         figure, axes = figures.blank("hour", "price (USD)", paper=paper)
+        figure.set_size_inches(7.4, 3.4)
+        axes.set_position((0.12, 0.17, 0.86, 0.72))
         axes.set_xlim(0, LAST)
         axes.set_xticks(range(0, LAST + 1, 8))
         axes.set_ylim(0.84 * self.entry, 1.24 * self.entry)
@@ -255,7 +276,7 @@ class MixedModes(Explorer):
         books = {mode: self.book(mode, 0.5 * self.balance) for mode in (WALLED, SHARED)}
         scenes = {mode: stood(book, book, self.unit) for mode, book in books.items()}
         top = 1.75 * self.balance
-        return Beside(figure, axes, drawn, {m: Vessels(v, top) for m, v in scenes.items()})
+        return Pools(figure, axes, drawn, {m: Vessels(v, top) for m, v in scenes.items()})
 
     def draw(self, layers, reading):
         one, hour = layers.drawn, round(reading["hour"])
@@ -290,30 +311,18 @@ class MixedModes(Explorer):
         return layers.mode
 
 
-class Beside(figures.Layers):
-    """The chart's layers, and the vessels of an account beside them: for each mode its own."""
+class Pools(Beside):
+    """The chart's layers, and the pools of an account beside them: vessels for each mode."""
 
     def __init__(self, figure, axes, drawn, vessels):
-        super().__init__(figure, axes, drawn)
-        self.vessels = vessels
-        self.mode = next(iter(vessels))
+        self.each, self.mode = vessels, next(iter(vessels))
+        super().__init__(figure, axes, drawn, vessels[self.mode])
         self.bare = {mode: one.shown for mode, one in vessels.items()}
 
     def show(self, account, unit):
         """Let the pools of this account be shown; of None, those of the start."""
-        shown = stood(account, account, unit) if account else self.bare[self.mode]
-        self.vessels[self.mode].draw(shown)
-
-    def own_ids(self, text):
-        return text.replace(self.vessels[self.mode].own, f"{self.own}v")
-
-    def still(self):
-        return super().still() + self.own_ids(self.vessels[self.mode].still())
-
-    def moving(self, reading):
-        vessels = self.vessels[self.mode]
-        said = " ".join(vessel.sentence for vessel in vessels.shown)
-        return super().moving(reading) + self.own_ids(vessels.moving(said))
+        self.vessels = self.each[self.mode]
+        self.vessels.draw(stood(account, account, unit) if account else self.bare[self.mode])
 
 
 class Sheet(figures.Layers):

@@ -321,6 +321,25 @@ def wrapped(text, wide):
 # --------------------------------------------------------------------- SVG
 
 
+class Beside(Layers):
+    """The layers of a chart, and vessels beside them in a place of their own."""
+
+    def __init__(self, figure, axes, drawn, vessels):
+        super().__init__(figure, axes, drawn)
+        self.vessels = vessels
+
+    def own_ids(self, text):
+        """The vessels' ids begin as the chart's: no other picture has them."""
+        return text.replace(self.vessels.own, f"{self.own}v")
+
+    def still(self):
+        return super().still() + self.own_ids(self.vessels.still())
+
+    def moving(self, reading):
+        said = " ".join(vessel.sentence for vessel in self.vessels.shown)
+        return super().moving(reading) + self.own_ids(self.vessels.moving(said))
+
+
 class Vessels(Layers):
     """Vessels as two layers of SVG, for an explorer to show beside its chart.
 

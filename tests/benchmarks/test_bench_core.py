@@ -103,7 +103,7 @@ ASSETS = {
     "ETH": Asset(haircut=Tiers(((0, 0.1), (1_000_000, 0.2)))),
     "USDT": Asset(loan=Tiers(((0, 0.02), (100_000, 0.05)))),
 }
-MULTI = Venue("multi-currency", account_mode="multi-currency", assets=ASSETS)
+MULTI = Venue("multi-currency", account_mode="multi-currency", assets=ASSETS, unrealised="beside")
 ROWS, COLUMNS = np.linspace(20_000.0, 80_000.0, 200), np.linspace(1_000.0, 5_000.0, 200)
 HELD = {"BTC": 20.0, "ETH": 400.0, "USDT": -1_200_000.0}
 BOOK = [  # symbol, index, settlement, size, entry

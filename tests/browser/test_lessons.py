@@ -46,7 +46,7 @@ PICTURES = """() => {
 # many points of them lie beyond the axes, and at how many of these the line can be seen.
 BEYOND = """(cell, [left, right, bottom, top]) => {
   let beyond = 0, seen = 0;
-  const lines = [...cell.querySelectorAll('[role=img] path[clip-path]')];
+  const lines = [...cell.querySelector('[role=img]').querySelectorAll('path[clip-path]')];  // of the chart
   for (const line of lines.filter(line => line.getAttribute('d'))) {
     const page = line.ownerSVGElement.getBoundingClientRect(), to = line.getScreenCTM();
     for (let share = 0; share <= 1; share += 0.005) {
@@ -316,6 +316,6 @@ def test_two_lessons_at_once_keep_to_their_own_pictures(lesson, home):
         notebook.command("docmanager:open", path=notebook.path.name)
         id = notebook.tagged("explorer")[0]
         cell, place = notebook.cell(id), made(notebook, id).layers.axes.get_position()
-        cell.locator("[role=img] svg").scroll_into_view_if_needed()
+        cell.locator("[role=img] svg").first.scroll_into_view_if_needed()
         beyond, seen = cell.evaluate(BEYOND, [place.x0, place.x1, place.y0, place.y1])
         assert beyond > 5 and seen == 0, f"{notebook.path.name}: lines are seen outside the axes"

@@ -334,3 +334,16 @@ def test_scans_of_arrays_of_prices_and_of_two_coins():
     assert held.slack({"BTC": prices}) == pytest.approx(one, rel=1e-9)
     btc = pool(SCANNED, {"USDT": 1e5}, (PERP, 1, 50_000), (CALL, -2, 700)).requirement()
     assert held.requirement() == near(btc + 0.16 * 20_000)
+
+
+def test_a_narrow_dip_near_expiry_is_not_missed():
+    # short a butterfly of 1 % around 57,000 that expires within the hour: it costs most just there
+    wings = [Option(f"C{k}", "BTC", "USDT", kind="call", strike=k, expiry=0.02) for k in (56_430, 57_000, 57_570)]
+    book = [(contract, quantity, 1.0) for contract, quantity in zip(wings, (-10, 20, -10), strict=True)]
+    free = replace(WHOLE, options=replace(WHOLE.options, initial=0, least=0, maintenance_share=0))
+    held = pool(free, {"USDT": 4_000}, *book, **{"BTC vol": 0.3})
+    assert held.slack() > 0 and held.slack(BTC=57_000) < 0 < held.slack(BTC=60_000)
+    end = held.liquidation("BTC").above
+    assert 56_430 < end.price < 57_000 and held.slack(BTC=end.price) == pytest.approx(0, abs=1e-6)
+    below = held.marked({**held.marks, "BTC": 60_000.0}).liquidation("BTC").below
+    assert 57_000 < below.price < 57_570

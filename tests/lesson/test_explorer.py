@@ -340,7 +340,7 @@ def test_equal_states_give_equal_pictures_by_whatever_way(explorer):
     explorer.preset(list(explorer.presets)[1])
     fresh = type(explorer)()
     assert fresh.picker.value == next(iter(explorer.presets)), "it opens on its first preset"
-    assert fresh.picker.options == tuple(explorer.presets)
+    assert fresh.picker.options == (*explorer.presets, "changed")
     fresh.preset(list(explorer.presets)[1])
     assert view(explorer) == view(fresh)
     assert len({one.still.value.replace(one.layers.own, "") for one in (explorer, fresh)}) == 1
@@ -367,9 +367,14 @@ def test_presets_by_picker_and_by_name_and_reset(explorer):
         assert explorer.picker.value == name and explorer.view.value == picked
         control = list(sliders(explorer).values())[-1]
         control.slider.value = control.max if control.value < control.max else control.min
-        assert explorer.view.value != picked
-        reset(explorer).click()
+        assert explorer.view.value != picked and explorer.picker.value == "changed"
+        explorer.picker.value = name  # it can be chosen again
         assert explorer.state() == explorer.presets[name] and explorer.view.value == picked
+        reset(explorer).click()
+        first = next(iter(explorer.presets))
+        assert explorer.state() == explorer.presets[first] and explorer.picker.value == first
+        explorer.picker.value = "changed"
+        assert explorer.state() == explorer.presets[first]
         views.add(picked)
     assert len(views) == len(explorer.presets) >= 3
     before = explorer.state()

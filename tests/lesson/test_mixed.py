@@ -199,7 +199,7 @@ def check_drawn(explorer, reading, book, state):
     assert len(one["when"].get_xdata()) == 2 * walls
     text = one["moved"].get_text().strip()
     assert text == (f"{state['moved']:+g} {explorer.unit}" if walls and state["moved"] else "")
-    shown = layers.vessels[layers.mode].shown
+    shown = layers.vessels.shown
     assert [v.isolated for v in shown] == ([True, False] if walls else [False])
     for vessel, pool in zip(shown, ("wall", "rest") if walls else ("rest",), strict=True):
         assert bool(vessel.ended) == (book.closed.get(pool, LAST + 1) <= hour), vessel
@@ -268,11 +268,24 @@ def test_presets_and_controls(teaching):
 
 def test_the_path_plays_by_itself(teaching):
     """The page moves the slider with the player, without asking the kernel; the kernel follows the slider."""
-    (play, name), (slider, other) = teaching.link.source, teaching.link.target
+    (plays, value), (play, playing) = teaching.links[0].source, teaching.links[0].target
+    assert (plays, play, value, playing) == (teaching.plays, teaching.play, "value", "playing")
+    (play, name), (slider, other) = teaching.links[1].source, teaching.links[1].target
     assert play is teaching.play and slider is teaching.controls["hour"].slider and name == other == "value"
-    assert play in teaching.controls["hour"].children and 1_000 / play.interval >= 8
+    assert {play, plays} < set(teaching.controls["hour"].children) and 1_000 / play.interval >= 10
+    assert plays.description and plays.tooltip
     slider.set_state({"value": 7.0})
     assert teaching.state()["hour"] == 7 and teaching.reading["sentence"].startswith("Hour 7: ")
+    assert play.value == 7, "it goes on from there"
+    plays.value = True
+    slider.set_state({"value": 9.0})
+    assert play.value == 7 and teaching.state()["hour"] == 9, "and is not held back while it plays"
+    plays.value = False
+    slider.set_state({"value": float(LAST)})
+    assert play.value == LAST
+    plays.value = True
+    assert play.value == 0, "from the end back to the start"
+    plays.value = False
     teaching.preset("nothing moved")
 
 

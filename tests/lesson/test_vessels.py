@@ -543,3 +543,15 @@ def test_every_cell_shows_its_picture():
     NotebookClient(page, timeout=120).execute()
     for cell in page.cells[1:]:
         assert "image/png" in [name for out in cell.outputs for name in out.get("data", {})]
+
+
+def test_a_picture_shows_itself_in_every_cell_of_a_notebook():
+    """And not only in the first, whose import of pyplot lets figures show by themselves."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    first = "from marginlab import Account, venues\naccount = Account(venues.TEACHING, BTC=10).mark(BTC=50_000)\n"
+    sources = [first + "picture = account.plot()", "picture = account.plot()", "picture = account.plot()"]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in sources])
+    nbclient.NotebookClient(made, timeout=60, kernel_name="python3").execute()
+    for cell in made.cells:
+        (output,) = cell.outputs
+        assert "image/png" in output["data"] and output["metadata"]["image/png"]["alt"]

@@ -3,7 +3,6 @@
 Also the square of the two axes, whose collateral and which requirement, as a picture.
 """
 
-import ipywidgets as widgets
 import numpy as np
 from matplotlib import style
 from matplotlib.patches import Rectangle
@@ -11,8 +10,7 @@ from matplotlib.patches import Rectangle
 from .. import Account, Future, Option, Perpetual, Position, Refused, checks, replace, venues
 from . import figures
 from .explorer import LINEAR, Explorer, amount, contract, opened, would_not
-from .mixed import BESIDE, Beside
-from .sheet import FIRM, Told, Vessels
+from .sheet import FIRM, Beside, Told, Vessels
 from .vessel import Vessel
 
 RULES = {"sum": "a sum of the positions", "scan": "a scan of the book"}
@@ -106,13 +104,11 @@ class UnifiedAccount(Explorer):
         self.grid = np.linspace(0.02 * entry, 2.3 * entry, 47)
         self.ran = None, None
         super().__init__()
-        for part in (self.still, self.view):
-            part.add_class(BESIDE)
-        head, top, book, *rows, stage, foot = self.widget.children
-        pairs = widgets.VBox(rows)
-        pairs.add_class("marginlab-pairs")
-        self.widget.add_class("marginlab-wide")
-        self.widget.children = [head, top, book, pairs, stage, foot]
+        self.beside()
+        head, pairs, *rest = self.widget.children
+        top, book, *rows = pairs.children
+        pairs.children = rows
+        self.widget.children = [head, top, book, pairs, *rest]  # the books need a row of their own
 
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.entry / 500))
@@ -256,7 +252,7 @@ class UnifiedAccount(Explorer):
             return figures.Layers(figure, panels, drawn)
         bare = [Vessel(name, "USD", False, 0.0, 0.0, 0.0, True) for name in RULES]
         top = 2.2 * self.entry
-        return Pair(figure, panels, drawn, {"fixed": Vessels(bare, top)})
+        return Beside(figure, panels, drawn, Vessels(bare, top))
 
     def draw(self, layers, reading):
         shown = []
@@ -275,8 +271,8 @@ class UnifiedAccount(Explorer):
                 if one[side] is not None:
                     drawn[side].set_data([one[side]] * 2, [0, 1])
             shown.append(self.vessel(name, one, reading["price"]))
-        if isinstance(layers, Pair):
-            layers.show(shown)
+        if hasattr(layers, "vessels"):
+            layers.vessels.draw(shown)
 
     def vessel(self, name, one, price):
         """A pool as a vessel, or what is missing of one that is past its line."""
@@ -287,13 +283,6 @@ class UnifiedAccount(Explorer):
 
 
 DRAWN = ("equity", "requirement", "price", "below", "above")
-
-
-class Pair(Beside):
-    """Both charts, and beside them a vessel for each rule."""
-
-    def show(self, vessels, unit=None):
-        self.vessels[self.mode].draw(vessels)
 
 
 # ------------------------------------------------------------------- the two axes

@@ -164,7 +164,7 @@ def test_where_the_price_stands_on_the_curves(teaching):
         assert x == 37_500 and np.interp(x, at, equity) == pytest.approx(y, abs=150)
     assert teaching.reading["sum"]["closed"] and not teaching.reading["scan"]["closed"]
     assert "by the sum closed, at 41,512" in teaching.reading["sentence"]
-    first, second = teaching.layers.vessels["fixed"].shown
+    first, second = teaching.layers.vessels.shown
     assert first.name == "sum" and second.equity == pytest.approx(teaching.reading["scan"]["equity"])
 
 

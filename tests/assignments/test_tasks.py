@@ -141,7 +141,7 @@ def test_a_search_names_what_is_out_of_bounds(sheet):
 def test_the_course_has_a_bug_hunt_and_a_counter_example(tools):
     searches = {name for name in tools.sheets for t in tools.Sheet(name).tasks().values() if isinstance(t, Search)}
     assert {"ps01", "ps02"} <= searches
-    for name in ("01", "02", "03", "04", "05", "06", "08"):
+    for name in ("01", "02", "03", "04", "05", "06", "07", "08"):
         assert f"ps{name}" in tools.sheets
     assert "capstone" in tools.sheets
 

@@ -23,6 +23,7 @@ NAMES = (
     "Squeeze",
     "ModeSurface",
     "MixedModes",
+    "UnifiedAccount",
 )
 KINDS = [getattr(lesson, name) for name in NAMES]
 

@@ -5,6 +5,7 @@ import copy
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ class Run:
             with contextlib.redirect_stdout(said):
                 exec(compile(source(cell), cell["id"], "exec"), self.names)
             self.printed[cell["id"]] = said.getvalue()
+        if pyplot := sys.modules.get("matplotlib.pyplot"):
+            pyplot.close("all")
 
     @property
     def values(self):

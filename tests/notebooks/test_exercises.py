@@ -18,6 +18,7 @@ MISCONCEPTIONS = {
     "04": {"m2", "m8", "m9", "m10", "m13"},
     "05": {"m2", "m3", "m4", "m11", "m12"},
     "06": {"m5", "m14", "m15", "m16", "m17"},
+    "07": {"m18", "m19", "m20", "m21", "m22", "m23"},
     "08": {"m1", "m2", "m3", "m8", "m13"},
 }
 UNANSWERED = "Not answered yet"
@@ -232,7 +233,7 @@ def test_right_answers_are_not_all_in_one_place(lesson, runs):
 
 def test_misconceptions_are_tagged(lesson, runs):
     tags = [cell["metadata"].get("misconception", "") for cell in lesson.tagged("quiz")]
-    assert all(re.fullmatch(r"m([1-9]|1[0-7])", tag) for tag in tags)
+    assert all(re.fullmatch(r"m([1-9]|1[0-9]|2[0-3])", tag) for tag in tags)
     assert lesson.number in MISCONCEPTIONS, "say which misconceptions this lesson treats"
     assert MISCONCEPTIONS[lesson.number] <= set(tags)
     for tag, quiz in zip(tags, all_quizzes(lesson, runs(lesson)), strict=True):

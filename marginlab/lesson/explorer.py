@@ -154,7 +154,8 @@ class Explorer(Shown):
         self.widget.add_class("marginlab-explorer")
         self.layers = self.make_picture()
         self.axes_key = None
-        self._quiet = False
+        self._quiet = self._naming = False
+        self.there = {}  # the state that the preset shown has set
         for control in self.controls.values():
             control.observe(lambda _: self.update(), "value")
         self.preset(next(iter(self.presets)))
@@ -215,13 +216,19 @@ class Explorer(Shown):
 
     def preset(self, name):
         """Set every control to a named case; ValueError if there is none of that name."""
-        self.set(**self.named(name))
-        self.picker.value = name
+        state = self.named(name)
+        self._naming = True
+        try:
+            self.set(**state)
+            self.there = self.state()
+            self.picker.value = name
+        finally:
+            self._naming = False
 
     def picked(self):
         """Set the preset that was chosen; once a control has moved it can be chosen again."""
         name = self.picker.value
-        if name != CHANGED and self.state() != self.presets[name]:
+        if name != CHANGED and not self._naming:
             self.preset(name)
 
     # -------------------------------------------------------------- showing
@@ -245,7 +252,7 @@ class Explorer(Shown):
             picture = self.layers.moving(self.reading["sentence"])
             self.view.value = picture + self.told(self.reading)
             self.error = None
-            if state != self.presets.get(self.picker.value, state):
+            if not self._naming and state != self.there:
                 self.picker.value = CHANGED
         except Exception as error:  # a fault; a callback's error is lost otherwise
             self.error = error

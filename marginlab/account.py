@@ -128,7 +128,8 @@ class Account:
             for c, amount in pool.collateral.items()
             if amount
         ]
-        entries = {p.instrument.index: p.entry for pool in held.values() for p in pool.positions}
+        open_now = [p for pool in held.values() for p in pool.positions]
+        entries = {p.instrument.index: p.entry for p in open_now if not p.instrument.modelled}
         marks = {**entries, **(marks or {})}
         account = account._made(held, {}, events)
         return account.mark(**marks) if marks else account
@@ -439,12 +440,8 @@ class Account:
             raise ValueError(
                 f"currency must be {pool.currency!r}, which {pool.name!r} is in, not {currency!r}"
             )
-        if sign > 0:
-            _check_free(
-                f"amount={amount:.10g}", amount, currency, self.cross_in(currency), adds=True
-            )
-        else:
-            _check_free(f"amount={amount:.10g}", amount, currency, pool)
+        giver = self.cross_in(currency) if sign > 0 else pool
+        _check_free(f"amount={amount:.10g}", amount, currency, giver, adds=sign > 0)
         text = f"{sign * amount:+g} {currency}"
         event = Event("transfer", pool.name, currency, {TRADER: 0.0}, text=text)
         paid = self.credit(currency, -sign * amount)
@@ -475,10 +472,14 @@ class Account:
             raise ValueError(f"isolated={isolated!r}: {held.label} is in {mode} margin already")
         _check_switch(self, held, pool)
         mark = held.instrument.price(dict(pool.marks))
+        if isolated is True and held.instrument.modelled:
+            raise ValueError("isolated=True: an option has no leverage; state its margin")
         if isolated is True:
             most = pool.venue.schedule(held.instrument).max_leverage(abs(held.notional(mark)))
             isolated = abs(held.notional(mark)) / (held.leverage or most)
-        return _switched(self, key, held, float(isolated), mark)
+        if isolated:
+            return _walled_in(self, key, held, isolated, mark)
+        return _shared_again(self, key, held, mark)
 
     def set_leverage(self, position, leverage: float) -> "Account":
         """Change the leverage of an open position: initial margin is notional at entry / leverage.
@@ -491,6 +492,8 @@ class Account:
         leverage = checks.number("leverage", leverage, above=0)
         key, held = self._one(position)
         pool, venue = self.held[key], self.venue
+        if held.instrument.modelled:
+            raise ValueError(f"leverage={leverage:g}: an option has none")
         if pool.isolated and held.leverage and leverage < held.leverage:
             if venue.switching and not venue.switching.lower_leverage:
                 raise _venue_said(venue, "lower leverage", f"leverage={leverage:g}")
@@ -501,15 +504,12 @@ class Account:
         after = pool.but(positions=positions)
         more, currency = 0.0, pool.currency
         if pool.isolated:
-            more = notional / leverage
-            more -= (
-                notional / held.leverage if held.leverage else pool.collateral.get(currency, 0.0)
-            )
-            name = f"leverage={leverage:g} needs"
+            before = pool.collateral.get(currency, 0.0)
+            before = notional / held.leverage if held.leverage else before
+            more = notional / leverage - before
             if more > 0:
-                _check_free(
-                    f"{name} {more:.10g}", more, currency, self.cross_in(currency), adds=True
-                )
+                needs = f"leverage={leverage:g} needs {more:.10g}"
+                _check_free(needs, more, currency, self.cross_in(currency), adds=True)
             elif more < 0:
                 more = -min(-more, max(0.0, after.withdrawable()))
         else:
@@ -560,12 +560,14 @@ class Account:
         """
         checks.positive("price", price)
         index, (_, held) = float(np.mean(price)), self._open(self._named(instrument))[0]
-        if not hasattr(held.instrument, "settlement"):
+        prices = {**self.marks, held.instrument.index: index}
+        if held.instrument.expiry is None:
             raise TypeError(f"{held.instrument.symbol!r} has no expiry")
         paid, fee = held.instrument.settlement(index), self.venue.delivery.fee
         account = self
         for where, position in self._open(held.instrument.symbol):
-            account = reduced(account, where, position, -position.quantity, paid, fee)
+            size = -position.quantity
+            account = reduced(account, where, position, size, paid, fee, prices)
             last = account.events[-1]
             account = account.renamed(evolve(last, kind="expiry"))
         return account
@@ -613,7 +615,7 @@ class Account:
         rate = checks.number("rate", rate)
         periods = checks.number("periods", periods, least=0)
         symbol = getattr(instrument, "symbol", instrument)
-        dated = any(hasattr(p.instrument, "settlement") for _, p in self._open(symbol))
+        dated = any(p.instrument.expiry is not None for _, p in self._open(symbol))
         if dated or not self._open(symbol):
             self._key(instrument)  # says what is open
             raise TypeError(f"instrument must be a Perpetual: there is no funding on {symbol!r}")
@@ -760,14 +762,24 @@ def _order(instrument, quantity, price, isolated, leverage, leg, borrow, fee):
     return Order(instrument, quantity, price, isolated, leverage, leg, borrow, fee)
 
 
-def _check_band(account, name, price, mark):
-    """Refused if a fill is further from the mark than the venue lets it be."""
-    band = 1 + account.venue.price_band
-    if not mark / band * (1 - 1e-12) <= price <= mark * band * (1 + 1e-12):
+def _check_band(account, instrument, price):
+    """Refused if a fill is further from the mark than the venue lets it be; of an option, if it is
+    more than it can be worth."""
+    marks = dict(account.marks)
+    if instrument.modelled:
+        least, most = 0.0, instrument.most(marks)
+        what = f"{instrument.symbol} can be worth {most:,.10g} at most"
+    else:
+        mark, band = instrument.price(marks), 1 + account.venue.price_band
+        least, most = mark / band, mark * band
+        what = (
+            f"{instrument.symbol} is too far from its mark of {mark:,.10g}: {account.venue.name} "
+            f"fills from {least:,.10g} to {most:,.10g}"
+        )
+    if not least * (1 - 1e-12) <= price <= most * (1 + 1e-12):
         raise Refused(
-            f"price={price:,.10g} of {name} is too far from its mark of {mark:,.10g}: "
-            f"{account.venue.name} fills from {mark / band:,.10g} to {mark * band:,.10g}; mark() "
-            f"sets another, an index by its name and a contract by its symbol"
+            f"price={price:,.10g} of {what}; mark() sets another mark, an index by its name and a "
+            f"contract by its symbol"
         )
 
 
@@ -791,13 +803,13 @@ def _trade(account, order):
         checks.one_of("leg", leg, (None, "long", "short"))
     account._cross_key(instrument.settle)  # refuses a currency that the account does not hold
     schedule = venue.schedule(instrument)  # refuses a contract without rules
-    optional = hasattr(instrument, "strike")
-    if instrument.index not in account.marks and not optional:
+    if instrument.index not in account.marks:
+        if instrument.modelled:
+            raise ValueError(
+                f"the price of {instrument.index} is needed for an option: mark it first"
+            )
         account = account.mark(**{instrument.index: order.price})
-    if not optional:
-        _check_band(account, instrument.symbol, order.price, instrument.price(dict(account.marks)))
-    elif instrument.index not in account.marks:
-        raise ValueError(f"the price of {instrument.index} is needed for an option: mark it first")
+    _check_band(account, instrument, order.price)
     key, held = _which(account, order)
     if held is None:
         if leg and (quantity > 0) != (leg == "long"):
@@ -865,25 +877,18 @@ def _opened(account, order, schedule, key=None, held=None):
         pool = _walled(account.venue, instrument, order.leg)
     else:
         pool = account.held[key]
-    margin = _margin(account, order, held) if pool.isolated else 0.0
-    collateral, leverage = pool.collateral.get(settle, 0.0) + margin, order.leverage
-    if held:
-        position, paid = instrument.fill(held, quantity, price)
-        leverage = leverage or position.leverage
-        notional = abs(position.notional(position.entry))
-    else:
-        position, paid, notional = None, {}, abs(instrument.notional(quantity, price))
-        if hasattr(instrument, "strike"):  # a premium is paid at once
-            paid = {settle: -instrument.notional(quantity, price)}
+    fee = instrument.fee(order.fee, quantity, price, account.marks, schedule)
+    margin = _margin(account, order, held, fee) if pool.isolated else 0.0
+    collateral = pool.collateral.get(settle, 0.0) + margin
+    position, paid = instrument.fill(held, quantity, price)
+    leverage = order.leverage or position.leverage
+    notional = abs(position.notional(position.entry))
     if order.margin:
         leverage = notional / collateral
-    if position is None:
-        position = Position(instrument, quantity, price, leverage)
-    elif leverage != position.leverage:
+    if leverage != position.leverage:
         position = evolve(position, leverage=leverage)
     _check_size(position, notional, schedule)
     others = tuple(p for p in pool.positions if p is not held)
-    fee = instrument.fee(order.fee, quantity, price, account.marks, schedule)
     taken = 0.0 if pool.isolated else fee
     balances = {**pool.collateral, settle: collateral - taken}
     for currency, amount in paid.items():
@@ -897,8 +902,8 @@ def _opened(account, order, schedule, key=None, held=None):
     return account._but({key: after}, [event])
 
 
-def _margin(account, order, held):
-    """The margin that an isolated trade sets aside."""
+def _margin(account, order, held, fee):
+    """The margin that an isolated trade sets aside, beside a fee from the cross pool."""
     instrument, quantity, price, isolated, leverage, *_ = order
     notional, settle = abs(instrument.notional(quantity, price)), instrument.settle
     chosen = leverage or (held.leverage if held else None)
@@ -920,7 +925,6 @@ def _margin(account, order, held):
                 f"{notional:.10g} {settle} at that leverage needs {margin:.10g}"
             )
         margin = order.margin or margin
-    fee = order.fee * notional
     also = f" {settle} and a fee of {fee:.10g}" if fee else ""
     _check_free(f"isolated={margin:.10g}{also}", margin + fee, settle, account.cross_in(settle))
     return margin
@@ -945,13 +949,16 @@ def _check_size(position, notional, schedule):
         )
 
 
-def reduced(account, key, held, quantity, price, fee=0.0):
-    """The account after closing part or all of `held`; the venue says where the money goes."""
+def reduced(account, key, held, quantity, price, fee=0.0, prices=None):
+    """The account after closing part or all of `held`; the venue says where the money goes.
+
+    `fee` is a rate, `prices` those on which it is charged, the pool's marks if None.
+    """
     pool, settle, venue = account.held[key], held.instrument.settle, account.venue
     left, paid = held.instrument.fill(held, quantity, price)
     share, margin = -quantity / held.quantity, pool.collateral.get(settle, 0.0)
     rule = venue.schedule(held.instrument)
-    fee = held.instrument.fee(fee, quantity, price, pool.marks, rule)
+    fee = held.instrument.fee(fee, quantity, price, prices or pool.marks, rule)
     gain = paid[settle] - fee
     kept = (left,) if left else ()
     positions = tuple(q for p in pool.positions for q in (kept if p is held else (p,)))
@@ -1028,36 +1035,53 @@ def _check_switch(account, held, pool):
         raise Refused(f"{what}: {symbol} is open more than once")
 
 
-def _switched(account, key, held, margin, mark):
-    """The account after a position has moved, with so much margin (0: into the cross pool)."""
+def _walled_in(account, key, held, margin, mark):
+    """The account after a position has moved out of a cross pool, behind so much margin."""
     pool, contract, settle = account.held[key], held.instrument, held.instrument.settle
-    schedule = account.venue.schedule(contract)
-    if margin:
-        leg = held.label.split(" ")[0] if account.venue.hedge_mode else None
-        there = (CONTRACT, contract.symbol, leg)
-        moved = evolve(held, leverage=abs(held.notional(mark)) / margin)
-        _check_size(moved, abs(held.notional(mark)), schedule)
-        rest = pool.but(positions=tuple(p for p in pool.positions if p is not held))
-        _check_free(f"isolated={margin:.10g}", margin, settle, rest, adds=True)
-        left = rest.adding(-margin, settle)
-        after = account.held.get(there) or _walled(account.venue, contract, leg)
-    else:
-        there, moved, margin = account._cross_key(settle), held, pool.collateral.get(settle, 0.0)
-        left, after = None, account.held[there]
+    leg = held.label.split(" ")[0]
+    there = (CONTRACT, contract.symbol, leg if account.venue.hedge_mode else None)
+    walls = [k for k, _ in account._open(contract.symbol, leg) if account.held[k].isolated]
+    there = walls[0] if walls else there
+    moved = held
+    if not contract.modelled:
+        notional = abs(held.notional(mark))
+        moved = evolve(held, leverage=notional / margin)
+        _check_size(moved, notional, pool.venue.schedule(contract))
+    rest = pool.but(positions=tuple(p for p in pool.positions if p is not held))
+    _check_free(f"isolated={margin:.10g}", margin, settle, rest, adds=True)
+    left = rest.adding(-margin, settle)
+    after = account.held.get(there) or _walled(account.venue, contract, there[2])
+    if left.open:
+        short_of_margin(f"switch of {held.label}", left, initial=True)
+    return _moved(account, key, left, there, after, moved, margin, mark)
+
+
+def _shared_again(account, key, held, mark):
+    """The account after an isolated position has moved into the cross pool, with all its margin."""
+    settle = held.instrument.settle
+    there, margin = account._cross_key(settle), account.held[key].collateral.get(settle, 0.0)
+    return _moved(account, key, None, there, account.held[there], held, margin, mark)
+
+
+def _moved(account, key, left, there, after, held, margin, mark):
+    """The account with a position and its margin in the pool `after`, and what is `left` behind.
+
+    Two of one side become one, at their average entry, without a premium.
+    """
+    contract, what = held.instrument, f"switch of {held.label}"
     same = [p for p in after.positions if p.label == held.label]
     if any(p.instrument.symbol == contract.symbol for p in after.positions if p not in same):
         if not account.venue.hedge_mode:
-            raise Refused(f"switch of {held.label}: the other side is open in {after.name!r}")
+            raise Refused(f"{what}: the other side is open in {after.name!r}")
     others = tuple(p for p in after.positions if p not in same)
-    for p in same:  # they become one, at their average entry
-        moved = evolve(contract.fill(p, moved.quantity, moved.entry)[0], leverage=p.leverage)
-    after = after.adding(margin, settle, positions=(*others, moved)).marked(account.marks)
-    what = f"switch of {held.label}"
+    position = held
+    for p in same:
+        position = evolve(contract.fill(p, held.quantity, held.entry)[0], leverage=p.leverage)
+    after = after.adding(margin, contract.settle, positions=(*others, position))
+    after = after.marked(account.marks)
     short_of_margin(what, after, initial=not after.isolated)
-    if left is not None and left.open:
-        short_of_margin(what, left, initial=True)
-    text = f"{held.label} with {margin:,.10g} {settle}"
-    event = Event("switch", after.name, settle, {TRADER: 0.0}, mark, text)
+    text = f"{held.label} with {margin:,.10g} {contract.settle}"
+    event = Event("switch", after.name, contract.settle, {TRADER: 0.0}, mark, text)
     return account._but({key: left, there: after}, [event])
 
 
@@ -1106,8 +1130,7 @@ def _exchange(account, order):
     if pair.base not in account.marks and pair.quote in account.venue.quotes:
         account = account.mark(**{pair.base: price})
     if pair.base in account.marks:
-        unit = account.marks.get(pair.quote, 1.0)
-        _check_band(account, pair.symbol, price, account.marks[pair.base] / unit)
+        _check_band(account, pair, price)
     walled, owing = account._pair(pair)
     if isolated is None and walled and owing:
         raise ValueError(

@@ -4,6 +4,9 @@ A contract is anything with the names of `CONTRACT`; every amount is in its `set
 
     symbol, index, settle, face               its name, what moves it, what it pays in, its size
     tiers                                     a schedule of its own, or None: the venue's
+    expiry                                    days at which it settles, or None
+    modelled                                  whether its price is a model's (an option's), and its
+                                              value is paid for at once
     inverse                                   whether `level` is -1/P, as of coin-margined contracts
     price(prices)                             its price among prices (a price stays as it is)
     level(price)                              the price in which it is linear, such as P or -1/P
@@ -13,10 +16,12 @@ A contract is anything with the names of `CONTRACT`; every amount is in its `set
     counted(quantity, entry, prices, rule)    what of that is equity: all of it, but for options
     maintenance(quantity, prices, schedule)   what a schedule requires, among prices or at one price
     initial(position, prices, schedule)       initial margin
-    shocked(quantity, prices, move, vol)      its value where the index has moved, for scenarios
+    shocked(quantity, entry, prices, move, vol)
+                                              `value` where the index has moved, for scenarios
     fee(rate, quantity, price, prices, rule)  the trading fee of a fill
     fill(position, quantity, price)           (position or None, {currency: amount}) after a trade
-                                              that opens more or closes at most all of it
+                                              that opens it (None before), opens more, or closes at
+                                              most all of it
 
 `prices` is a dict of names to floats or arrays: an index ("BTC"), or a contract's own mark by its
 symbol. A new contract is most easily a subclass of `Perpetual` with another `level` and `notional`.
@@ -31,7 +36,8 @@ from attrs import NOTHING, evolve, field, frozen
 from .checks import Numbers, choice, field_of, name_field, number_field
 from .rules import Tiers, _schedule
 
-CONTRACT = ("symbol", "index", "settle", "face", "tiers", "inverse", "price", "level")
+CONTRACT = ("symbol", "index", "settle", "face", "tiers", "inverse", "price", "level", "follows")
+CONTRACT += ("expiry", "modelled")
 CONTRACT += (
     "notional",
     "pnl",
@@ -43,7 +49,7 @@ CONTRACT += (
     "fee",
     "fill",
 )
-YEAR = 365.0  # days
+DAYS = 365.0  # of a year
 
 
 @frozen(slots=False)
@@ -75,6 +81,8 @@ class Perpetual:
     face: float = number_field(1.0, above=0)
     tiers: Tiers | None = field_of(_schedule, None)
     quanto: bool = field(default=False, repr=False)
+    expiry = None
+    modelled = False
 
     def __attrs_post_init__(self):
         if self.symbol in (self.index, self.settle):
@@ -117,9 +125,9 @@ class Perpetual:
         """What of its value is equity: all of it."""
         return self.value(quantity, entry, prices)
 
-    def shocked(self, quantity: Numbers, prices: Mapping, move: Numbers, vol) -> Numbers:
-        """Its value after its index has moved by a fraction, less a constant."""
-        return quantity * self.face * self.level(self.price(prices) * (1.0 + move))
+    def shocked(self, quantity: Numbers, entry: Numbers, prices: Mapping, move, vol) -> Numbers:
+        """Its value, in the settlement currency, after its index has moved by a fraction."""
+        return self.pnl(quantity, entry, self.price(prices) * (1.0 + move))
 
     @property
     def follows(self) -> tuple:
@@ -150,11 +158,14 @@ class Perpetual:
         """The trading fee of a fill, in the settlement currency: a share of the notional."""
         return rate * abs(self.notional(quantity, price))
 
-    def fill(self, position: "Position", quantity: float, price: float) -> tuple:
+    def fill(self, position: "Position | None", quantity: float, price: float) -> tuple:
         """(position or None, {currency: what it pays}) after so many contracts more at a price.
 
-        A position grows at its average entry, or what is closed of it is realised; it cannot flip.
+        A position begins at the price, grows at its average entry, or what is closed of it is
+        realised; it cannot flip.
         """
+        if position is None:
+            return Position(self, quantity, price), {}
         held = position.quantity
         if held * quantity > 0:
             entry = self.average_entry(held, position.entry, quantity, price)
@@ -178,6 +189,7 @@ class Future(Perpetual):
 
     @property
     def follows(self):
+        """The days that have passed."""
         return ("days",)
 
     def price(self, prices):
@@ -193,7 +205,7 @@ class Future(Perpetual):
 
 def forward(index: Numbers, rate: float, days: float) -> Numbers:
     """The price of a future that grows at a rate a year: index * exp(rate * days / 365)."""
-    return index * np.exp(rate * days / YEAR)
+    return index * np.exp(rate * days / DAYS)
 
 
 def black(call: bool, forward: Numbers, strike: float, vol: Numbers, days: Numbers) -> Numbers:
@@ -204,7 +216,7 @@ def black(call: bool, forward: Numbers, strike: float, vol: Numbers, days: Numbe
     """
     from scipy.special import ndtr  # 0.25 s, when first needed
 
-    spread = np.maximum(vol * np.sqrt(np.maximum(days, 0.0) / YEAR), 1e-12)
+    spread = np.maximum(vol * np.sqrt(np.maximum(days, 0.0) / DAYS), 1e-12)
     d = np.log(forward / strike) / spread + spread / 2
     side = 1.0 if call else -1.0
     return side * (forward * ndtr(side * d) - strike * ndtr(side * (d - spread)))
@@ -228,6 +240,7 @@ class Option(Perpetual):
         Margin rule; if absent, the venue's.
     """
 
+    modelled = True
     kind: str = choice("call", "put", default=NOTHING, kw_only=True)
     strike: float = number_field(above=0, kw_only=True)
     expiry: float = number_field(above=0, kw_only=True)
@@ -244,6 +257,7 @@ class Option(Perpetual):
 
     @property
     def follows(self):
+        """Its volatility, and the days that have passed."""
         return (self.vol, "days")
 
     def price(self, prices):
@@ -254,6 +268,8 @@ class Option(Perpetual):
 
     def model(self, prices, move=0.0, vol=None):
         """Black's price after its index moved and its volatility was changed by vol(v, days)."""
+        if self.index not in prices:
+            raise ValueError(f"the price of {self.index} is needed for {self.symbol!r}: give it")
         days = self.expiry - prices.get("days", 0.0)
         if self.vol not in prices and np.any(days > 0):
             raise ValueError(f"the volatility of {self.symbol!r} is needed: give {self.vol!r}")
@@ -261,6 +277,11 @@ class Option(Perpetual):
         level = level if vol is None else vol(level, days)
         value = black(self.call, index, self.strike, level, days)
         return value / index if self.inverse else value
+
+    def most(self, prices):
+        """What it can be worth at most, in its own unit: the coin (call) or the strike (put)."""
+        worth = prices[self.index] if self.call else self.strike
+        return worth / prices[self.index] if self.inverse else worth
 
     def level(self, price):
         """It is linear in its own price, in coins too."""
@@ -279,10 +300,12 @@ class Option(Perpetual):
         counts = np.where(np.greater(quantity, 0), rule.longs_count, rule.mark_in == "equity")
         return self.value(quantity, entry, prices) * counts
 
-    def shocked(self, quantity, prices, move, vol):
+    def shocked(self, quantity, entry, prices, move, vol):
+        """Its value after its index has moved, and its volatility by vol(v, days)."""
         return quantity * self.face * self.model(prices, move, vol)
 
     def initial(self, position, prices, schedule):
+        """Of a short, by an `OptionMargin`, in the settlement currency; a long requires nothing."""
         return schedule.margin(self, position, prices, initial=True)
 
     def maintenance(self, quantity, prices, schedule=None):
@@ -296,10 +319,13 @@ class Option(Perpetual):
         return abs(quantity) * self.face * min(rate * unit, rule.fee_cap * price)
 
     def average_entry(self, quantity, entry, more, price):
+        """The mean by contracts, in coins too."""
         return (quantity * entry + more * price) / (quantity + more)
 
     def fill(self, position, quantity, price):
         """The premium is paid, or received, with every fill."""
+        if position is None:
+            return Position(self, quantity, price), {self.settle: -quantity * self.face * price}
         left = position.quantity + quantity
         paid = {self.settle: -quantity * self.face * price}
         if position.quantity * quantity > 0:
@@ -338,6 +364,7 @@ class Spot:
     """
 
     symbol: str
+    modelled = False
 
     def __attrs_post_init__(self):
         if not isinstance(self.symbol, str):
@@ -357,6 +384,10 @@ class Spot:
     def quote(self):
         """The coin that pays for it."""
         return self.symbol.partition("/")[2]
+
+    def price(self, prices: Mapping) -> Numbers:
+        """What one of the base is worth among prices, in the quote coin."""
+        return prices[self.base] / prices.get(self.quote, 1.0)
 
 
 def _contract(value):

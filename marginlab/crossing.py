@@ -377,6 +377,7 @@ def why_not(side):
     gain = "is a gain here" if facts.alone else "only adds to slack here"
     if low:
         covered = "the margin covers the whole position: the price would have to be at or below 0"
+        covered = covered if facts.alone else "the pool stands at every lower price"
         return covered if slope > 0 else f"a fall {gain}"
     if slope > 0:
         return f"a rise {gain}"

@@ -53,7 +53,7 @@ def liquidation_price(
     """
     if not isinstance(venue, Venue):
         raise TypeError(f"venue must be a Venue, such as venues.TEACHING, not {venue!r}")
-    if not hasattr(instrument, "fill"):
+    if getattr(instrument, "modelled", True):
         raise TypeError(f"instrument must be a Perpetual, not {instrument!r}")
     if np.asarray(quantity).dtype.kind not in "fiu":
         raise TypeError(f"quantity must be a number or an array of numbers, not {quantity!r}")

@@ -124,7 +124,7 @@ class Pool:
     @cached_property
     def marks(self):
         """What was marked, and the entry price of a contract that never was."""
-        contracts = [p for p in self.positions if not hasattr(p.instrument, "strike")]
+        contracts = [p for p in self.positions if not p.instrument.modelled]
         entries = {p.instrument.index: p.entry for p in contracts}
         return checks.Frozen({**entries, **self.given_marks})
 
@@ -172,14 +172,14 @@ class Pool:
     @cached_property
     def _modelled(self):
         """{symbol: what it follows} of options with a mark of their own."""
-        contracts = [p.instrument for p in self.positions if hasattr(p.instrument, "strike")]
+        contracts = [p.instrument for p in self.positions if p.instrument.modelled]
         return {c.symbol: (c.index, *c.follows) for c in contracts if c.symbol in self.marks}
 
     @cached_property
     def _ratios(self):
         """{symbol: (index, its own mark / that of the index)} of contracts marked on their own."""
         contracts = [p.instrument for p in self.positions]
-        held = {c.symbol: c.index for c in contracts if not hasattr(c, "strike")}
+        held = {c.symbol: c.index for c in contracts if not c.modelled}
         return {s: (i, self.marks[s] / self.marks[i]) for s, i in held.items() if s in self.marks}
 
     def quote(self, currency: str, prices: Mapping) -> Numbers:
@@ -326,9 +326,7 @@ class Pool:
         contract = p.instrument
         unit = self.quote(contract.settle, at)
         unit = unit * (1.0 + move) if contract.settle == contract.index else unit
-        entry = 0.0 if hasattr(contract, "strike") else contract.level(p.entry)
-        there = contract.shocked(p.quantity, at, move, vol)
-        return (there - p.quantity * contract.face * entry) * unit
+        return contract.shocked(p.quantity, p.entry, at, move, vol) * unit
 
     def charge(self, p, schedule, at):
         """What the venue requires for a position at prices `at`, in its settlement currency."""
@@ -379,10 +377,10 @@ class Pool:
             total = total + self._scanned(at) * venue.scan.initial
         pairs = () if self.scans else zip(self.positions, self.schedules, strict=True)
         for p, schedule in pairs:
-            dated = hasattr(p.instrument, "strike")
-            price = p.entry if venue.maintenance_at == "entry" and not dated else at
+            optional = p.instrument.modelled
+            price = p.entry if venue.maintenance_at == "entry" and not optional else at
             margin = p.instrument.initial(p, price, schedule)
-            if venue.fee_at in ("entry", "bankruptcy") and not dated:
+            if venue.fee_at in ("entry", "bankruptcy") and not optional:
                 lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
                 margin = margin + closing_fee(venue, p, price, lost)
             total = total + margin * self.unit(p.instrument.settle, at)
@@ -617,7 +615,7 @@ class Pool:
     def _bends(self, line):
         """Points of a line near which slack may bend both ways; None where it is concave."""
         contracts = [p.instrument for p in self.positions]
-        options = [c for c in contracts if hasattr(c, "strike")]
+        options = [c for c in contracts if c.modelled]
         third = any(c.settle in line.parts and c.index in line.parts for c in contracts if c.quanto)
         if not options and not third and not self.scans:
             return None
@@ -873,7 +871,7 @@ def charge(venue, p, schedule, prices, lost):
     currency.
     """
     contract = p.instrument
-    if hasattr(contract, "strike"):
+    if contract.modelled:  # whatever the venue freezes, and without its closing fee
         return contract.maintenance(p.quantity, prices, schedule)
     if venue.maintenance_at == "entry":
         margin = contract.maintenance(p.quantity, p.entry, schedule)

@@ -476,14 +476,14 @@ class OptionMargin:
     """What a short option requires, for each coin, in quote currency (a long requires nothing):
 
         initial      = max(initial - OTM / S, least) * S * factor + mark
-        maintenance  = maintenance * S * factor + fee * S + mark
+        maintenance  = maintenance_share * S * factor + fee * S + mark
 
     with the index S, and OTM how far it is from being worth something. An inverse option's are that
     in coins.
 
     Parameters
     ----------
-    initial, least, maintenance : float
+    initial, least, maintenance_share : float
         Shares of the index.
     factor : float
         By which venues scale them with size.
@@ -825,7 +825,7 @@ class Venue:
                 f"{instrument.settle!r} for {instrument.symbol!r}; "
                 f"replace(venue, quotes=...) adds to them"
             )
-        if hasattr(instrument, "strike"):
+        if instrument.modelled:
             return instrument.tiers or self.options
         found = instrument.tiers or self.tiers.get(instrument.symbol) or self.tiers.get("*")
         if found is None:

@@ -272,7 +272,7 @@ class MixedModes(Explorer):
         }
         figures.legend(axes)
         if paper:
-            return Sheet(figure, axes, drawn)
+            return OnPaper(figure, axes, drawn)
         books = {mode: self.book(mode, 0.5 * self.balance) for mode in (WALLED, SHARED)}
         scenes = {mode: stood(book, book, self.unit) for mode, book in books.items()}
         top = 1.75 * self.balance
@@ -325,7 +325,7 @@ class Pools(Beside):
         self.vessels.draw(stood(account, account, unit) if account else self.bare[self.mode])
 
 
-class Sheet(figures.Layers):
+class OnPaper(figures.Layers):
     """On paper: the chart, and the vessels beside it in the same figure."""
 
     def __init__(self, figure, axes, drawn):

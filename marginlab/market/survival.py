@@ -551,7 +551,8 @@ class _Trough:
         self.pays = all((due >= 0).all() for flows in self.flows.values() for _, due in flows)
         self.paid = {currency: np.zeros(book.paths.width) for currency in self.flows}
         self.lines = []
-        if self.pool.own_in_full and all(isinstance(tiers, Tiers) for tiers in self.pool.schedules):
+        straight = all(isinstance(tiers, Tiers) for tiers in self.pool.schedules)
+        if self.pool.own_in_full and straight and not self.pool.scans:
             self.lines = [_Lines(self.pool.venue, p, self.start) for p in self.pool.positions]
         self.constant = sum(of.constant for of in self.lines)
         self.alone = len(self.lines) == 1 and self.lines[0].rises and not self.flows

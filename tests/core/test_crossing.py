@@ -10,6 +10,7 @@ from marginlab import (
     Perpetual,
     Pool,
     Position,
+    Spot,
     Tiers,
     Venue,
     liquidation_price,
@@ -396,6 +397,15 @@ def test_the_reason_of_coins_that_grow_faster_than_a_loss():
     book = [Position(INVERSE, -100, 50_000), Position(LINEAR, 1, 50_000)]
     mixed = Pool("BTC", {"BTC": 1}, book, venues.TEACHING)
     assert mixed.liquidation().above.why == "a rise only adds to slack here"
+
+
+def test_a_pool_of_several_that_no_fall_ends_says_so():
+    hedged = Account(venues.TEACHING_MULTI, BTC=2).mark(BTC=5e4).trade(LINEAR, -1, 50_000)
+    two = hedged.trade(replace(LINEAR, symbol="BTC-OTHER"), -0.5, 50_000).cross
+    assert two.liquidation().below.why in ("a fall only adds to slack here", "the pool stands at every lower price")
+    pair = Account(venues.TEACHING_MULTI, BTC=2).mark(BTC=5e4)
+    pair = pair.trade(Spot("BTC/USDT"), 5, 50_000, borrow="USDT").trade(LINEAR, -5, 50_000).cross
+    assert pair.liquidation().below.why == "the pool stands at every lower price"
 
 
 def test_a_price_beyond_all_prices_is_none_in_arrays_and_in_pools():

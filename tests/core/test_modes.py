@@ -63,6 +63,14 @@ def test_a_leg_of_a_hedge_and_what_is_merged():
     assert sum(p.worth() for p in one.pools) == near(sum(p.worth() for p in more.pools))
 
 
+def test_two_walls_of_one_side_become_one():
+    account = BOTH.trade(BTC, 1, 50_000, isolated=5_000)  # without a leg
+    account = account.trade(BTC, 1, 52_000, isolated=False, leverage=10)
+    one = account.switch((BTC, "cross"), isolated=6_000)
+    assert [pool.isolated for pool in one.pools] == [False, True] and one[BTC].collateral == {"USDT": 11_000}
+    assert (one[BTC].positions[0].quantity, one[BTC].positions[0].entry) == (2, near(51_000))
+
+
 def test_what_may_not_be_switched():
     refused(ValueError, ["isolated=False", "long BTC-USD is in cross margin already"],
             lambda: CROSS.switch(COIN, isolated=False), CROSS)  # fmt: skip

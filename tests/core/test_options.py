@@ -81,6 +81,7 @@ def test_what_an_option_is_worth_and_how_it_moves():
     assert moved["theta"] == near(black(True, 5e4, 6e4, 0.6, 29) - 697.7408230118644) and moved["theta"] < 0
     assert greeks(replace(PUT, face=0.1), AT)["delta"] == near((moved["delta"] - 1) / 10, 1e-6)
     refused(ValueError, ["volatility", "'BTC-60000-C'", "'BTC vol'"], lambda: CALL.price({"BTC": 5e4}))
+    refused(ValueError, ["price of BTC", "'BTC-60000-C'"], lambda: CALL.price({"BTC vol": 0.6}))
 
 
 @pytest.mark.parametrize("kind, strike, paid", [("call", 40_000, 10_000), ("call", 60_000, 0), ("put", 60_000, 10_000)])
@@ -140,6 +141,41 @@ def test_expiry_settles_at_the_mean_and_takes_its_fee():
     refused(TypeError, ["'BTC-PERP' has no expiry"], lambda: account.trade(PERP, 1, 5e4).expire(PERP, 5e4))
     refused(KeyError, ["no open position"], lambda: account.expire("ETH-Q", 5e4), account)
     refused(ValueError, ["price", "0"], lambda: account.expire(CALL, 0), account)
+
+
+def test_the_fee_of_a_settlement_is_of_the_price_it_settles_at():
+    venue = replace(UNIFIED, delivery=Delivery(30, fee=0.0005))
+    account = Account(venue, USDT=200_000).mark(**AT).trade(CALL, -1, 700)  # still marked at 50,000
+    assert account.expire(CALL, 70_000).events[-1].fees == near(35)
+
+
+def test_an_option_is_no_reason_to_mark_its_index_at_a_premium():
+    stated = Account.of(UNIFIED, {"USDT": 1e5}, [Position(CALL, -1, 697)])
+    assert "BTC" not in stated.marks and "price of BTC is needed" in repr(stated)
+    assert Account.of(UNIFIED, {"USDT": 1e5}, [Position(CALL, -1, 697)], marks=AT).cross.slack() > 0
+    both = Account.of(UNIFIED, {"USDT": 1e5}, [Position(CALL, -1, 697), Position(PERP, 1, 50_000)])
+    assert both.marks == {"BTC": 50_000}
+
+
+def test_an_option_moves_behind_a_wall_with_its_premium_paid_once():
+    account = Account(replace(UNIFIED, both_modes=True), USDT=1e5).mark(**AT).trade(CALL, -1, 697)
+    walled = account.switch(CALL, isolated=9_000)
+    assert walled.balances() == account.balances() == {"USDT": 100_697}
+    assert walled[CALL].positions[0].quantity == -1 and walled[CALL].collateral == {"USDT": 9_000}
+    back = walled.trade(CALL, -1, 700, isolated=False).switch((CALL, "isolated"), isolated=False)
+    (one,) = back.cross.positions
+    assert (one.quantity, one.entry) == (-2, near(698.5)) and back.balances() == {"USDT": near(101_397)}
+    refused(ValueError, ["an option has no leverage", "state its margin"],
+            lambda: account.switch(CALL, isolated=True), account)  # fmt: skip
+    refused(ValueError, ["leverage=3", "an option has none"], lambda: account.set_leverage(CALL, 3), account)
+
+
+def test_a_premium_beyond_what_an_option_can_be_worth_is_refused():
+    account = Account(UNIFIED, USDT=1e6, BTC=9).mark(**AT)
+    for contract, most in ((CALL, 50_000), (PUT, 60_000), (COIN_CALL, 1.0), (COIN_PUT, 1.2)):
+        refused(Refused, [contract.symbol, f"worth {most:,g} at most"],
+                lambda c=contract, m=most: account.trade(c, 1, 1.001 * m), account)  # fmt: skip
+        assert account.trade(contract, 1, most).cross.positions
 
 
 def test_a_future_has_its_own_basis_until_it_expires():

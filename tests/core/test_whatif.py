@@ -368,7 +368,7 @@ def test_compare_of_several_currencies_and_prices():
     below = table.loc["liquidation price below, BTC", "after"]
     # 2.7 P + 18,000 - 1.05 (50,000 + 50,000 - P) = 0.004 P
     assert below == near(87_000 / 3.746)
-    assert "margin covers" in table.loc["liquidation price below, ETH", "after"]
+    assert table.loc["liquidation price below, ETH", "after"] == "none: the pool stands at every lower price"
 
 
 def test_a_surface_is_slack_over_two_prices():

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from marginlab import Account, Asset, Funding, Perpetual, Pool, Position, Refused, Tiers, Venue, replace, venues
+from marginlab import Account, Asset, Funding, Perpetual, Pool, Position, Refused, Scan, Tiers, Venue, replace, venues
 from marginlab import liquidation_price as end_of
 from marginlab.market import Brownian, Given, first_passage, outcomes, survival
 from marginlab.rules import TRADER
@@ -248,6 +248,16 @@ def test_path_by_path_in_a_multi_currency_account(coin, venue, rates):
             assert found.worth(margin, "cross") * unit == pytest.approx(worth, rel=1e-9, abs=1e-6)
         seen.update(at["cross"].tolist())
     assert -1 in seen and len(seen) > 2
+
+
+def test_a_scan_is_no_sum_of_lines():
+    scanned = replace(TENTH, scan=Scan(((-0.2, 0.0, 1.0), (0.2, 0.0, 1.0))))
+    book = [Position(LINEAR, 1, 50_000), Position(replace(LINEAR, symbol="BTC-Q"), -0.4, 50_000)]
+    paths = walk(6, 12, 4.0, {"BTC": 50_000})
+    found = survival(scanned, book, paths, horizons=12)
+    price = paths.prices()["BTC"][1:]
+    asked = 0.6 * (50_000 - price) + 0.2 * 0.6 * price  # of what does not net: its loss, and a fifth of its worth
+    assert found.needed(found.shared) == pytest.approx(asked.max(axis=0))
 
 
 # ------------------------------------------------------------------- questions

@@ -383,3 +383,10 @@ def test_a_narrow_dip_near_expiry_is_not_missed():
     assert 56_430 < end.price < 57_000 and held.slack(BTC=end.price) == pytest.approx(0, abs=1e-6)
     below = held.marked({**held.marks, "BTC": 60_000.0}).liquidation("BTC").below
     assert 57_000 < below.price < 57_570
+
+
+def test_a_scan_of_an_inverse_contract_counts_the_coins_that_it_has_gained():
+    # 100,000 USD bought at 40,000: worth 100,000 * (P / 40,000 - 1) dollars, in coins that fall with P
+    coin = Perpetual("BTC-USD", "BTC", "BTC", 100, tiers=Tiers.flat(0.004))
+    held = pool(SCANNED, {"BTC": 1}, (coin, 1_000, 40_000))
+    assert held.requirement() == near(0.16 * 100_000 * 50_000 / 40_000)

@@ -18,8 +18,9 @@ from .show import fmt, priced, table
 NEAR, FAR = 1e-13, 1e9  # beyond them an end is rounding: a long that is paid in full ends at 0
 INWARD = np.array([NEAR, 1e-6, 1e-3, 0.1, 0.5, 0.8])
 OUTWARD = np.array([1.2, 2.0, 10.0, 1e3, 1e6, FAR])  # where a concave function is looked at
-FINE = np.geomspace(1e-5, 0.95, 60)
-DENSE = np.r_[-FINE[::-1], 0.0, FINE, 1 + 4 * FINE]  # where it may bend both ways
+FINE, CLOSE = np.geomspace(1e-5, 0.95, 60), np.geomspace(1e-4, 0.05, 12)
+AROUND_MARKS = np.r_[-FINE, 0.0, FINE, 1 + 4 * FINE]  # where it may bend both ways
+AROUND_BENDS = np.r_[-CLOSE, 0.0, CLOSE]  # such as a strike
 SHARES = np.array([0.2, 0.5, 0.9, 0.999, 1 - NEAR])  # and on a way that ends
 
 
@@ -90,8 +91,7 @@ def ends(f, last=inf, bends=None):
     """
     points = np.r_[INWARD, OUTWARD if last == inf else 1 + (last - 1) * SHARES]
     if bends is not None:
-        near = np.r_[1.0, [bend for bend in bends if NEAR < bend < last]]
-        close = (near[:, None] * (1 + DENSE)).ravel()
+        close = np.r_[1 + AROUND_MARKS, *(bend * (1 + AROUND_BENDS) for bend in bends)]
         points = np.unique(np.r_[points, close[(close > NEAR) & (close < min(last, FAR))]])
     good = 1.0 if f(1.0) > 0 else healthy(f, points)
     if good is None:

@@ -16,7 +16,7 @@ Nothing but this knows a venue's rules; everything else asks it. Words, and what
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 
 import numpy as np
@@ -308,17 +308,10 @@ class Pool:
         """What the venue's `Scan` asks of the positions, in the pool's currency."""
         total = 0.0
         for index in dict.fromkeys(p.instrument.index for p in self.positions):
-            book = [p for p in self.positions if p.instrument.index == index]
-
-            def values(move, vol, book=book):
-                return sum(self._shocked(p, at, move, vol) for p in book)
-
-            deltas = [
-                (self._shocked(p, at, 1e-4, None) - self._shocked(p, at, -1e-4, None))
-                / (2e-4 * at[index])
-                for p in book
+            legs = [
+                partial(self._shocked, p, at) for p in self.positions if p.instrument.index == index
             ]
-            total = total + scanned(self.venue.scan, at[index], values, deltas)
+            total = total + scanned(self.venue.scan, at[index], legs)
         return total / self.quote(self.currency, at)
 
     def _shocked(self, p, at, move, vol):

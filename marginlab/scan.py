@@ -2,21 +2,26 @@
 
 import numpy as np
 
+STEP = 1e-4  # by which an index moves for a delta
+BESIDE = np.array([0.0, STEP, -STEP])  # asked with the scenarios: no move, and one up and down
 
-def scanned(rule, index, values, deltas):
+
+def scanned(rule, index, legs):
     """What a `Scan` asks of the positions on one index, in quote currency; numbers or arrays.
 
     index : number or array
         The price of the index.
-    values : callable
-        Of (move, change of a volatility): the value of the book there, in quote currency.
-    deltas : list of numbers or arrays
-        Coins that each position gains by for one unit of its index.
+    legs : list of callable
+        Of (move, change of a volatility): the value of each position there, in quote currency.
     """
-    shape = np.shape(index)
-    moves, vols, weights = (np.reshape(c, (-1,) + (1,) * len(shape)) for c in rule.columns)
-    gained = values(moves, bump(rule, vols)) - values(0.0 * moves[:1], None)
-    worst = np.maximum((-weights * gained).max(axis=0), 0.0)
+    moves, vols, weights = rule.columns
+    across = (-1,) + (1,) * np.ndim(index)  # scenarios first, then prices
+    moves = np.concatenate([moves, BESIDE]).reshape(across)
+    change = bump(rule, np.concatenate([vols, 0.0 * BESIDE]).reshape(across))
+    values = [leg(moves, change) for leg in legs]
+    gained = sum(value[:-3] - value[-3] for value in values)
+    worst = np.maximum((-weights.reshape(across) * gained).max(axis=0), 0.0)
+    deltas = [(value[-2] - value[-1]) / (2 * STEP * index) for value in values]
     net, gross = abs(sum(deltas)), sum(map(abs, deltas))
     hedged = (gross - net) / 2
     least = (rule.net * net + rule.hedged * hedged) * index
@@ -24,7 +29,7 @@ def scanned(rule, index, values, deltas):
 
 
 def bump(rule, moves):
-    """How a scenario changes a volatility: a function of it and the days to expiry."""
+    """How scenarios change a volatility: a function of it and the days to expiry."""
 
     def changed(vol, days):
         near = np.maximum(days, 1.0) / rule.days

@@ -642,6 +642,46 @@ class Account:
                     account = account._but({payer: after}, [event])
         return account
 
+    def change_mode(self, venue: Venue) -> "Account":
+        """The account in another account mode of its exchange: a `Venue`, such as venues.OKX_MULTI
+        for venues.OKX.
+
+        Its cross pools become one, or one for each currency; isolated ones stay apart. `Refused`
+        if orders are open, the mode has no place for what is open, or asks for more equity than
+        there is, or a pool would be short of its initial margin. TypeError if it is no `Venue`.
+        """
+        if not isinstance(venue, Venue):
+            raise TypeError(f"venue must be a Venue, such as venues.OKX_MULTI, not {venue!r}")
+        what = f"change to {venue.name}"
+        if any(pool.orders for pool in self.pools):
+            raise Refused(f"{what}: cancel open orders first")
+        worth = sum(p.worth() * p.quote(p.currency, p.marks) for p in self.pools if p.size)
+        if worth < venue.least_equity:
+            raise Refused(
+                f"{what} takes an equity of at least {venue.least_equity:,.10g} USD, and there are "
+                f"{worth:,.10g}"
+            )
+        balances, positions, pairs = {}, [], {}
+        for (kind, name, *_), pool in self.held.items():
+            owed = any(amount < 0 for amount in pool.collateral.values())
+            contracts = [p.instrument for p in pool.positions]
+            _check_allowed(venue, what, pool.isolated, contracts, owed)
+            if kind == CROSS:
+                for currency, amount in pool.collateral.items():
+                    balances[currency] = balances.get(currency, 0.0) + amount
+                positions += pool.positions
+            elif kind == CONTRACT:
+                positions += [(p, pool.collateral[pool.currency]) for p in pool.positions]
+            else:
+                pairs[name] = pool.collateral
+        after = Account.of(venue, balances, positions, self.marks, pairs)
+        for pool in after.pools:
+            if pool.open:
+                short_of_margin(what, pool, initial=not pool.isolated)
+        first = after.pools[0]
+        event = Event("mode", first.name, first.currency, {TRADER: 0.0}, text=what)
+        return after._made(after.held, after.marks, (*self.events, event))
+
     def place_orders(self, margin: float, currency: str) -> "Account":
         """Hold so much margin for open orders in the cross pool of a currency (USD in a
         multi-currency account), in place of what was held before: initial margin, and maintenance
@@ -877,6 +917,8 @@ def _opened(account, order, schedule, key=None, held=None):
         pool = _walled(account.venue, instrument, order.leg)
     else:
         pool = account.held[key]
+    what = f"{quantity:+,.10g} {instrument.symbol}"
+    _check_allowed(account.venue, what, pool.isolated, [instrument])
     fee = instrument.fee(order.fee, quantity, price, account.marks, schedule)
     margin = _margin(account, order, held, fee) if pool.isolated else 0.0
     collateral = pool.collateral.get(settle, 0.0) + margin
@@ -895,7 +937,7 @@ def _opened(account, order, schedule, key=None, held=None):
         balances[currency] = balances.get(currency, 0.0) + amount
     positions = (*others, position)
     after = pool.but(positions=positions, collateral=balances, marks=account.marks)
-    short_of_margin(f"{quantity:+,.10g} {instrument.symbol}", after, initial=not after.isolated)
+    short_of_margin(what, after, initial=not after.isolated)
     event = _traded(after, instrument, quantity, price, paid.get(settle, 0.0), fee)
     if pool.isolated:
         account = account.credit(settle, -margin - fee)
@@ -928,6 +970,17 @@ def _margin(account, order, held, fee):
     also = f" {settle} and a fee of {fee:.10g}" if fee else ""
     _check_free(f"isolated={margin:.10g}{also}", margin + fee, settle, account.cross_in(settle))
     return margin
+
+
+def _check_allowed(venue, what, isolated, contracts, loans=False):
+    """Refused if the account mode has no place for contracts in such a pool, or for loans."""
+    needs = ["isolated" if isolated else "cross"] if contracts else []
+    needs += ["options"] if any(contract.modelled for contract in contracts) else []
+    needs += ["loans"] if loans else []
+    for need in needs:
+        if need not in venue.allows:
+            margin = " margin" if need in ("isolated", "cross") else ""
+            raise Refused(f"{what}: {venue.name} has no {need}{margin}")
 
 
 def _check_size(position, notional, schedule):
@@ -1241,7 +1294,7 @@ def _walled_off(account, order, key, swap, repays):
 def _lent(venue, pool, currency, amount):
     """What is charged at once for borrowing so much more; Refused if that is not lent."""
     asset = venue.asset(currency)
-    if asset is None or asset.loan is None:
+    if asset is None or asset.loan is None or "loans" not in venue.allows:
         raise Refused(f"borrow={currency!r}: {venue.name} does not lend {currency}")
     debt, by_value = -pool.collateral[currency], asset.loan.basis == "notional"
     size = debt * pool.quote(currency, pool.marks) if by_value else debt

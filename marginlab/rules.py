@@ -7,7 +7,7 @@ rules which are not in here.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property, reduce
 from itertools import pairwise
@@ -386,11 +386,14 @@ class Funding:
 # ---------------------------------------------------------------- liquidation
 
 
-def _steps(_, value):
-    for step in value:
-        if not callable(step):
-            raise TypeError(f"a step must be a function of (pool, market), not {step!r}")
-    return tuple(value)
+def _step(_, step):
+    if not callable(step):
+        raise TypeError(f"a step must be a function of (pool, market), not {step!r}")
+    return step
+
+
+def _steps(name, value):
+    return tuple(_step(name, step) for step in value)
 
 
 @frozen(init=False)
@@ -408,7 +411,8 @@ class Liquidation:
     *steps : callable
     order : "requirement", "loss" or "notional"
         Which position goes first: the one with the largest maintenance margin, unrealised loss or
-        notional.
+        notional. Under a scan, the one without which least would be required (Deribit, since 1
+        August 2023: support 25944825289245).
     shared_by : "loss" or "requirement"
         By what the shortfall of a pool with several positions is shared out, to find a bankruptcy
         price for each. dYdX takes the maintenance margin; where no rule is known, losses: then each
@@ -663,6 +667,13 @@ def _mapping(check):
     return field_of(lambda name, value: _mapping_of(name, value, check), {})
 
 
+ALLOWED = ("isolated", "cross", "options", "loans")
+
+
+def _allowed(name, value):
+    return tuple(checks.one_of(f"a word of {name}", word, ALLOWED) for word in value)
+
+
 def _asset(name, value):
     if not isinstance(value, Asset):
         raise TypeError(f"{name} must be an Asset, not {value!r}")
@@ -757,6 +768,14 @@ class Venue:
         Whether a long and a short of one contract may be open side by side.
     both_modes : bool
         Whether one contract may be open in isolated and in cross margin at once.
+    allows : tuple of "isolated", "cross", "options", "loans"
+        What this account mode lets be opened: positions in which margin mode, options, loans.
+    least_equity : float
+        What an account has to be worth to change into this mode, in quote currency: see
+        `Account.change_mode`.
+    exchange : callable, optional
+        A step as in `Liquidation`, which the venue takes before a pool is at its line: debts above
+        a threshold are repaid with other coins (`liquidation.repay_debts`).
     """
 
     name: str
@@ -790,6 +809,9 @@ class Venue:
     price_band: float = number_field(1.0, above=0)
     hedge_mode: bool = False
     both_modes: bool = False
+    allows: tuple = field_of(_allowed, ALLOWED)
+    least_equity: float = number_field(0.0, least=0)
+    exchange: Callable | None = field_of(_step, None, optional=True)
 
     @cached_property
     def multi_currency(self):

@@ -63,6 +63,7 @@ PARTS = {
     "delivery": lambda about: Delivery(**about),
     "scan": lambda name: SCANS[name],
     "liquidation": lambda steps: Liquidation(*map(_step, steps)),
+    "exchange": _step,
 }
 
 

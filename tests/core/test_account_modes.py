@@ -1,0 +1,120 @@
+"""Account modes: what each has a place for, and what changing between them moves. Forced exchange."""
+
+import pytest
+
+from marginlab import (
+    Account,
+    Asset,
+    Future,
+    Option,
+    Perpetual,
+    Pool,
+    Position,
+    Refused,
+    Spot,
+    Tiers,
+    replace,
+    venues,
+)
+from marginlab.ledger import tally
+from marginlab.liquidation import ranked, repay_debts
+
+BTC = Perpetual("BTC-USDT", "BTC", "USDT", tiers=Tiers.flat(0.004))
+CALL = Option("C", "BTC", "USDT", kind="call", strike=60_000, expiry=30)
+MARKET = {"BTC": 50_000, "BTC vol": 0.6}
+MULTI = replace(venues.OKX_MULTI, assets={"*": Asset(loan=Tiers.flat(0.05))})
+
+
+def opened(venue, **how):
+    return Account(venue, BTC=1, USDT=20_000).mark(**MARKET).trade(BTC, 0.2, 50_000, **how)
+
+
+def test_pools_of_each_currency_become_one_and_back():
+    before = opened(venues.OKX, isolated=1_000).trade(BTC, -0.1, 51_000, isolated=False)
+    one = before.change_mode(MULTI)
+    assert len(one.pools) == 2 and one.balances() == before.balances()
+    assert one.cross.worth() == pytest.approx(50_000 + 19_000 + 100)  # the coin, the rest, a gain
+    assert one[BTC, "isolated"].liquidation().price == before[BTC, "isolated"].liquidation().price
+    back = one.change_mode(venues.OKX)
+    assert {p.name: p.worth() for p in back.pools} == {p.name: p.worth() for p in before.pools}
+    assert [e.kind for e in back.events[-2:]] == ["mode", "mode"]
+    assert back.events[: len(before.events)] == before.events
+
+
+@pytest.mark.parametrize(
+    ("account", "to", "reason"),
+    [
+        (Account(venues.OKX, USDT=9_999), MULTI, "at least 10,000 USD, and there are 9,999"),
+        (opened(venues.BYBIT_UTA, isolated=1_000), venues.BYBIT_CROSS, "no isolated margin"),
+        (opened(venues.BYBIT_CROSS), venues.BYBIT_ISOLATED, "no cross margin"),
+        (
+            Account(venues.OKX_MULTI, USDT=20_000).mark(**MARKET).trade(CALL, 1, 700),
+            replace(venues.OKX, allows=("isolated", "cross")),
+            "no options",
+        ),
+        (
+            Account(MULTI, USDT=20_000).mark(**MARKET).trade(Spot("BTC/USDT"), 1, 50_000, borrow="USDT"),
+            replace(venues.OKX, allows=("isolated", "cross")),
+            "no loans",
+        ),
+        (opened(venues.OKX).place_orders(100, "USDT"), MULTI, "cancel open orders first"),
+        (
+            Account(MULTI, BTC=1).mark(**MARKET).trade(BTC, 2, 50_000),
+            venues.OKX,
+            "short of its margin",
+        ),
+    ],
+)
+def test_a_change_of_mode_is_refused_with_its_reason(account, to, reason):
+    with pytest.raises(Refused, match=reason):
+        account.change_mode(to)
+
+
+def test_a_mode_refuses_what_it_has_no_place_for():
+    isolated = Account(venues.BYBIT_ISOLATED, BTC=1, USDT=5_000).mark(**MARKET)
+    for trade in (
+        lambda: isolated.trade(BTC, 0.1, 50_000),
+        lambda: isolated.trade(CALL, 1, 700, isolated=2_000),
+        lambda: isolated.trade(Spot("BTC/USDT"), 0.1, 50_000, isolated=0.01, borrow="USDT"),
+        lambda: opened(venues.BINANCE_MULTI_ASSETS, isolated=1_000),
+        lambda: opened(venues.DERIBIT, isolated=1_000),
+    ):
+        with pytest.raises(Refused, match=r"has no|does not lend"):
+            trade()
+    assert isolated.trade(BTC, 0.1, 50_000, isolated=500)[BTC].isolated
+
+
+def test_a_forced_exchange_sells_at_a_discount_before_the_line():
+    held = Account(venues.BINANCE_MULTI_ASSETS, BTC=2).mark(BTC=50_000).trade(BTC, 4, 50_000)
+    assert held.at(BTC=48_750).balances() == {"BTC": 2, "USDT": 0}  # 5,000 owed, and no more
+    after = held.at(BTC=48_000)  # 8,000 lost, and not a USDT there
+    assert after.balances() == pytest.approx({"BTC": 2 - 8_000 / 0.975 / 48_000, "USDT": 8_000})
+    assert after.cross.worth() == pytest.approx(88_000 - 8_000 * (1 / 0.975 - 1))
+    assert after.events[-1].kind == "exchange" and after.cross.open
+    assert sum(tally(after.events)["USD"].values()) == 0
+    assert after.at(BTC=48_000) == after or after.at(BTC=48_000).events == after.events
+
+
+def test_debts_are_repaid_largest_first_as_far_as_coins_go():
+    assets = {c: Asset(loan=Tiers.flat(0.05)) for c in ("BTC", "ETH", "USDT", "USDC")}
+    venue = replace(MULTI, assets=assets)
+    marks = {"BTC": 50_000, "ETH": 2_000}
+    pool = Pool("USD", {"BTC": 0.5, "ETH": 3, "USDT": -20_000, "USDC": -9_000}, (), venue, marks)
+    after, events = repay_debts(discount=0.1)(pool, None)
+    # 20,000 / 0.9 of the bitcoin; for USDC all of the ether, 5,400, then 2,500 for the rest of it
+    assert after.collateral == pytest.approx({"BTC": 0, "ETH": 0, "USDT": 0, "USDC": -1_100})
+    assert [e.flows["trader"] for e in events] == pytest.approx([-20_000 / 9, -600, -2_500 / 9])
+    assert after.worth() - pool.worth() == pytest.approx(sum(e.flows["trader"] for e in events))
+    assert repay_debts(above=29_000)(pool, None) == (pool, [])
+    with pytest.raises(ValueError, match="discount must be from 0 to below 1"):
+        repay_debts(discount=1)
+
+
+def test_under_a_scan_what_adds_most_is_closed_first():
+    venue = replace(venues.TEACHING_PORTFOLIO, price_band=9)
+    future = Future("BTC-Q", "BTC", "USDT", expiry=90)
+    hedged = [Position(BTC, 1, 50_000), Position(future, -3, 50_000)]
+    pool = Pool("USD", {"USDT": 50_000}, hedged, venue, MARKET)
+    assert [p.label for p in ranked(pool)] == ["short BTC-Q", "long BTC-USDT"]
+    smaller = pool.but(positions=[hedged[0], Position(future, -0.8, 50_000)])
+    assert ranked(smaller)[0].label == "long BTC-USDT"  # without it 0.8 is left, without the other 1

@@ -27,7 +27,7 @@ from .checks import Numbers
 from .contracts import Position
 from .crossing import Crossings, Facts, Line, ends
 from .rules import Asset, Refused, Venue
-from .scan import scanned
+from .scan import asked, scanned, weighted
 from .show import fmt, priced, table, text
 
 
@@ -308,11 +308,29 @@ class Pool:
         """What the venue's `Scan` asks of the positions, in the pool's currency."""
         total = 0.0
         for index in dict.fromkeys(p.instrument.index for p in self.positions):
-            legs = [
-                partial(self._shocked, p, at) for p in self.positions if p.instrument.index == index
-            ]
-            total = total + scanned(self.venue.scan, at[index], legs)
+            total = total + scanned(self.venue.scan, at[index], self._legs(index, at))
         return total / self.quote(self.currency, at)
+
+    def scenarios(self, index: str, given: Mapping | None = None, /, **prices: float):
+        """What its positions on an index gain (+) or lose (-) in each scenario of the venue's
+        `Scan`, by its weight, in quote currency: a DataFrame of moves of the index (rows) by moves
+        of its volatility; NaN where no scenario is. ValueError where nothing is scanned.
+        """
+        import pandas as pd
+
+        legs = self._legs(index, at := self.prices(given, **prices))
+        if not self.scans or not legs:
+            raise ValueError(f"index={index!r}: nothing on it is scanned in {self.name!r}")
+        rule = self.venue.scan
+        moves, vols, _ = rule.columns
+        gains = weighted(rule, asked(rule, at[index], legs))
+        frame = pd.DataFrame({"move": moves, "volatility": vols, "gain": gains})
+        return frame.pivot(index="move", columns="volatility", values="gain")
+
+    def _legs(self, index, at):
+        return [
+            partial(self._shocked, p, at) for p in self.positions if p.instrument.index == index
+        ]
 
     def _shocked(self, p, at, move, vol):
         """Value of a position, in quote currency, where its index has moved by a fraction."""

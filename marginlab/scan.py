@@ -14,18 +14,28 @@ def scanned(rule, index, legs):
     legs : list of callable
         Of (move, change of a volatility): the value of each position there, in quote currency.
     """
-    moves, vols, weights = rule.columns
-    across = (-1,) + (1,) * np.ndim(index)  # scenarios first, then prices
-    moves = np.concatenate([moves, BESIDE]).reshape(across)
-    change = bump(rule, np.concatenate([vols, 0.0 * BESIDE]).reshape(across))
-    values = [leg(moves, change) for leg in legs]
-    gained = sum(value[:-3] - value[-3] for value in values)
-    worst = np.maximum((-weights.reshape(across) * gained).max(axis=0), 0.0)
+    values = asked(rule, index, legs)
+    worst = np.maximum(-weighted(rule, values).min(axis=0), 0.0)
     deltas = [(value[-2] - value[-1]) / (2 * STEP * index) for value in values]
     net, gross = abs(sum(deltas)), sum(map(abs, deltas))
     hedged = (gross - net) / 2
     least = (rule.net * net + rule.hedged * hedged) * index
     return np.maximum(worst + rule.offset * hedged * index, least)
+
+
+def asked(rule, index, legs):
+    """The value of each leg in every scenario, then where nothing moves and beside it."""
+    moves, vols, _ = rule.columns
+    across = (-1,) + (1,) * np.ndim(index)  # scenarios first, then prices
+    moves = np.concatenate([moves, BESIDE]).reshape(across)
+    change = bump(rule, np.concatenate([vols, 0.0 * BESIDE]).reshape(across))
+    return [leg(moves, change) for leg in legs]
+
+
+def weighted(rule, values):
+    """What the book gains (+) or loses (-) in every scenario, by its weight; of `asked` values."""
+    gained = sum(value[:-3] - value[-3] for value in values)
+    return rule.columns[2].reshape((-1,) + (1,) * (np.ndim(gained) - 1)) * gained
 
 
 def bump(rule, moves):

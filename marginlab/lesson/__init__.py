@@ -19,7 +19,7 @@ _WHERE = {
     "sheet": ["Vessels", "vessels"],
     "squeeze": ["Squeeze"],
     "summary": ["HandIn"],
-    "unified": ["UnifiedAccount", "square"],
+    "unified": ["UnifiedAccount", "scan_map", "square"],
     "vessel": ["Vessel", "reading"],
 }
 __all__ = sorted(name for names in _WHERE.values() for name in names)

@@ -3,8 +3,11 @@
 Also the square of the two axes, whose collateral and which requirement, as a picture.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 from matplotlib import style
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from .. import Account, Future, Option, Perpetual, Position, Refused, checks, replace, venues
@@ -297,18 +300,13 @@ def square(required, names=None, unit="USD"):
     cell, by (row, column), what venues call it. Returns the axes; their figure has the `reading`.
     ValueError if rows have different columns.
     """
-    from matplotlib import pyplot
-
     rows = list(required)
     columns = list(required[rows[0]])
     if any(list(row) != columns for row in required.values()):
         raise ValueError(f"required must have the columns {columns} in every row")
     most = max(sum(cell) for row in required.values() for cell in row.values())
     orange = figures.STYLES["requirement"]["color"]
-    pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
-    with style.context(["default", figures.PAPER | FIRM]):
-        figure = pyplot.figure(FigureClass=Told, figsize=(6.9, 3.3))
-        axes = figure.add_axes((0.13, 0.02, 0.85, 0.86))
+    with sheet((0.13, 0.02, 0.85, 0.86)) as axes:
         axes.set_xlim(0, len(columns))
         axes.set_ylim(len(rows), 0)
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
@@ -330,7 +328,60 @@ def square(required, names=None, unit="USD"):
                 axes.text(x + 0.06, y + 0.5, said, fontsize=12.5, fontweight="bold")
                 name = (names or {}).get((row, column), "")
                 axes.text(x + 0.06, y + 0.24, name, fontsize=10.6)
-    figure.reading = told_square(required, names or {}, unit)
+    axes.figure.reading = told_square(required, names or {}, unit)
+    return axes
+
+
+@contextmanager
+def sheet(place):
+    """Axes at a place of a new figure on paper, to be drawn in the course's look."""
+    from matplotlib import pyplot
+
+    pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
+    with style.context(["default", figures.PAPER | FIRM]):
+        yield pyplot.figure(FigureClass=Told, figsize=(6.9, 3.3)).add_axes(place)
+
+
+def scan_map(pool, index):
+    """Draw what a pool gains or loses in each scenario of its scan, the worst one framed.
+
+    A row for each move of the volatility, a column for each move of the index: see
+    `Pool.scenarios`, which raises ValueError where nothing is scanned. Returns the axes; their
+    figure has the `reading`.
+    """
+    gains = pool.scenarios(index).T
+
+    def moved(part):
+        return f"{part:+.0%}" if part else "0"
+
+    worst, row, column = min((g, y, x) for (y, x), g in np.ndenumerate(gains.to_numpy()))
+    most = np.nanmax(np.abs(gains.to_numpy())) or 1.0
+    gain, loss = (figures.STYLES[name]["color"] for name in ("equity", "requirement"))
+    shades = LinearSegmentedColormap.from_list("scan", [loss, "white", gain])
+    with sheet((0.16, 0.16, 0.83, 0.72)) as axes:
+        axes.pcolormesh(gains, cmap=shades, vmin=-1.6 * most, vmax=1.6 * most, edgecolors="white")
+        for (y, x), value in np.ndenumerate(gains.to_numpy()):
+            bold = {"fontweight": "bold"} if (y, x) == (row, column) else {}
+            axes.text(
+                x + 0.5, y + 0.5, f"{value:,.0f}", ha="center", va="center", fontsize=9.5, **bold
+            )
+        axes.add_patch(
+            Rectangle((column, row), 1, 1, fill=False, edgecolor="#222222", linewidth=2.4)
+        )
+        axes.set_xticks(np.arange(gains.shape[1]) + 0.5, [moved(m) for m in gains.columns])
+        axes.set_yticks(np.arange(gains.shape[0]) + 0.5, [moved(v) for v in gains.index])
+        axes.set_xlabel(f"move of {index}")
+        axes.set_ylabel("of its volatility")
+        axes.tick_params(length=0)
+        axes.set_title(
+            f"gain or loss in each scenario (USD); the worst: {worst:,.0f}", fontsize=10.6
+        )
+    axes.figure.reading = (
+        f"{gains.count().sum()} scenarios: {gains.columns[0]:+.0%} to {gains.columns[-1]:+.0%} of "
+        f"{index}, {gains.index[0]:+.0%} to {gains.index[-1]:+.0%} of its volatility.\n"
+        f"The worst, {gains.columns[column]:+.0%} and {gains.index[row]:+.0%}: {worst:,.0f} USD; "
+        f"the best: {np.nanmax(gains.to_numpy()):,.0f} USD."
+    )
     return axes
 
 

@@ -262,7 +262,7 @@ def grid_ends(held, low=0.02, high=6.0):
 
 def test_liquidation_prices_agree_with_a_fine_grid_of_slack():
     rng, seen = np.random.default_rng(8), 0
-    for n in range(120):
+    for n in range(45):
         venue = (UNIFIED, WHOLE, SCANNED)[n % 3]
         book = []
         for k in range(int(rng.integers(1, 5))):
@@ -283,7 +283,7 @@ def test_liquidation_prices_agree_with_a_fine_grid_of_slack():
             else:
                 seen += 1
                 assert bounds[0] - 1e-6 <= side.price <= bounds[1] + 1e-6, (n, side)
-    assert seen > 60
+    assert seen > 20
 
 
 def test_a_covered_call_stands_and_a_naked_one_does_not():

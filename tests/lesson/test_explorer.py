@@ -251,7 +251,7 @@ def test_a_slider_moved_sends_the_picture_first_and_nothing_twice(explorer, monk
 def test_rounding_noise_of_a_slider_is_never_shown(explorer):
     for name, control in sliders(explorer).items():
         at = round(explorer.state()[name], 9)
-        for noise, steps in product((1e-9, -1e-9, 1e-12, -1e-12, 9e-16), (0, 1)):
+        for noise, steps in product((1e-9, -1e-12), (0, 1)):
             control.value = min(control.max, at + steps * control.step)
             control.slider.value = at + noise
             assert explorer.state()[name] == control.value == at, name
@@ -267,7 +267,7 @@ def test_every_state_is_shown(explorer):
 
     Whether the reading is right is for each explorer's own file, at many more states.
     """
-    for state in (*explorer.presets.values(), *states(explorer, count=20, starts=1)[len(explorer.presets) :: 3]):
+    for state in (*explorer.presets.values(), *states(explorer, count=20, starts=1)[len(explorer.presets) :: 7]):
         explorer.set(**state)
         reading, html = explorer.reading, explorer.view.value
         assert explorer.error is None, (state, explorer.error)
@@ -285,7 +285,7 @@ def test_every_state_is_shown(explorer):
 
 
 def test_what_stands_still_is_as_if_it_were_drawn_at_each_move(explorer):
-    for state in states(explorer, count=6, starts=1)[::9]:
+    for state in states(explorer, count=6, starts=1)[::20]:
         explorer.set(**state)
         still = explorer.still.value
         assert still == explorer.layers.still(), "more than the drawn artists moved"

@@ -207,7 +207,7 @@ def check_drawn(explorer, reading, book, state):
 
 def test_every_state_reads_and_draws_as_the_arithmetic_says(explorer, kind):
     seen, limits = set(), explorer.layers.axes.get_ylim()
-    for state in states(explorer, count=60, starts=2):
+    for state in states(explorer, count=25, starts=1):
         book, reading = Book(kind, **state), explorer.read(**state)
         explorer.draw(explorer.layers, reading)
         if state["mode"] != SHARED and explorer.balance - state["wall"] < 4 / book.highest * explorer.balance:

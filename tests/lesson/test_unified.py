@@ -139,7 +139,7 @@ def check(reading, state, book, entry):
 
 
 def test_every_reading_is_that_of_plain_formulas(explorer, kind):
-    for state in states(explorer):
+    for state in states(explorer, count=30, starts=1):
         book = Book(kind, **state)
         check(explorer.read(**state), state, book, KINDS[kind][1])
 

@@ -6,7 +6,6 @@ import json
 
 from matplotlib import pyplot
 
-
 PICTURE = "<IPython.core.display.Image object>\n"  # without a front end a picture is its name
 
 

@@ -873,7 +873,7 @@ def assert_what_may_leave(pool):
 
 def test_random_pools_meet_the_general_formulation_where_they_are_said_to():
     rng, crossings, bound = np.random.default_rng(11), 0, 0
-    for _ in range(2_000):
+    for _ in range(900):
         pool, shares = random_pool(rng)
         near = {"rel": 1e-9, "abs": 1e-6}
         equity, maintenance, initial = plain_terms(pool, pool.marks)

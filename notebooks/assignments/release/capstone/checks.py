@@ -4,7 +4,7 @@ from functools import cache
 
 import marginlab as ml
 import numpy as np
-from marginlab import Account, Perpetual, Position, Tiers, venues
+from marginlab import Account, Option, Perpetual, Position, Tiers, venues
 from marginlab.lesson import Search, Task
 from marginlab.market import Given, Jumps, outcomes
 
@@ -13,14 +13,16 @@ RATES = {"btc": 0.004, "eth": 0.004, "alt": 0.03}  # of maintenance
 LEVERAGE = {"btc": 125, "eth": 125, "alt": 20}  # the highest
 NONE = dict.fromkeys(COINS, 1e-9)  # next to no requirement
 ALONE = NONE | {"alt": RATES["alt"]}  # one of the altcoin only
+VOL = 0.6  # of bitcoin, a year
 MONTHS = 400
 WORST = 80  # months: a fifth; at 5 % nearly half the desks lose all
 MORE = 0.01  # of the capital: so much more counts as more
 
 
 def figures(my):
-    """A desk: capital in USDT; coins (below zero: short) and entries; a
-    rise of the altcoin; what its shorts pay each eight hours; a seed."""
+    """A desk: capital in USDT; coins (below zero: short) and entries;
+    calls that it may sell, and their strike; a rise of the altcoin; what
+    its shorts pay each eight hours; a seed."""
     capital = my.number("capital", 40_000, 100_000, 5_000)
     side = my.number("side", -1, 1, 2)
     mine = {
@@ -36,6 +38,8 @@ def figures(my):
         "btc": round(btc / mine["btc_entry"], 1),
         "eth": float(round(eth / mine["eth_entry"])),
         "alt": float(round(alt / mine["alt_entry"], -1)),
+        "calls": my.number("calls", 1, 3, 0.5),
+        "strike": round(mine["btc_entry"] * 1.2, -3),
         "squeeze": my.number("squeeze", 0.52, 1.22, 0.05),
         "funding": my.number("funding", 0.0002, 0.0008, 0.0001),
         "seed": my.number("seed", 1, 9_999, 1),
@@ -72,6 +76,12 @@ def market(mine):
     given = {coin: rows[1:] for coin, rows in made.items()}
     paths = Given(start, given=given, hours=4)
     return book, paths, {"APT-USDT": np.tile([0, -mine["funding"]], 90)}
+
+
+def sold(mine):
+    """The call on bitcoin that it may sell: 30 days, paid in USDT."""
+    about = {"kind": "call", "strike": mine["strike"], "expiry": 30}
+    return Option("BTC-C", "BTC", "USDT", **about)
 
 
 def rivals(mine):
@@ -120,6 +130,34 @@ def runs(mine, funded=True):
         return outcomes(start, paths, rates if funded else None)
 
     return run
+
+
+def with_calls(mine, bitcoin=None, **spoilt):
+    """A function of the price of bitcoin: what all in cross has to spare
+    with the calls sold. Of `spoilt`, `premium` or `worth` is how often
+    each of them counts, and `bitcoin` the coins of the perpetual."""
+    call, calls = sold(mine), mine["calls"]
+    start = {c: mine[f"{n}_entry"] for n, c in COINS.items()}
+    start["BTC vol"] = VOL
+    venue = ml.replace(venues.TEACHING, options=venues.OKX_OPTIONS)
+    premium = float(call.price(start))
+    book = mine | ({} if bitcoin is None else {"btc": bitcoin})
+    held = [
+        Position(contract(n), book[n], book[f"{n}_entry"]) for n in COINS
+    ]
+    held.append(Position(call, -calls, premium))
+    paid = calls * premium
+    pool = ml.Pool(
+        "USDT", {"USDT": mine["capital"] + paid}, held, venue, start
+    )
+
+    def truth(price):
+        worth = calls * call.price({"BTC": price, "BTC vol": VOL})
+        more = (spoilt.get("premium", 1) - 1) * paid
+        more -= (spoilt.get("worth", 1) - 1) * worth
+        return float(pool.slack(BTC=price) + more)
+
+    return truth
 
 
 # ------------------------------------------------------- first tasks
@@ -296,6 +334,7 @@ def first(mine):
                 ),
             ],
         ),
+        "with_calls": calls_task(mine),
         "choice": Search(
             "capstone-choice",
             shows=lambda **choice: opens(mine, choice),
@@ -313,6 +352,76 @@ def first(mine):
             ],
         ),
     }
+
+
+def calls_task(mine):
+    right, calls, strike = with_calls(mine), mine["calls"], mine["strike"]
+    entry, rate = mine["btc_entry"], venues.OKX_OPTIONS.maintenance_share
+    vol = {"BTC vol": VOL}
+
+    def more(extra):
+        return lambda price: right(price) + calls * extra(price)
+
+    return Task(
+        "capstone-with-calls",
+        truth=right,
+        cases=[{"price": entry * up} for up in (1.35, 0.85, 0.97, 1.1)],
+        slips=[
+            (
+                with_calls(mine, premium=0),
+                "The buyer has paid: the premium is in the pool.",
+            ),
+            (
+                with_calls(mine, worth=2),
+                "What the calls are worth is asked for: it does not come "
+                "off the equity as well.",
+            ),
+            (
+                with_calls(mine, worth=0),
+                "Of a call that was sold, what it is worth is asked for, "
+                "beside the 3 %.",
+            ),
+            (
+                more(lambda price: rate * (price - strike)),
+                "It is 3 % of bitcoin's price, not of the strike.",
+            ),
+            (
+                more(lambda price: rate * price),
+                "Beside what they are worth, the calls ask for 3 % of "
+                "bitcoin's price.",
+            ),
+            (
+                more(
+                    lambda price: (
+                        sold(mine).price({"BTC": price} | vol)
+                        - max(price - strike, 0.0)
+                    )
+                ),
+                "That is what a call pays on its last day: 30 days are "
+                "left, and it is worth more.",
+            ),
+            (
+                lambda price: right(price) - mine["btc"] * (price - entry),
+                "The perpetual on bitcoin has gained or lost by then.",
+            ),
+            (
+                lambda price: (
+                    right(price)
+                    + abs(mine["btc"]) * RATES["btc"] * (price - entry)
+                ),
+                "What the perpetual asks for moves with its price.",
+            ),
+            (
+                with_calls(mine, bitcoin=-mine["btc"]),
+                "A long gains when the price rises, and a short loses: "
+                "look at the sign.",
+            ),
+            (
+                lambda price: -right(price),
+                "Equity less requirement, not the other way round.",
+            ),
+        ],
+    )
 
 
 def opens(mine, choice):

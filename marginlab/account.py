@@ -796,7 +796,8 @@ def _order(instrument, quantity, price, isolated, leverage, leg, borrow, fee):
     if quantity == 0:
         raise ValueError("quantity must be positive (buy) or negative (sell), not 0")
     price = checks.number("price", price, above=0)
-    leverage = None if leverage is None else checks.number("leverage", leverage, above=0)
+    if leverage is not None:
+        leverage = checks.number("leverage", leverage, above=0)
     if isolated is not None and not isinstance(isolated, bool):
         isolated = checks.number("isolated", isolated, above=0)
     return Order(instrument, quantity, price, isolated, leverage, leg, borrow, fee)
@@ -919,16 +920,15 @@ def _opened(account, order, schedule, key=None, held=None):
         pool = account.held[key]
     what = f"{quantity:+,.10g} {instrument.symbol}"
     _check_allowed(account.venue, what, pool.isolated, [instrument])
-    fee = instrument.fee(order.fee, quantity, price, account.marks, schedule)
-    margin = _margin(account, order, held, fee) if pool.isolated else 0.0
+    fee = 0.0
+    if order.fee:
+        fee = instrument.fee(order.fee, quantity, price, account.marks, schedule)
+    traded = abs(instrument.notional(quantity, price))
+    margin = _margin(account, order, held, traded, fee) if pool.isolated else 0.0
     collateral = pool.collateral.get(settle, 0.0) + margin
-    position, paid = instrument.fill(held, quantity, price)
-    leverage = order.leverage or position.leverage
-    notional = abs(position.notional(position.entry))
-    if order.margin:
-        leverage = notional / collateral
-    if leverage != position.leverage:
-        position = evolve(position, leverage=leverage)
+    notional = traded + (abs(held.notional(held.entry)) if held else 0.0)
+    leverage = notional / collateral if order.margin else order.leverage
+    position, paid = instrument.fill(held, quantity, price, leverage)
     _check_size(position, notional, schedule)
     others = tuple(p for p in pool.positions if p is not held)
     taken = 0.0 if pool.isolated else fee
@@ -944,10 +944,10 @@ def _opened(account, order, schedule, key=None, held=None):
     return account._but({key: after}, [event])
 
 
-def _margin(account, order, held, fee):
-    """The margin that an isolated trade sets aside, beside a fee from the cross pool."""
+def _margin(account, order, held, notional, fee):
+    """The margin that an isolated trade of so much sets aside, beside a fee from the cross pool."""
     instrument, quantity, price, isolated, leverage, *_ = order
-    notional, settle = abs(instrument.notional(quantity, price)), instrument.settle
+    settle = instrument.settle
     chosen = leverage or (held.leverage if held else None)
     if chosen is None:
         if isolated is True:

@@ -5,6 +5,7 @@ A contract is anything with the names of `CONTRACT`; every amount is in its `set
     symbol, index, settle, face               its name, what moves it, what it pays in, its size
     tiers                                     a schedule of its own, or None: the venue's
     expiry                                    days at which it settles, or None
+    follows                                   names of prices that it needs beside its index
     modelled                                  whether its price is a model's (an option's), and its
                                               value is paid for at once
     inverse                                   whether `level` is -1/P, as of coin-margined contracts
@@ -19,9 +20,9 @@ A contract is anything with the names of `CONTRACT`; every amount is in its `set
     shocked(quantity, entry, prices, move, vol)
                                               `value` where the index has moved, for scenarios
     fee(rate, quantity, price, prices, rule)  the trading fee of a fill
-    fill(position, quantity, price)           (position or None, {currency: amount}) after a trade
+    fill(position, quantity, price, leverage) (position or None, {currency: amount}) after a trade
                                               that opens it (None before), opens more, or closes at
-                                              most all of it
+                                              most all of it; leverage None leaves it as it is
 
 `prices` is a dict of names to floats or arrays: an index ("BTC"), or a contract's own mark by its
 symbol. A new contract is most easily a subclass of `Perpetual` with another `level` and `notional`.
@@ -83,6 +84,7 @@ class Perpetual:
     quanto: bool = field(default=False, repr=False)
     expiry = None
     modelled = False
+    follows = ()
 
     def __attrs_post_init__(self):
         if self.symbol in (self.index, self.settle):
@@ -129,11 +131,6 @@ class Perpetual:
         """Its value, in the settlement currency, after its index has moved by a fraction."""
         return self.pnl(quantity, entry, self.price(prices) * (1.0 + move))
 
-    @property
-    def follows(self) -> tuple:
-        """Names of prices that it needs beside its index."""
-        return ()
-
     def initial(self, position: "Position", prices, schedule) -> Numbers:
         """Initial margin, notional / leverage: its own, or the highest that the schedule allows."""
         notional = abs(position.notional(self.price(prices)))
@@ -158,18 +155,20 @@ class Perpetual:
         """The trading fee of a fill, in the settlement currency: a share of the notional."""
         return rate * abs(self.notional(quantity, price))
 
-    def fill(self, position: "Position | None", quantity: float, price: float) -> tuple:
+    def fill(
+        self, position: "Position | None", quantity: float, price: float, leverage=None
+    ) -> tuple:
         """(position or None, {currency: what it pays}) after so many contracts more at a price.
 
         A position begins at the price, grows at its average entry, or what is closed of it is
-        realised; it cannot flip.
+        realised; it cannot flip. Where it begins or grows, `leverage` becomes its own.
         """
         if position is None:
-            return Position(self, quantity, price), {}
+            return Position(self, quantity, price, leverage), {}
         held = position.quantity
         if held * quantity > 0:
             entry = self.average_entry(held, position.entry, quantity, price)
-            return evolve(position, quantity=held + quantity, entry=entry), {}
+            return Position(self, held + quantity, entry, leverage or position.leverage), {}
         realised = {self.settle: self.pnl(-quantity, position.entry, price)}
         left = held + quantity
         return (evolve(position, quantity=left) if left * held > 0 else None), realised
@@ -186,11 +185,7 @@ class Future(Perpetual):
     """
 
     expiry: float = number_field(above=0, kw_only=True)
-
-    @property
-    def follows(self):
-        """The days that have passed."""
-        return ("days",)
+    follows = ("days",)
 
     def price(self, prices):
         """Its own mark or that of its index; from its expiry on, its index."""
@@ -322,10 +317,11 @@ class Option(Perpetual):
         """The mean by contracts, in coins too."""
         return (quantity * entry + more * price) / (quantity + more)
 
-    def fill(self, position, quantity, price):
+    def fill(self, position, quantity, price, leverage=None):
         """The premium is paid, or received, with every fill."""
         if position is None:
-            return Position(self, quantity, price), {self.settle: -quantity * self.face * price}
+            paid = {self.settle: -quantity * self.face * price}
+            return Position(self, quantity, price, leverage), paid
         left = position.quantity + quantity
         paid = {self.settle: -quantity * self.face * price}
         if position.quantity * quantity > 0:

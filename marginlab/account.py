@@ -338,6 +338,8 @@ class Account:
         for key in self.held:
             account = account._topped_up(key) if self.held[key].tops_up else account
             pool = account.held[key]
+            if not pool.open:
+                continue
             there = fund[pool.currency]
             after, events = liquidated(pool, evolve(market, fund=there))
             if events:

@@ -79,8 +79,8 @@ def held(pool):
 
 def gained(pool, events):
     """What the insurance fund gained (+) or paid (-) by events of a pool, in its currency."""
-    flows = ((event.flows.get(FUND, 0.0), event.currency) for event in events)
-    return sum(amount * pool.unit(currency, pool.marks) for amount, currency in flows)
+    took = [event for event in events if event.flows.get(FUND)]
+    return sum(event.flows[FUND] * pool.unit(event.currency, pool.marks) for event in took)
 
 
 # ------------------------------------------------------------------- the market
@@ -512,8 +512,9 @@ def settled(pool, market, taken):
     flow = max(0.0, left) - returned - paid
     flows = {TRADER: returned - held, FUND: flow, COUNTERPARTIES: held - returned - flow}
     surplus, missing, lost = max(0.0, outcome), max(0.0, -outcome), max(start - returned, 0.0)
-    ended = f"closed, {fmt(returned)} {pool.currency} returned"
-    if not returned and not owed:
+    if returned or owed:
+        ended = f"closed, {fmt(returned)} {pool.currency} returned"
+    else:
         ended = f"{fmt(lost)} {pool.currency} lost"
     who = bearers(venue, surplus - returned, surplus, missing, there, taken)
     text = f"{pool.name}: {ended}; {who}"
@@ -526,8 +527,8 @@ def settled(pool, market, taken):
 def bearers(venue, kept, surplus, missing, fund, taken):
     """In words, who has what is left, or pays what is missing."""
     if 0 < fund < missing:
-        rest = f"{fmt(missing - fund)} by {COUNTERPARTIES}"
-        return f"{fmt(missing)} missing: {fmt(fund)} paid by the {FUND}, {rest}"
+        paid, rest = f"{fmt(fund)} paid by the {FUND}", f"{fmt(missing - fund)} by {COUNTERPARTIES}"
+        return f"{fmt(missing)} missing: {paid}, {rest}"
     if missing:
         return f"{fmt(missing)} missing, paid by the {FUND if fund else COUNTERPARTIES}"
     keeper = venue.surplus_to if not taken else FUND

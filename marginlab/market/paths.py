@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import attrs
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from .. import checks
 from ..checks import Frozen, field_of
@@ -17,7 +17,7 @@ WIDTH = 2_000  # paths drawn side by side from one seed: enough for numpy, few f
 SLAB = 32_000  # prices of a coin worked on at a time
 
 
-def _starts(_, start):
+def _starts(start):
     """A mapping of index to price, checked."""
     if not isinstance(start, Mapping) or not start:
         raise ValueError(
@@ -90,7 +90,7 @@ class Paths:
         From a step to the next; of given paths also a row, of the hours before each step.
     """
 
-    start: Mapping = field_of(_starts)
+    start: Mapping = field(converter=_starts)
     steps: int = field_of(checks.whole)
     count: int = field_of(checks.whole)
 
@@ -450,7 +450,7 @@ def flash_crash(start, moves, steps, low=None, recovery=1.0, hours=1.0):
 
 def _line(start, turns, moves, steps, hours):
     """One path of straight lines between turns: (step, share of the move that is made)."""
-    start = _starts("start", start)
+    start = _starts(start)
     moves = _each("moves", moves, start, above=-1)
     share = np.interp(np.arange(1, steps + 1), *zip(*turns, strict=True))
     return Given(start, given={n: start[n] * (1 + moves[n] * share) for n in start}, hours=hours)

@@ -294,10 +294,28 @@ class Pool:
             total = total + self._loan(currency, amount, at)
         if self.scans:
             return total + self._scanned(at) * self.venue.scan.maintenance
+        charges = []
         for p, schedule in zip(self.positions, self.schedules, strict=True):
             charge = self.charge(p, schedule, charged or at)
-            total = total + charge * self.unit(p.instrument.settle, at)
-        return total
+            charges.append(charge * self.unit(p.instrument.settle, at))
+        return total + self._netted(charges)
+
+    def _netted(self, charges):
+        """The sum of what positions are charged; where the venue nets them, of each larger side."""
+        if not self.nets:
+            return sum(charges)
+        sides = {}
+        for p, charge in zip(self.positions, charges, strict=True):
+            of = p.instrument
+            pair = sides.setdefault(of.symbol if self.nets == "contract" else of.index, [0.0, 0.0])
+            pair[p.side < 0] = pair[p.side < 0] + charge
+        return sum(plain(np.maximum(*pair)) for pair in sides.values())
+
+    @property
+    def nets(self):
+        """By what longs and shorts net in its requirement, "contract" or "index"; "" if not."""
+        netting = self.venue.netting
+        return "" if netting == "none" or self.isolated or not self.positions[1:] else netting
 
     @property
     def scans(self):
@@ -387,6 +405,7 @@ class Pool:
         if self.scans:
             total = total + self._scanned(at) * venue.scan.initial
         pairs = () if self.scans else zip(self.positions, self.schedules, strict=True)
+        charges = []
         for p, schedule in pairs:
             optional = p.instrument.modelled
             price = p.entry if venue.maintenance_at == "entry" and not optional else at
@@ -394,7 +413,9 @@ class Pool:
             if venue.fee_at in ("entry", "bankruptcy") and not optional:
                 lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
                 margin = margin + closing_fee(venue, p, price, lost)
-            total = total + margin * self.unit(p.instrument.settle, at)
+            charges.append(margin * self.unit(p.instrument.settle, at))
+        if charges:
+            total = total + self._netted(charges)
         for currency, amount in (sums or self.sums(at)).items():
             total = total + self._loan(currency, amount, at, initial=True)
         return total
@@ -439,7 +460,7 @@ class Pool:
 
     def _parts(self, at, charged=None, full=False):
         """The terms of slack, charged on at `charged`; in `full`, those of worth."""
-        found, joined = {}, self.joined and not full
+        found, charges, joined = {}, [], self.joined and not full
         settled = {p.instrument.settle for p in self.positions} if joined else ()
         for currency, amount in (self.collateral if full else self.sums(at)).items():
             if currency in settled:
@@ -453,12 +474,14 @@ class Pool:
             if full:
                 gain = p.instrument.value(p.quantity, p.entry, at)
             else:
+                charge = 0.0 if self.scans else self.charge(p, schedule, charged or at)
                 counted = p.instrument.counted(p.quantity, p.entry, at, schedule)
-                gain = (0.0 if joined else counted) - (
-                    0.0 if self.scans else self.charge(p, schedule, charged or at)
-                )
+                gain = (0.0 if joined else counted) - charge
+                charges.append(charge * self.unit(p.instrument.settle, at))
             there = gain * self.unit(p.instrument.settle, at)
             found[p.label] = found.get(p.label, 0.0) + there
+        if self.nets and not self.scans and not full:
+            found["netting"] = sum(charges) - self._netted(charges)
         if self.scans and not full:
             found["scenarios"] = -self._scanned(at) * self.venue.scan.maintenance
         if self.orders and self.venue.orders_required and not full:

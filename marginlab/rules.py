@@ -768,6 +768,10 @@ class Venue:
         Whether a long and a short of one contract may be open side by side.
     both_modes : bool
         Whether one contract may be open in isolated and in cross margin at once.
+    netting : "none", "contract" or "index"
+        Of longs and shorts in one cross pool both are charged (most venues), or only the larger
+        side, of one contract or of all contracts on one index (Kraken, between maturities:
+        support.cryptofacilities.com 115002794113).
     allows : tuple of "isolated", "cross", "options", "loans"
         What this account mode lets be opened: positions in which margin mode, options, loans.
     least_equity : float
@@ -809,6 +813,7 @@ class Venue:
     price_band: float = number_field(1.0, above=0)
     hedge_mode: bool = False
     both_modes: bool = False
+    netting: str = choice("none", "contract", "index")
     allows: tuple = field_of(_allowed, ALLOWED)
     least_equity: float = number_field(0.0, least=0)
     exchange: Callable | None = field_of(_step, None, optional=True)

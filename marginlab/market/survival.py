@@ -552,7 +552,7 @@ class _Trough:
         self.paid = {currency: np.zeros(book.paths.width) for currency in self.flows}
         self.lines = []
         straight = all(isinstance(tiers, Tiers) for tiers in self.pool.schedules)
-        if self.pool.own_in_full and straight and not self.pool.scans:
+        if self.pool.own_in_full and straight and not (self.pool.scans or self.pool.nets):
             self.lines = [_Lines(self.pool.venue, p, self.start) for p in self.pool.positions]
         self.constant = sum(of.constant for of in self.lines)
         self.alone = len(self.lines) == 1 and self.lines[0].rises and not self.flows

@@ -1,5 +1,6 @@
 """Account modes: what each has a place for, and what changing between them moves. Forced exchange."""
 
+import numpy as np
 import pytest
 
 from marginlab import (
@@ -118,3 +119,24 @@ def test_under_a_scan_what_adds_most_is_closed_first():
     assert [p.label for p in ranked(pool)] == ["short BTC-Q", "long BTC-USDT"]
     smaller = pool.but(positions=[hedged[0], Position(future, -0.8, 50_000)])
     assert ranked(smaller)[0].label == "long BTC-USDT"  # without it 0.8 is left, without the other 1
+
+
+LONGER = Future("BTC-Q", "BTC", "USDT", expiry=90, tiers=Tiers.flat(0.01))
+
+
+@pytest.mark.parametrize(
+    ("netting", "required"), [("none", 200 + 1_500 + 400), ("contract", 1_500 + 400), ("index", 1_900)]
+)
+def test_of_longs_and_shorts_that_net_the_larger_side_is_charged(netting, required):
+    venue = replace(venues.TEACHING, hedge_mode=True, netting=netting)
+    held = [Position(BTC, 1, 50_000), Position(LONGER, -3, 50_000), Position(BTC, -2, 50_000)]
+    pool = Pool("USDT", {"USDT": 10_000}, held, venue, MARKET)
+    assert pool.requirement() == pytest.approx(required)
+    assert sum(pool.parts(BTC=51_000).values()) == pytest.approx(pool.slack(BTC=51_000))
+    assert pool.slack(BTC=pool.liquidation("BTC").above.price) == pytest.approx(0, abs=1e-6)
+    rows = pool.requirement(BTC=np.array([40_000.0, 50_000.0]))
+    assert rows == pytest.approx([0.8 * required, required])
+    share = pool.requirement(kind="initial") / pool.but(positions=held[1:]).requirement(kind="initial")
+    assert (share > 1) == (netting == "none")
+    alone = replace(pool, isolated=True)
+    assert alone.requirement() == pytest.approx(2_100)

@@ -267,6 +267,10 @@ class close_share:
         return pool, []
 
 
+def _discount(name, value):
+    return below_one(checks.number(name, value), "", name)
+
+
 @frozen
 class repay_debts:
     """The step in which debts are repaid with other coins, the largest of both first.
@@ -279,23 +283,20 @@ class repay_debts:
     debt / 97.5 % is sold. Bybit, help 000001876 (2024): orders, then debts, then positions.
     """
 
-    discount: float = field_of(
-        lambda name, value: below_one(checks.number(name, value), "", name), 0.0
-    )
+    discount: float = field_of(_discount, 0.0)
     above: float = number_field(0.0, least=0)
 
     def __call__(self, pool, market):
-        events, worth = (
-            [],
-            {c: pool.quote(c, pool.marks) * a for c, a in pool.sums(pool.marks).items() if a},
-        )
-        if -sum(amount for amount in worth.values() if amount < 0) <= self.above:
+        price = {c: pool.quote(c, pool.marks) for c in pool.sums(pool.marks)}
+        worth = {c: price[c] * amount for c, amount in pool.sums(pool.marks).items()}
+        debts = sorted((c for c in worth if worth[c] < 0), key=worth.get)
+        events = []
+        if -sum(worth[debt] for debt in debts) <= self.above:
             return pool, events
-        for debt in sorted((c for c in worth if worth[c] < 0), key=worth.get):
-            for coin in sorted((c for c in worth if worth[c] > 0), key=worth.get, reverse=True):
-                there = min(
-                    worth[coin], pool.collateral.get(coin, 0.0) * pool.quote(coin, pool.marks)
-                )
+        for debt in debts:
+            coins = [c for c in worth if worth[c] > 0 and pool.collateral.get(c, 0.0) > 0]
+            for coin in sorted(coins, key=worth.get, reverse=True):
+                there = min(worth[coin], pool.collateral[coin] * price[coin])
                 sold = min(there, -worth[debt] / (1 - self.discount))
                 if sold > DUST * pool.size:
                     pool, event = self.exchanged(pool, coin, debt, sold)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marginlab import Account, Asset, Interest, Perpetual, Spot, Tiers, Venue, replace, venues
+from marginlab.liquidation import repay_debts
 from marginlab.rules import COUNTERPARTIES, FUND, LENDER, TRADER
 from tests.core.common import (
     ALL,
@@ -27,7 +28,15 @@ from tests.core.common import (
 from tests.process import process
 from tests.refusal import state
 
-ORDER = {CANCEL: 0, PART: 1, CLOSE: 2, TAKE: 2, QUEUE: 2, ALL: 3}  # in which the steps of one pool follow
+ORDER = {
+    "exchange": -1,
+    CANCEL: 0,
+    PART: 1,
+    CLOSE: 2,
+    TAKE: 2,
+    QUEUE: 2,
+    ALL: 3,
+}  # in which the steps of one pool follow
 
 CONTRACTS = (
     Perpetual("BTC-USDT", "BTC", "USDT", 0.1, Tiers(((0, 0.005), (2e4, 0.02), (8e4, 0.05)))),
@@ -73,6 +82,7 @@ def accounts(draw, rule=None, multi=None, hedge=True):
         surplus_to=draw(st.sampled_from((FUND, TRADER))),
         shortfall_to=draw(st.sampled_from((FUND, FUND, COUNTERPARTIES))),
         liquidation=draw(rules()) if rule is None else rule, orders_required=draw(st.booleans()),
+        netting=draw(st.sampled_from(("none", "none", "contract", "index"))),
     )  # fmt: skip
     account = Account(venue, **START).mark(BTC=50_000, ETH=2_000)
     for _ in range(draw(st.integers(1, 5))):
@@ -172,6 +182,22 @@ def test_whatever_the_rule_nothing_is_lost_and_every_pool_stands_or_is_settled(d
     if not any(step.kind == TAKE for step in found):  # one may take more than the fund has
         drawn(account, found, market["fund"], 1e-11 * size)
     assert after.liquidate(**market) is after and after.liquidate() is after
+
+
+@settings(STEADY, max_examples=60)
+@given(accounts(multi=True), st.sampled_from((0.0, 0.025, 0.5)))
+def test_debts_that_are_repaid_cost_the_discount_and_no_coin_is_oversold(account, discount):
+    pool = account.cross
+    after, events = repay_debts(discount)(pool, None)
+    cost = fsum(event.flows[TRADER] for event in events)
+    assert after.worth() - pool.worth() == pytest.approx(cost, abs=1e-11 * gross(account))
+    owed = {c: max(0.0, -amount) for c, amount in pool.sums(pool.marks).items()}
+    assert bool(events) <= any(owed.values()) and (cost < 0) == (bool(events) and discount > 0)
+    for currency, amount in pool.collateral.items():
+        moved, few = after.collateral[currency] - amount, 1e-9 * (1 + abs(amount))
+        assert -max(amount, 0) - few <= moved <= owed[currency] + few
+        assert (moved > 0) <= (owed[currency] > 0) and (moved < 0) <= (owed[currency] == 0)
+    assert repay_debts(discount)(after, None)[1] == []
 
 
 def stays(pool, kept, found, after, rounding):

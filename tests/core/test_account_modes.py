@@ -77,6 +77,11 @@ def test_a_mode_refuses_what_it_has_no_place_for():
         lambda: isolated.trade(BTC, 0.1, 50_000),
         lambda: isolated.trade(CALL, 1, 700, isolated=2_000),
         lambda: isolated.trade(Spot("BTC/USDT"), 0.1, 50_000, isolated=0.01, borrow="USDT"),
+        lambda: (
+            Account(replace(venues.TEACHING, allows=("cross",)), BTC=2)
+            .mark(BTC=50_000)
+            .trade(Spot("BTC/USDT"), 1, 50_000, borrow="USDT")
+        ),
         lambda: opened(venues.BINANCE_MULTI_ASSETS, isolated=1_000),
         lambda: opened(venues.DERIBIT, isolated=1_000),
     ):
@@ -124,19 +129,16 @@ def test_under_a_scan_what_adds_most_is_closed_first():
 LONGER = Future("BTC-Q", "BTC", "USDT", expiry=90, tiers=Tiers.flat(0.01))
 
 
-@pytest.mark.parametrize(
-    ("netting", "required"), [("none", 200 + 1_500 + 400), ("contract", 1_500 + 400), ("index", 1_900)]
-)
+@pytest.mark.parametrize(("netting", "required"), [("none", 3_700), ("contract", 3_300), ("index", 1_900)])
 def test_of_longs_and_shorts_that_net_the_larger_side_is_charged(netting, required):
     venue = replace(venues.TEACHING, hedge_mode=True, netting=netting)
-    held = [Position(BTC, 1, 50_000), Position(LONGER, -3, 50_000), Position(BTC, -2, 50_000)]
-    pool = Pool("USDT", {"USDT": 10_000}, held, venue, MARKET)
+    held = [Position(BTC, 9, 50_000), Position(LONGER, -3, 50_000), Position(BTC, -2, 50_000)]
+    pool = Pool("USDT", {"USDT": 20_000}, held, venue, MARKET)
     assert pool.requirement() == pytest.approx(required)
     assert sum(pool.parts(BTC=51_000).values()) == pytest.approx(pool.slack(BTC=51_000))
-    assert pool.slack(BTC=pool.liquidation("BTC").above.price) == pytest.approx(0, abs=1e-6)
+    assert pool.slack(BTC=pool.liquidation("BTC").below.price) == pytest.approx(0, abs=1e-6)
     rows = pool.requirement(BTC=np.array([40_000.0, 50_000.0]))
     assert rows == pytest.approx([0.8 * required, required])
-    share = pool.requirement(kind="initial") / pool.but(positions=held[1:]).requirement(kind="initial")
-    assert (share > 1) == (netting == "none")
-    alone = replace(pool, isolated=True)
-    assert alone.requirement() == pytest.approx(2_100)
+    half = [replace(p, leverage=(0.5 / rate)) for p, rate in zip(held, (0.004, 0.01, 0.004), strict=True)]
+    assert pool.but(positions=half).requirement(kind="initial") == pytest.approx(2 * required)
+    assert replace(pool, isolated=True).requirement() == pytest.approx(3_700)

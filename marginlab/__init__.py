@@ -7,7 +7,15 @@ from .account import Account
 from .contracts import Future, Option, Perpetual, Position, Spot, black, forward, greeks
 from .crossing import Crossing, Crossings
 from .ledger import Event
-from .liquidation import cancel_orders, close_all, close_each, close_share, step_down, take_over
+from .liquidation import (
+    cancel_orders,
+    close_all,
+    close_each,
+    close_share,
+    repay_debts,
+    step_down,
+    take_over,
+)
 from .many import liquidation_price
 from .pool import Pool
 from .reported import from_ccxt
@@ -66,6 +74,7 @@ __all__ = [
     "greeks",
     "liquidation",
     "liquidation_price",
+    "repay_debts",
     "replace",
     "schedule",
     "step_down",

@@ -22,23 +22,40 @@ th,td{{text-align:left;vertical-align:top;padding:.15em .8em .15em 0;border-bott
 """
 
 
+NTH = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+
+
 def predicted(made):
     return f"{made['direction']}, {fmt(made['number'])}, {made['confidence']}"
 
 
+def went(answer):
+    """How it went, if it can be right or wrong: a right answer is not forgotten for a later one."""
+    if solved := answer.get("solved"):
+        return f"right at the {NTH[solved - 1]} try" if solved <= 10 else f"right at try {solved}"
+    if answer.get("right") and not answer.get("first", answer).get("right"):
+        return "right, not at first"  # a record of the course's first version
+    return {True: "right", False: "not yet"}.get(answer.get("right"), "")
+
+
+def row(key, answer):
+    """(lesson, exercise, kind, what was answered, how it went, tries) of an entry."""
+    kind = next((name for field, name in KINDS.items() if field in answer), "exercise")
+    said = answer.get("answer") or answer.get("text") or ""
+    if kind == "prediction":
+        said = predicted(answer)
+        if (first := predicted(answer.get("first", answer))) != said:
+            said = f"at first: {first}; then: {said}"
+    return key[:2], key, kind, said, went(answer), answer.get("tries", 1)
+
+
 def rows(answers):
-    """(lesson, exercise, kind, what was answered, how it went, tries) of all, in order of ids."""
+    """The rows of all entries, in order of ids; one of another shape is told so."""
     for key, answer in sorted(answers.items()):
-        kind = next((name for field, name in KINDS.items() if field in answer), "exercise")
-        said = answer.get("answer") or answer.get("text") or ""
-        if kind == "prediction":
-            said = predicted(answer)
-            if (first := predicted(answer.get("first", answer))) != said:
-                said = f"at first: {first}; then: {said}"
-        went = {True: "right", False: "not yet"}.get(answer.get("right"), "")
-        if went == "right" and not answer.get("first", answer).get("right"):
-            went = "right, not at first"
-        yield key[:2], key, kind, said, went, answer.get("tries", 1)
+        try:
+            yield row(key, answer)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            yield key[:2], key, "cannot be read", "", "", ""
 
 
 def cells(tag, row):
@@ -73,7 +90,7 @@ class HandIn(Shown):
         self.button = widgets.Button(
             description="Make my page", tooltip="Write my_summary.html from your answers"
         )
-        self.note = widgets.HTML()
+        self.note = widgets.HTML(escape(record.strays()))
         self.button.on_click(lambda _: self.make())
         self.widget = widgets.VBox([widgets.HTML(STYLE), self.name, self.button, self.note])
 

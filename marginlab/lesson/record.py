@@ -60,14 +60,13 @@ def change(key, made):
 def alone():
     """Let other kernels wait: sqlite's lock works everywhere, and dies with its holder."""
     name = hashlib.sha256(str(path().resolve()).encode()).hexdigest()[:20]
-    lock = sqlite3.connect(Path(tempfile.gettempdir(), f"marginlab-{name}.lock"), timeout=30)
+    place = Path(tempfile.gettempdir(), f"marginlab-{name}.lock")
     try:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
+        with contextlib.closing(sqlite3.connect(place, timeout=30)) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+            yield
     except sqlite3.Error as error:
-        raise OSError(f"{path().name} is in use by another page ({error})") from error
-    finally:
-        lock.close()
+        raise OSError(f"{path().name} could not be locked for writing: {error}") from error
 
 
 def write(target, text):

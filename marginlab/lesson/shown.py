@@ -133,7 +133,7 @@ class Note(Shown):
         self.id = id
         self.text = text
         self.html = html
-        self.widget = widgets.HTML(STYLE + text)
+        self.widget = widgets.HTML(text)
 
     def twin_html(self):
         return self.html

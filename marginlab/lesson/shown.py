@@ -111,15 +111,12 @@ class Shown:
         return f"{type(self).__name__} {self.id}: run this cell to use it."
 
     def twin_html(self):
-        """What stands in the saved file, whatever was answered; "" if there is nothing to say."""
-        if not self.reading:
-            return ""
-        return twin(self.title, self.reading["sentence"], self.limits)
+        """What stands in the saved file, whatever was answered."""
+        return twin(self.title, *filter(None, (self.reading.get("sentence"), self.limits)))
 
     def _ipython_display_(self):
         # Two outputs: of one with both forms, JupyterLab tries the widget and nothing else.
-        if html := self.twin_html():
-            display({"text/html": html, "text/plain": repr(self)}, raw=True)
+        display({"text/html": self.twin_html(), "text/plain": repr(self)}, raw=True)
         display(self._repr_mimebundle_(), raw=True)
 
     def _repr_mimebundle_(self, **options):
@@ -129,7 +126,7 @@ class Shown:
 class Note(Shown):
     """A sentence shown as a widget; `html` is what a saved page has instead."""
 
-    def __init__(self, id, text, html=""):
+    def __init__(self, id, text, html):
         self.id = id
         self.text = text
         self.html = html

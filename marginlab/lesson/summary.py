@@ -82,6 +82,7 @@ class HandIn(Shown):
     """A name and a button: writes `my_summary.html` beside the record, and offers both."""
 
     id = "summary"
+    title = "A page to hand in, made from your answers"
 
     def __init__(self):
         self.name = widgets.Text(

@@ -24,12 +24,13 @@ WHOLE = {"continuous_update": False}  # sent when left: a fast Commit would over
 def counted(answer, before):
     """An answer with the number of tries, the first, and the number of the first that was right."""
     before = before if isinstance(before, dict) else {}
-    there = before.get("tries")
-    tries = there + 1 if isinstance(there, int) else 1
-    made = answer | {"tries": tries, "first": before.get("first", answer)}
-    right = there if before.get("right") is True else None
-    right = before.get("solved", right) or (tries if answer.get("right") else None)
-    return made | ({"solved": right} if right else {})
+    tries = before["tries"] + 1 if isinstance(before.get("tries"), int) else 1
+    first = before.get("first", answer)
+    # "solved" is not in a record of the course's first version
+    said = ((1, first), (tries - 1, before), (tries, answer))
+    right = (n for n, one in said if isinstance(one, dict) and one.get("right") is True)
+    solved = before.get("solved") or next(right, None)
+    return answer | {"tries": tries, "first": first} | ({"solved": solved} if solved else {})
 
 
 def keep(key, answer):

@@ -31,11 +31,11 @@ def predicted(made):
 
 def went(answer):
     """How it went, if it can be right or wrong: a right answer is not forgotten for a later one."""
-    if solved := answer.get("solved"):
+    first = answer.get("first", answer).get("right") is True
+    if solved := answer.get("solved") or int(first):
         return f"right at the {NTH[solved - 1]} try" if solved <= 10 else f"right at try {solved}"
-    if answer.get("right") and not answer.get("first", answer).get("right"):
-        return "right, not at first"  # a record of the course's first version
-    return {True: "right", False: "not yet"}.get(answer.get("right"), "")
+    # of a record of the course's first version nobody knows at which try
+    return {True: "right, not at first", False: "not yet"}.get(answer.get("right"), "")
 
 
 def row(key, answer):

@@ -244,7 +244,7 @@ def solve(lesson, id, home):
     cell, keys = lesson.cell(id), lesson.page.keyboard
     lines = lesson.source(id).splitlines()
     blank = next(place for place, line in enumerate(lines) if "raise NotImplementedError" in line)
-    body = lesson.source(f"{id}-solution").splitlines()[blank:]
+    body = lesson.source(f"{id}-solution").splitlines()[1 + blank :]  # its first line says what it is
     body = body[: body.index("")]
     keys.press("Enter")  # to edit
     keys.press("ControlOrMeta+Home")

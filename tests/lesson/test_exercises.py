@@ -425,6 +425,7 @@ def test_tries_are_counted_and_the_first_is_kept():
     "before, solved",
     [
         ({"right": True, "tries": 4}, 4),  # of the first version, which did not say so
+        ({"right": False, "tries": 4, "first": {"right": True}}, 1),
         ({"right": False, "tries": 4, "solved": 2}, 2),
         ({"right": False, "tries": 4}, None),
         ({"right": "yes", "tries": "many"}, None),

@@ -81,7 +81,9 @@ def test_every_answer_is_told_and_how_it_went(answered):
         ({"right": True, "solved": 1}, "right at the first try"),
         ({"right": False, "solved": 10}, "right at the tenth try"),
         ({"right": False, "solved": 11}, "right at try 11"),
-        ({"right": True, "first": {"right": True}}, "right"),
+        ({"right": True}, "right at the first try"),
+        ({"right": False, "first": {"right": True}}, "right at the first try"),
+        ({"right": True, "first": {"right": False}}, "right, not at first"),
         ({"right": False}, "not yet"),
     ],
 )

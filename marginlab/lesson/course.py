@@ -39,31 +39,43 @@ class Lesson:
 
     @classmethod
     def read(cls, path):
-        """The header of a notebook; ValueError if a part is missing."""
-        source = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]
-        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", "".join(source))  # links as their words
+        """The header of a notebook; OSError, or ValueError if it is none or a part is missing."""
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            texts = ["".join(cell["source"]) for cell in cells]
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError("it is empty, cut off or in conflict, and no notebook") from error
+        header = (text for text in texts if re.search(f"^{PARTS['title']}", text, re.M))
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", next(header, ""))  # links as their words
         found = {name: re.search(f"^{pattern}", text, re.M) for name, pattern in PARTS.items()}
-        for name, there in found.items():
-            if not there:
-                raise ValueError(f"the header of {path.name} has no {name}")
+        if missing := ", ".join(name for name, there in found.items() if not there):
+            raise ValueError(f"its header has no {missing}")
         return cls(path.name, **{name: there[1] for name, there in found.items()})
 
 
 class Contents:
-    """The lessons in a folder, in order, with links to them."""
+    """The lessons in a folder, in order, with links to them; what cannot be read is named."""
 
     def __init__(self, folder="."):
-        self.lessons = [Lesson.read(path) for path in sorted(Path(folder).glob("0[1-9]_*.ipynb"))]
+        self.lessons = []
+        self.unread = []
+        for path in sorted(Path(folder).glob("0[1-9]_*.ipynb")):
+            try:
+                self.lessons.append(Lesson.read(path))
+            except (OSError, ValueError) as error:
+                self.unread.append(f"{path.name} cannot be read: {error}.")
 
     def __repr__(self):
-        return "\n".join(f"{one.title} ({one.time}): {one.question}" for one in self.lessons)
+        lines = [f"{one.title} ({one.time}): {one.question}" for one in self.lessons]
+        return "\n".join(lines + self.unread)
 
     def _repr_html_(self):
         rows = []
         for one in self.lessons:
             link = f"<a href='{escape(one.file)}'>{escape(one.title)}</a>"
             rows.append([link, *map(escape, (one.question, one.time, one.before))])
-        return table(["lesson", "its question", "time", "before you start"], rows)
+        unread = "".join(f"<p>{escape(line)}</p>" for line in self.unread)
+        return table(["lesson", "its question", "time", "before you start"], rows) + unread
 
 
 class Claims:

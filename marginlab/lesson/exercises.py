@@ -1,6 +1,6 @@
 """Predictions, quizzes, checked exercises and graded tasks.
 
-Their texts live in the notebooks, answers in the learner's record.
+Their texts lie beside the notebooks (`questions`), answers in the learner's record.
 """
 
 import copy
@@ -13,19 +13,30 @@ import ipywidgets as widgets
 from ..show import fmt
 from . import record
 from .numbers import parse
-from .shown import STYLE, Note, Shown
+from .questions import asked
+from .shown import STYLE, Note, Shown, twin
 
 BLANK = "Not answered yet: fill in the blank and run the cell again."
 WIDE = {"description_width": "initial"}
 WHOLE = {"continuous_update": False}  # sent when left: a fast Commit would overtake single letters
 
 
+def counted(answer, before):
+    """An answer with the number of tries, the first, and the number of the first that was right."""
+    before = before if isinstance(before, dict) else {}
+    tries = before["tries"] + 1 if isinstance(before.get("tries"), int) else 1
+    first = before.get("first", answer)
+    # "solved" is not in a record of the course's first version
+    said = ((1, first), (tries - 1, before), (tries, answer))
+    right = (n for n, one in said if isinstance(one, dict) and one.get("right") is True)
+    solved = before.get("solved") or next(right, None)
+    return answer | {"tries": tries, "first": first} | ({"solved": solved} if solved else {})
+
+
 def keep(key, answer):
-    """Record an answer with the number of tries and the first; "", or what went wrong."""
+    """Record an answer, counted; "", or what went wrong."""
     try:
-        before = record.load().get(key, {})
-        tries = {"tries": before.get("tries", 0) + 1, "first": before.get("first", answer)}
-        record.save(key, answer | tries)
+        record.change(key, lambda before: counted(answer, before))
     except OSError as error:  # a full disk, most often
         why = escape(error.strerror or str(error))
         return (
@@ -37,15 +48,25 @@ def keep(key, answer):
     return ""
 
 
-def remembered(key):
-    """What the record holds for an exercise, or None; damage is told when an answer is kept."""
+def remembered(key, **kinds):
+    """What the record holds under a key, if it has these fields of these kinds, or None.
+
+    Damage is told when an answer is kept.
+    """
     try:
-        return record.load().get(key)
+        there = record.load().get(key)
     except (OSError, ValueError):
         return None
+    whole = isinstance(there, dict) and all(isinstance(there.get(k), kinds[k]) for k in kinds)
+    return there if whole else None
 
 
-def asked(text):
+def nothing():
+    """What is said where nothing is recorded."""
+    return f"Nothing recorded yet. {escape(record.strays())}".strip()
+
+
+def head(text):
     """A question over its widgets."""
     return widgets.HTML(f"{STYLE}<b>{escape(text)}</b>")
 
@@ -53,24 +74,27 @@ def asked(text):
 class Prediction(Shown):
     """A direction, a number and a confidence, committed to before the answer is seen.
 
-    `id` is the key in the learner's record, `directions` are what can be chosen, `unit` is that of
-    the number. Nothing is filled in for the learner.
+    `id` is the key in the learner's record and in the questions beside the notebook; `about` may
+    say the question, its directions and the number's unit instead. Nothing is filled in for the
+    learner.
     """
 
     sure = ("a guess", "fairly sure", "certain")
 
-    def __init__(self, id, question, directions, unit):
+    def __init__(self, id, about=None):
+        about = about or asked(id)
         self.id = id
-        self.unit = unit
-        rem = max(9, 2 + max(map(len, directions)) / 2)  # or long words are cut off
+        self.question = about["question"]
+        self.unit = about["unit"]
+        rem = max(9, 2 + max(map(len, about["directions"])) / 2)  # or long words are cut off
         self.direction = widgets.ToggleButtons(
-            options=list(directions),
+            options=about["directions"],
             value=None,
             description="Direction",
             style=WIDE | {"button_width": f"{rem:g}rem"},
         )
         self.number = widgets.Text(
-            placeholder="a number", **WHOLE, description=f"Number ({unit})", style=WIDE
+            placeholder="a number", **WHOLE, description=f"Number ({self.unit})", style=WIDE
         )
         self.confidence = widgets.ToggleButtons(
             options=self.sure, value=None, description="How sure?", style=WIDE
@@ -79,16 +103,18 @@ class Prediction(Shown):
             description="Commit", tooltip="Write the prediction into your record"
         )
         self.button.on_click(lambda _: self.commit())
-        self.note = widgets.HTML()
-        head = widgets.HTML(f"{STYLE}<b>Predict.</b> {escape(question)}")
+        made = self.made()
+        self.note = widgets.HTML(self._said(made) if made else nothing())
         parts = (self.direction, self.number, self.confidence, self.button, self.note)
-        self.widget = widgets.VBox([head, *parts])
-        if made := self.made():
-            self.note.value = self._said(made)
+        top = widgets.HTML(f"{STYLE}<b>Predict.</b> {escape(self.question)}")
+        self.widget = widgets.VBox([top, *parts])
+
+    def twin_html(self):
+        return twin(f"Predict. {self.question}", choices=self.direction.options)
 
     def made(self):
         """What was committed to, as a dict, or None."""
-        return remembered(self.id)
+        return remembered(self.id, direction=str, number=Real, confidence=str)
 
     def commit(self):
         """Record what is filled in, or say what is missing."""
@@ -106,17 +132,19 @@ class Prediction(Shown):
 
     def _said(self, made):
         number = f"{fmt(made['number'])} {self.unit}"
-        return f"Recorded: {escape(made['direction'])}, {number}, {made['confidence']}."
+        return f"Recorded: {escape(made['direction'])}, {number}, {escape(made['confidence'])}."
 
     def compare(self, direction, number):
         """What was predicted beside what happened; without a prediction it gives nothing away.
 
-        A widget, so that no saved output depends on it.
+        A widget, so that no saved output depends on it; the twin has what happened, folded.
         """
+        answer = f"{escape(direction)}; {fmt(number)} {self.unit}"
+        html = twin(self.question, folded=f"What happens: {answer}.")
         made = self.made()
         if made is None:
             said = "Nothing is committed yet. Go up to <b>Predict</b>, commit, and run this cell "
-            return Note(self.id, said + "again.")
+            return Note(self.id, said + "again.", html)
         said = f"and you said {escape(made['direction'])}"
         right = "as you said" if made["direction"] == direction else said
         off = made["number"] - number
@@ -128,23 +156,29 @@ class Prediction(Shown):
             self.id,
             f"What happens: {escape(direction)}, {right}; {fmt(number)} {self.unit}. Your number "
             f"was {fmt(made['number'])}, {way}; you called it: {escape(made['confidence'])}.",
+            html,
         )
 
 
 class Reflection(Shown):
-    """A sentence of the learner's own, kept in the record."""
+    """A sentence of the learner's own, kept in the record; `id` and `about` as for `Prediction`."""
 
-    def __init__(self, id, prompt):
+    def __init__(self, id, about=None):
         self.id = id
+        self.question = (about or asked(id))["question"]
         room = widgets.Layout(width="auto", max_width="40rem")
         self.text = widgets.Textarea(placeholder="One or two sentences", **WHOLE, layout=room)
-        self.text.value = (remembered(id) or {}).get("text", "")
+        made = remembered(id, text=str)
+        self.text.value = made["text"] if made else ""
         self.button = widgets.Button(
             description="Keep", tooltip="Write the sentence into your record"
         )
-        self.note = widgets.HTML()
+        self.note = widgets.HTML("Kept." if made else nothing())
         self.button.on_click(lambda _: self.commit())
-        self.widget = widgets.VBox([asked(prompt), self.text, self.button, self.note])
+        self.widget = widgets.VBox([head(self.question), self.text, self.button, self.note])
+
+    def twin_html(self):
+        return twin(self.question)
 
     def commit(self):
         """Record the sentence, if there is one."""
@@ -155,34 +189,40 @@ class Reflection(Shown):
 
 
 class Quiz(Shown):
-    """One question; every answer has feedback of its own.
+    """One question; every answer has feedback of its own, and one of them is right.
 
-    `options` are (answer, feedback) pairs; `right` is the answer that holds.
+    `id` and `about` as for `Prediction`.
     """
 
-    def __init__(self, id, question, options, right):
+    def __init__(self, id, about=None):
+        about = about or asked(id)
         self.id = id
-        self.options = dict(options)
-        self.right = right
-        if right not in self.options:
-            raise ValueError(
-                f"right must be one of the answers {list(self.options)}, not {right!r}"
-            )
+        self.question = about["question"]
+        self.options = {one["answer"]: one["feedback"] for one in about["answers"]}
+        (self.right,) = (one["answer"] for one in about["answers"] if one.get("right"))
+        made = remembered(id, answer=str)
+        there = made["answer"] if made and made["answer"] in self.options else None
         self.choice = widgets.RadioButtons(
-            options=list(self.options), value=None, layout=widgets.Layout(width="auto")
+            options=list(self.options), value=there, layout=widgets.Layout(width="auto")
         )
         self.choice.observe(lambda change: self.answer(change["new"]), "value")
-        self.feedback = widgets.HTML()
-        self.widget = widgets.VBox([asked(question), self.choice, self.feedback])
+        self.feedback = widgets.HTML(f"Recorded. {self.word(there)}" if there else nothing())
+        self.widget = widgets.VBox([head(self.question), self.choice, self.feedback])
+
+    def word(self, choice):
+        """What is said to an answer."""
+        return f"{'Yes.' if choice == self.right else 'Not quite.'} {escape(self.options[choice])}"
+
+    def twin_html(self):
+        answer = f"<b>{escape(self.right)}.</b> {escape(self.options[self.right])}"
+        return twin(self.question, choices=self.options, folded=answer)
 
     def answer(self, choice):
         """Show the feedback of an answer and record it."""
         if choice is None:
             return
-        right = choice == self.right
-        trouble = keep(self.id, {"answer": choice, "right": right})
-        said = f"{'Yes.' if right else 'Not quite.'} {escape(self.options[choice])} {trouble}"
-        self.feedback.value = f'<div aria-live="polite">{said}</div>'
+        trouble = keep(self.id, {"answer": choice, "right": choice == self.right})
+        self.feedback.value = f'<div aria-live="polite">{self.word(choice)} {trouble}</div>'
 
 
 class Exercise:

@@ -4,8 +4,12 @@ It lies beside the notebooks, `my_answers.json`, or where the environment variab
 MARGINLAB_RECORD says.
 """
 
+import contextlib
+import glob
+import hashlib
 import json
 import os
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -30,9 +34,39 @@ def load():
         ) from error
 
 
+def strays():
+    """A sentence on files that a browser has named after the record: my_answers (1).json; or ""."""
+    name = path().name
+    found = path().parent.glob(f"{glob.escape(path().stem)}*(*).json")
+    if not (others := ", ".join(sorted(one.name for one in found))):
+        return ""
+    return f"{others} lies in this folder and is not read: if it has your answers, name it {name}."
+
+
 def save(key, answer):
     """Record one answer; the file is replaced whole or not at all."""
-    write(path(), json.dumps(load() | {key: answer}, indent=1, ensure_ascii=False))
+    change(key, lambda _: answer)
+
+
+def change(key, made):
+    """Record made(what was there, or None) under a key, while no other kernel writes."""
+    with alone():
+        answers = load()
+        answers[key] = made(answers.get(key))
+        write(path(), json.dumps(answers, indent=1, ensure_ascii=False))
+
+
+@contextlib.contextmanager
+def alone():
+    """Let other kernels wait: sqlite's lock works everywhere, and dies with its holder."""
+    name = hashlib.sha256(str(path().resolve()).encode()).hexdigest()[:20]
+    place = Path(tempfile.gettempdir(), f"marginlab-{name}.lock")
+    try:
+        with contextlib.closing(sqlite3.connect(place, timeout=30)) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+            yield
+    except sqlite3.Error as error:
+        raise OSError(f"{path().name} could not be locked for writing: {error}") from error
 
 
 def write(target, text):

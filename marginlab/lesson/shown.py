@@ -1,6 +1,15 @@
 """What all widgets of a lesson share: how they look in both themes, and what is saved of them."""
 
+from html import escape
+
 import ipywidgets as widgets
+from IPython.display import display
+
+if int(widgets.__version__.partition(".")[0]) < 8:
+    raise ImportError(
+        f"marginlab needs ipywidgets 8, and this Python has {widgets.__version__}: open the course "
+        f"by python3 run.py, or install its requirements (binder/requirements.txt) here"
+    )
 
 STYLE = """<style>
 .marginlab-reading{line-height:1.5;max-width:46rem;color:var(--jp-content-font-color1,inherit)}
@@ -57,23 +66,71 @@ STYLE = """<style>
 .jupyter-widgets .widget-toggle-buttons>div{flex-wrap:wrap}
 .marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;
   color:var(--jp-content-font-color2,inherit)}
+/* its kernel is gone (JupyterLab marks widgets after a restart, and only the toolbar of the page
+after a shutdown): said once, and nothing can be pressed that would be lost */
+.jupyter-widgets-disconnected::before{content:none!important}
+.jp-OutputArea-output>.jupyter-widgets-disconnected::before,
+.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown],[data-status=dead]))
+.jp-OutputArea-output>.jupyter-widgets::before{
+  content:"The kernel was restarted or ended: run the set-up cell at the top, and this one again."
+    !important;
+  display:block;font:inherit;font-weight:700;line-height:1.5;white-space:normal;
+  color:var(--jp-content-font-color1,inherit)}
+.jp-OutputArea-output>.jupyter-widgets-disconnected>*,
+.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown],[data-status=dead]))
+.jp-OutputArea-output>.jupyter-widgets>*{opacity:.6;pointer-events:none}
+</style>"""
+# A page keeps both outputs of a cell. The twin goes while its widget lives; where a widget was,
+# the twin stands, and what to do stands for "Error displaying widget: model not found".
+TWIN = """<style>
+.jp-OutputArea:has(.jp-OutputArea-output>.jupyter-widgets) .marginlab-twin{display:none}
+.jp-OutputArea:has(.marginlab-twin) .jp-OutputArea-output.jupyter-widgets{
+  visibility:hidden;font-size:0}
+.jp-OutputArea:has(.marginlab-twin) .jp-OutputArea-output.jupyter-widgets::before{
+  visibility:visible;font-size:var(--jp-content-font-size1);
+  content:"To use it, run the set-up cell at the top, and then this cell."}
 </style>"""
 
 
+def twin(title, *said, choices=(), folded=""):
+    """HTML that needs no kernel: a question, words on it, its choices, and an answer, folded."""
+    shown = f"<p><b>{escape(title)}</b></p>" + "".join(f"<p>{escape(text)}</p>" for text in said)
+    if choices:
+        shown += f"<ul>{''.join(f'<li>{escape(choice)}</li>' for choice in choices)}</ul>"
+    if folded:
+        shown += f"<details><summary>Answer</summary>{folded}</details>"
+    return f'<div class="marginlab-twin">{TWIN}{shown}</div>'
+
+
 class Shown:
-    """Something shown as a widget, with a short text where there is no kernel."""
+    """Something shown as a widget, after a twin in HTML for pages where no kernel runs."""
+
+    title, limits, reading = "", "", {}
 
     def __repr__(self):
         return f"{type(self).__name__} {self.id}: run this cell to use it."
+
+    def twin_html(self):
+        """What stands in the saved file, whatever was answered."""
+        return twin(self.title, *filter(None, (self.reading.get("sentence"), self.limits)))
+
+    def _ipython_display_(self):
+        # Two outputs: of one with both forms, JupyterLab tries the widget and nothing else.
+        display({"text/html": self.twin_html(), "text/plain": repr(self)}, raw=True)
+        display(self._repr_mimebundle_(), raw=True)
 
     def _repr_mimebundle_(self, **options):
         return self.widget._repr_mimebundle_(**options) | {"text/plain": repr(self)}
 
 
 class Note(Shown):
-    """A sentence shown as a widget."""
+    """A sentence shown as a widget; `html` is what a saved page has instead."""
 
-    def __init__(self, id, text):
+    def __init__(self, id, text, html):
         self.id = id
         self.text = text
+        self.html = html
         self.widget = widgets.HTML(text)
+
+    def twin_html(self):
+        return self.html

@@ -22,23 +22,40 @@ th,td{{text-align:left;vertical-align:top;padding:.15em .8em .15em 0;border-bott
 """
 
 
+NTH = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+
+
 def predicted(made):
     return f"{made['direction']}, {fmt(made['number'])}, {made['confidence']}"
 
 
+def went(answer):
+    """How it went, if it can be right or wrong: a right answer is not forgotten for a later one."""
+    first = answer.get("first", answer).get("right") is True
+    if solved := answer.get("solved") or int(first):
+        return f"right at the {NTH[solved - 1]} try" if solved <= 10 else f"right at try {solved}"
+    # of a record of the course's first version nobody knows at which try
+    return {True: "right, not at first", False: "not yet"}.get(answer.get("right"), "")
+
+
+def row(key, answer):
+    """(lesson, exercise, kind, what was answered, how it went, tries) of an entry."""
+    kind = next((name for field, name in KINDS.items() if field in answer), "exercise")
+    said = answer.get("answer") or answer.get("text") or ""
+    if kind == "prediction":
+        said = predicted(answer)
+        if (first := predicted(answer.get("first", answer))) != said:
+            said = f"at first: {first}; then: {said}"
+    return key[:2], key, kind, said, went(answer), answer.get("tries", 1)
+
+
 def rows(answers):
-    """(lesson, exercise, kind, what was answered, how it went, tries) of all, in order of ids."""
+    """The rows of all entries, in order of ids; one of another shape is told so."""
     for key, answer in sorted(answers.items()):
-        kind = next((name for field, name in KINDS.items() if field in answer), "exercise")
-        said = answer.get("answer") or answer.get("text") or ""
-        if kind == "prediction":
-            said = predicted(answer)
-            if (first := predicted(answer.get("first", answer))) != said:
-                said = f"at first: {first}; then: {said}"
-        went = {True: "right", False: "not yet"}.get(answer.get("right"), "")
-        if went == "right" and not answer.get("first", answer).get("right"):
-            went = "right, not at first"
-        yield key[:2], key, kind, said, went, answer.get("tries", 1)
+        try:
+            yield row(key, answer)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            yield key[:2], key, "cannot be read", "", "", ""
 
 
 def cells(tag, row):
@@ -65,6 +82,7 @@ class HandIn(Shown):
     """A name and a button: writes `my_summary.html` beside the record, and offers both."""
 
     id = "summary"
+    title = "A page to hand in, made from your answers"
 
     def __init__(self):
         self.name = widgets.Text(
@@ -73,7 +91,7 @@ class HandIn(Shown):
         self.button = widgets.Button(
             description="Make my page", tooltip="Write my_summary.html from your answers"
         )
-        self.note = widgets.HTML()
+        self.note = widgets.HTML(escape(record.strays()))
         self.button.on_click(lambda _: self.make())
         self.widget = widgets.VBox([widgets.HTML(STYLE), self.name, self.button, self.note])
 

@@ -4,6 +4,7 @@ import ast
 import functools
 import json
 import re
+import shutil
 from itertools import product
 
 import pytest
@@ -74,7 +75,7 @@ CUT = """cell => {
     const at = one.getBoundingClientRect();
     return [one.tagName, Math.max(at.bottom - box.bottom, at.right - box.right, box.left - at.left)];
   });
-  const wide = cell.querySelector('.jp-OutputArea-output');
+  const wide = cell.querySelector('.jp-OutputArea-output:has(.jupyter-widgets)');
   return [...out, ['page', wide.scrollWidth - wide.clientWidth]].filter(([, by]) => by > 0.5);
 }"""
 # Labels and buttons whose words do not fit: [words, pixels needed, pixels there].
@@ -278,6 +279,41 @@ def test_the_start_page_leads_to_a_lesson_where_the_twin_is_there_without_a_kern
         output.locator("img").wait_for()
         assert output.locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") > 300
         assert len(output.locator("[data-mime-type$=stdout]").inner_text()) > 50
+    asked = [notebook.cell(id) for tag in ("prediction", "explorer", "quiz") for id in notebook.tagged(tag)]
+    for cell in asked:
+        cell.scroll_into_view_if_needed()
+        assert cell.locator(".marginlab-twin").is_visible()
+        assert cell.locator("details").count() == ("Quiz" in cell.inner_text())
+        assert not cell.locator("details[open]").count(), "an answer is not folded"
+
+
+# What the first widgets of a page say in front of themselves, and whether they can be pressed.
+TOLD = """() => [...document.querySelectorAll('.jp-Notebook .jp-OutputArea-output > .jupyter-widgets')].map(one => [
+  getComputedStyle(one, '::before').content, getComputedStyle(one.firstElementChild ?? one).pointerEvents])"""
+GONE = '"The kernel was restarted or ended: run the set-up cell at the top, and this one again."'
+
+
+def test_a_page_whose_kernel_has_gone_says_so_and_opened_again_it_is_a_lesson(page, home):
+    """After a restart, after a shutdown, and saved: no answer is taken that would be lost, and none stands open."""
+    shutil.copy(home / "notebooks" / LESSONS[0], home / "notebooks/gone.ipynb")
+    notebook = lab.Notebook(page, home / "notebooks/gone.ipynb")
+    count = len([id for tag in ("prediction", "explorer") for id in notebook.tagged(tag)]) + 2  # compared, hand-in
+    ends = ("await widget.sessionContext.session.kernel.restart()", "await widget.sessionContext.shutdown()")
+    for end in ends:
+        notebook.run_all()
+        page.wait_for_function(f"({TOLD})().length === {count}")
+        assert all(told[0] != GONE and told[1] != "none" for told in page.evaluate(TOLD))
+        assert not page.locator(".marginlab-twin:visible").count(), "a question is there twice"
+        notebook.current(end)
+        page.wait_for_function(f"gone => ({TOLD})().every(one => one[0] === gone && one[1] === 'none')", arg=GONE)
+    notebook.command("docmanager:save")
+    lab.clear(page)
+    notebook = lab.Notebook(page, home / "notebooks/gone.ipynb")
+    failed = page.locator(".jp-OutputArea-output.jupyter-widgets", has_text="model not found")
+    failed.nth(count - 1).wait_for(state="attached")
+    assert failed.count() == count and page.locator(".marginlab-twin:visible").count() == count
+    looks = "one => [getComputedStyle(one).visibility, getComputedStyle(one, '::before').visibility]"
+    assert all(one.evaluate(looks) == ["hidden", "visible"] for one in failed.all())
 
 
 @pytest.mark.parametrize("lesson", LESSONS[:1], indirect=True)

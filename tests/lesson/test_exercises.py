@@ -12,10 +12,12 @@ from marginlab.lesson import record
 from marginlab.lesson.exercises import Exercise, Prediction, Quiz, Reflection
 
 DAMAGE = b'{"01-p": '
+NOTHING = "Nothing recorded yet."
+WHERE = {"question": "Where is it <closed>?", "directions": ["lower", "higher"], "unit": "USD"}
 
 
-def predict(**filled):
-    made = Prediction("01-p", "Where is it <closed>?", ["lower", "higher"], "USD")
+def predict(id="01-p", **filled):
+    made = Prediction(id, WHERE)
     for name, value in filled.items():
         getattr(made, name).value = value
     return made
@@ -29,7 +31,7 @@ WHOLE = {"direction": "lower", "number": "45000", "confidence": "a guess"}
 def test_nothing_is_filled_in_for_the_learner():
     made = predict()
     assert made.direction.value is None and made.number.value == "" and made.confidence.value is None
-    assert made.note.value == "" and made.made() is None
+    assert made.note.value == NOTHING and made.made() is None
     assert made.direction.options == ("lower", "higher")
     assert "&lt;closed&gt;" in made.widget.children[0].value
 
@@ -111,8 +113,8 @@ def test_a_commitment_is_recorded_and_shown_again_after_a_reload(record_file):
     assert key == "01-p"
     assert kept.items() >= {"direction": "lower", "number": 45_000.0, "confidence": "a guess"}.items()
     assert predict().note.value == made.note.value
-    other = Prediction("01-other", "?", ["up"], "BTC")
-    assert other.note.value == "" and other.made() is None
+    other = predict("01-other")
+    assert other.note.value == NOTHING and other.made() is None
 
 
 def test_a_second_thought_is_kept_beside_the_first():
@@ -140,14 +142,26 @@ def test_compare_with_one(direction, said, number, off):
         assert (("low" if number > 45_000 else "high") in text.replace("lower", "")) or f"-{off}" in text
 
 
-def test_no_saved_output_holds_the_prediction():
+def shown(widget, monkeypatch):
+    """What a cell shows of a widget, its bundles in order."""
+    bundles = []
+    monkeypatch.setattr("marginlab.lesson.shown.display", lambda bundle, raw: bundles.append(bundle))
+    widget._ipython_display_()
+    return bundles
+
+
+def test_no_saved_output_holds_the_prediction(monkeypatch):
+    before = [shown(one, monkeypatch)[0] for one in (predict(), predict().compare("lower", 45_636.36))]
     predict(**WHOLE).commit()
     note = predict().compare("lower", 45_636.36)
-    for shown in (predict(), note):
-        assert "45,000" not in repr(shown)
-        bundle = shown._repr_mimebundle_()
-        assert bundle["text/plain"] == repr(shown) and "text/html" not in bundle
-        assert set(bundle) <= {"text/plain", "application/vnd.jupyter.widget-view+json"}
+    for one, other in zip((predict(), note), before, strict=True):
+        still, bundle = shown(one, monkeypatch)
+        assert still == other, "it does not depend on the record"
+        assert "45,000" not in repr(one) + still["text/html"] and still["text/plain"] == repr(one)
+        assert bundle["text/plain"] == repr(one)
+        assert set(bundle) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+    assert "<details><summary>Answer</summary>What happens: lower; 45,636 USD.</details>" in still["text/html"]
+    assert "&lt;closed&gt;" in predict().twin_html() and "<li>lower</li><li>higher</li>" in predict().twin_html()
 
 
 def test_a_prediction_that_cannot_be_recorded_says_so(monkeypatch, record_file):
@@ -172,16 +186,18 @@ OPTIONS = [
     ("10 BTC", "The <other> five stay."),
     ("0", "It was closed."),
 ]
+ANSWERS = [{"answer": answer, "feedback": word} for answer, word in OPTIONS]
+ANSWERS[0]["right"] = True
 
 
-def quiz(right="5 BTC"):
-    return Quiz("01-q", "What can it <cost>?", OPTIONS, right)
+def quiz(answers=ANSWERS):
+    return Quiz("01-q", {"question": "What can it <cost>?", "answers": answers})
 
 
 @pytest.mark.parametrize("answer, feedback", OPTIONS)
 def test_each_answer_has_its_own_feedback_and_is_recorded(answer, feedback):
     asked = quiz()
-    assert asked.choice.value is None and asked.feedback.value == "" and record.load() == {}
+    assert asked.choice.value is None and asked.feedback.value == NOTHING and record.load() == {}
     asked.choice.value = answer
     shown = asked.feedback.value
     assert 'aria-live="polite"' in shown
@@ -213,9 +229,27 @@ def test_the_question_and_the_options_are_shown():
     assert repr(asked) == asked._repr_mimebundle_()["text/plain"] == "Quiz 01-q: run this cell to use it."
 
 
-def test_a_right_answer_that_is_no_option_is_refused():
-    with pytest.raises(ValueError, match=r"right must be one of .*'5 BTC'.*not '6 BTC'"):
-        quiz(right="6 BTC")
+def test_a_quiz_run_again_shows_what_was_recorded(record_file):
+    quiz().choice.value = "10 BTC"
+    kept = record_file.read_bytes()
+    again = quiz()
+    assert again.choice.value == "10 BTC" and record_file.read_bytes() == kept, "to show it is no try"
+    assert again.feedback.value == "Recorded. Not quite. The &lt;other&gt; five stay."
+    assert quiz(ANSWERS[:1]).choice.value is None, "an answer that is there no more"
+
+
+def test_a_quiz_without_a_kernel_has_its_answer_folded(monkeypatch):
+    still, _ = shown(quiz(), monkeypatch)
+    said, folded = still["text/html"].split("<details>")
+    assert "&lt;cost&gt;" in said and all(f"<li>{answer}</li>" in said for answer, _ in OPTIONS)
+    assert not any(word.split()[-1] in said for _, word in OPTIONS)
+    assert "<b>5 BTC.</b> Yes, the pool and no more." in folded and "closed" not in folded
+
+
+@pytest.mark.parametrize("rights", [0, 2])
+def test_a_quiz_has_one_right_answer(rights):
+    with pytest.raises(ValueError, match="values to unpack"):
+        quiz([one | {"right": place < rights} for place, one in enumerate(ANSWERS)])
 
 
 def test_a_quiz_answers_even_if_it_cannot_record(record_file):
@@ -384,7 +418,47 @@ def test_tries_are_counted_and_the_first_is_kept():
     for answer in (stub, difference, stub, total):  # a blank is no try
         exercise().check(answer)
     kept = record.load()["01-sum"]
-    assert (kept["tries"], kept["right"], kept["first"]["right"]) == (2, True, False)
+    assert (kept["tries"], kept["right"], kept["first"]["right"], kept["solved"]) == (2, True, False, 2)
+
+
+@pytest.mark.parametrize(
+    "before, solved",
+    [
+        ({"right": True, "tries": 4}, 4),  # of the first version, which did not say so
+        ({"right": False, "tries": 4, "first": {"right": True}}, 1),
+        ({"right": False, "tries": 4, "solved": 2}, 2),
+        ({"right": False, "tries": 4}, None),
+        ({"right": "yes", "tries": "many"}, None),
+        ([], None),
+    ],
+)
+def test_a_right_answer_is_never_forgotten(before, solved):
+    record.save("01-sum", before)
+    exercise().check(difference)
+    kept = record.load()["01-sum"]
+    assert kept["right"] is False and kept.get("solved") == solved
+    exercise().check(total)
+    assert record.load()["01-sum"]["solved"] == (solved or kept["tries"] + 1)
+
+
+# ------------------------------------------------ what is in the record already
+
+
+@pytest.mark.parametrize("entry", [None, 5, "lower", ["lower"], {}, {"direction": "lower", "number": "45", "text": 1}])
+def test_an_entry_of_another_shape_is_nothing_recorded(entry):
+    for key in ("01-p", "01-q", "01-why"):
+        record.save(key, entry)
+    asked = predict(**WHOLE), quiz(), Reflection("01-why", WHY)
+    assert [one.widget.children[-1].value for one in asked] == [NOTHING] * 3
+    assert "Nothing is committed" in asked[0].compare("lower", 1.0).text
+    asked[0].commit()
+    assert predict().made()["tries"] == 1
+
+
+def test_a_record_that_a_browser_has_renamed_is_told_of(record_file):
+    (record_file.parent / "answers (1).json").write_text("{}")
+    said = "answers (1).json lies in this folder and is not read: if it has your answers, name it answers.json."
+    assert predict().note.value == quiz().feedback.value == f"{NOTHING} {said}"
 
 
 def test_a_solution_is_checked_but_not_recorded(capsys):
@@ -400,22 +474,25 @@ def test_a_solution_is_checked_but_not_recorded(capsys):
 # -------------------------------------------------------------- reflections
 
 
+WHY = {"question": "Which step <makes> it?"}
+
+
 def test_a_sentence_of_ones_own_is_kept_and_shown_again(record_file):
-    asked = Reflection("01-why", "Which step <makes> it?")
-    assert asked.text.value == "" and "&lt;makes&gt;" in asked.widget.children[0].value
+    asked = Reflection("01-why", WHY)
+    assert asked.text.value == "" and asked.note.value == NOTHING and "&lt;makes&gt;" in asked.widget.children[0].value
     asked.text.value = "The coins fell too – und zwar früher."
     asked.button.click()
     assert "Not recorded" not in asked.note.value and asked.note.value
     assert record.load()["01-why"]["text"] == asked.text.value
-    assert Reflection("01-why", "?").text.value == asked.text.value
-    assert Reflection("01-other", "?").text.value == ""
+    assert Reflection("01-why", WHY).text.value == asked.text.value
+    assert Reflection("01-other", WHY).text.value == ""
     record_file.write_bytes(DAMAGE)
     asked.button.click()
     assert "Not recorded" in asked.note.value and record_file.read_bytes() == DAMAGE
 
 
 def test_an_empty_sentence_is_not_kept():
-    asked = Reflection("01-why", "Which step makes it?")
+    asked = Reflection("01-why", WHY)
     for text in ("", "  \n"):
         asked.text.value = text
         asked.button.click()

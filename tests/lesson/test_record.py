@@ -159,13 +159,49 @@ def test_a_killed_kernel_leaves_a_whole_file(record_file):
             path.unlink()
 
 
+MANY = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("record", {file!r})
+record = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(record)
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(40):
+    record.save(f"{name}-{{n}}", 1)
+    record.change("both", lambda before: (before or 0) + 1)
+"""
+
+
+def test_two_kernels_that_write_at_once_lose_nothing():
+    codes = [MANY.format(file=record.__file__, name=name) for name in ("01", "02")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    kernels = [subprocess.Popen([sys.executable, "-c", code], **pipes) for code in codes]
+    for one in kernels:
+        one.stdout.readline()
+    for one in kernels:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in kernels:
+        one.communicate(timeout=60)
+        assert one.returncode == 0
+    kept = record.load()
+    assert kept.pop("both") == 80 and len(kept) == 80
+
+
+def test_a_lock_that_cannot_be_had_is_an_error_of_the_system(monkeypatch, tmp_path):
+    monkeypatch.setattr(record.tempfile, "gettempdir", lambda: str(tmp_path / "nowhere"))
+    with pytest.raises(OSError, match=r"answers\.json could not be locked for writing: unable to open"):
+        record.save("01-a", 1)
+
+
 FULL = """
 import resource, signal
 from marginlab.lesson import record
 from marginlab.lesson.exercises import Quiz
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
-quiz = Quiz("01-quiz-m1", "?", [("yes", "Because."), ("no", "y" * 4_000)], right="yes")
+answers = [{"answer": "yes", "feedback": "Because.", "right": True}, {"answer": "no", "feedback": "y" * 4_000}]
+quiz = Quiz("01-quiz-m1", {"question": "?", "answers": answers})
 quiz.choice.value = "yes"
 print(quiz.feedback.value)
 record.save("01-long", "kept")

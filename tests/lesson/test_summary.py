@@ -36,19 +36,26 @@ class Cells(HTMLParser):
             self.rows[-1][-1] += data
 
 
+WHERE = {"question": "Where?", "directions": ["lower", "higher"], "unit": "USD"}
+
+
+def quiz(id, wrong, right):
+    answers = [{"answer": wrong, "feedback": "No."}, {"answer": right, "feedback": "Yes.", "right": True}]
+    return Quiz(id, {"question": "Who?", "answers": answers})
+
+
 @pytest.fixture
 def answered(record_file):
     """A record with an answer of each kind, given by widgets; the first to the quiz was wrong."""
-    prediction = Prediction("01-liquidation", "Where?", ["lower", "higher"], "USD")
+    prediction = Prediction("01-liquidation", WHERE)
     prediction.direction.value, prediction.confidence.value = "lower", "certain"
     prediction.number.value = "45000"
     prediction.commit()
-    quiz = Quiz("01-quiz-m1", "Who?", [("You", "No."), ("Both", "Yes.")], right="Both")
-    quiz.choice.value = "You"
-    quiz.choice.value = "Both"
-    wrong = Quiz("02-quiz-m3", "Which?", [("This", "No."), ("That", "Yes.")], right="That")
-    wrong.choice.value = "This"
-    reflection = Reflection("02-reflection", "Why?")
+    asked = quiz("01-quiz-m1", "You", "Both")
+    for choice in ("You", "Both", "You"):
+        asked.choice.value = choice
+    quiz("02-quiz-m3", "This", "That").choice.value = "This"
+    reflection = Reflection("02-reflection", {"question": "Why?"})
     reflection.text.value = "Because 1 < 2 & <b>coins</b> fall."
     reflection.commit()
     record.save(
@@ -61,15 +68,38 @@ def answered(record_file):
 def test_every_answer_is_told_and_how_it_went(answered):
     assert list(rows(answered)) == [
         ("01", "01-liquidation", "prediction", "lower, 45,000, certain", "", 1),
-        ("01", "01-quiz-m1", "quiz", "Both", "right, not at first", 2),
+        ("01", "01-quiz-m1", "quiz", "You", "right at the second try", 3),
         ("02", "02-haircut", "exercise", "", "right, not at first", 3),
         ("02", "02-quiz-m3", "quiz", "This", "not yet", 1),
         ("02", "02-reflection", "in your words", "Because 1 < 2 & <b>coins</b> fall.", "", 1),
     ]
 
 
+@pytest.mark.parametrize(
+    "entry, said",
+    [
+        ({"right": True, "solved": 1}, "right at the first try"),
+        ({"right": False, "solved": 10}, "right at the tenth try"),
+        ({"right": False, "solved": 11}, "right at try 11"),
+        ({"right": True}, "right at the first try"),
+        ({"right": False, "first": {"right": True}}, "right at the first try"),
+        ({"right": True, "first": {"right": False}}, "right, not at first"),
+        ({"right": False}, "not yet"),
+    ],
+)
+def test_how_it_went(entry, said):
+    assert [row[4] for row in rows({"01-a": entry})] == [said]
+
+
+@pytest.mark.parametrize("entry", [None, 5, "x", [], {"confidence": "certain"}, {"right": True, "solved": "once"}])
+def test_an_entry_of_another_shape_is_told_and_the_others_stay(answered, entry):
+    found = list(rows(answered | {"01-aside": entry}))
+    assert found[0] == ("01", "01-aside", "cannot be read", "", "", "") and found[1:] == list(rows(answered))
+    assert "cannot be read" in page("Ann", answered | {"01-aside": entry})
+
+
 def test_a_prediction_that_was_changed_shows_the_first_one(record_file):
-    made = Prediction("01-liquidation", "Where?", ["lower", "higher"], "USD")
+    made = Prediction("01-liquidation", WHERE)
     made.direction.value, made.confidence.value = "higher", "a guess"
     for number in ("40000", "45636"):
         made.number.value = number

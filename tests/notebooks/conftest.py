@@ -6,9 +6,12 @@ import io
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from marginlab.lesson import exercise
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 PAGES = sorted(FOLDER.glob("0*.ipynb"))
@@ -40,6 +43,16 @@ class Notebook:
             for cell in self.tagged(tag):
                 found.setdefault(cell["metadata"]["exercise"], {})[tag] = cell
         return {name: (pair.get("exercise"), pair.get("solution")) for name, pair in found.items()}
+
+    @property
+    def checks(self):
+        """{id: `Exercise`}, made afresh from the questions beside the lesson."""
+        return {name: exercise(name) for name in self.exercises}
+
+    @property
+    def asked(self):
+        """{id: its texts} of all that the lesson's questions hold."""
+        return tomllib.loads((self.path.parent / f"questions/{self.number}.toml").read_text(encoding="utf-8"))
 
     @property
     def headings(self):

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from marginlab.lesson import Contents
+
 SECTIONS = [
     "Predict",
     "By hand",
@@ -115,7 +117,7 @@ def test_every_part_is_there_and_in_its_section(lesson):
     assert len(lesson.tagged("prediction")) == len(lesson.tagged("twin")) == 1
     assert len(lesson.tagged("exercise")) >= 2 and len(lesson.tagged("quiz")) >= 3
     tags = {tag for cell in lesson.cells for tag in cell["metadata"].get("tags", ())}
-    assert tags <= {*where, "exercise-setup", "reflection", "claim"}, "a tag that nothing reads"
+    assert tags <= {*where, "reflection", "claim"}, "a tag that nothing reads"
 
 
 def test_the_prediction_comes_before_anything_that_answers_it(lesson):
@@ -155,8 +157,8 @@ def test_the_explorer_states_its_limits(lesson, runs):
         made = runs(lesson).names[last.value.id]
         assert isinstance(made, Explorer) and made.error is None
         assert made.limits.startswith("Left out:") and len(made.limits.split()) >= 15
-        shown = [o["data"] for o in cell["outputs"]]
-        assert [data["text/plain"] for data in shown] == [[repr(made)]]
+        still, view = (o["data"] for o in cell["outputs"])
+        assert still["text/plain"] == view["text/plain"] == [repr(made)] and set(view) == {"text/plain"}
     assert any("Perpetual(" in source(cell) for cell in lesson.tagged("your-own"))
 
 
@@ -197,15 +199,30 @@ def test_the_start_page_has_the_map_of_the_lessons_as_they_are(tools):
 
 
 def test_the_map_follows_a_header_that_changes(tmp_path, tools):
-    from marginlab.lesson import Contents
-
     for path in tools.LESSONS[:2]:
         changed = path.read_text(encoding="utf-8").replace("about 60 minutes", "about 35 minutes")
         (tmp_path / path.name).write_text(changed, encoding="utf-8")
     assert [one.time for one in Contents(tmp_path).lessons] == ["35 minutes", "90 minutes"]
     (tmp_path / path.name).write_text(changed.replace("**Time:**", "Time:"), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"the header of 02_cross_margin\.ipynb has no time"):
-        Contents(tmp_path)
+    made = Contents(tmp_path)
+    assert [one.file for one in made.lessons] == ["01_isolated_margin.ipynb"]
+    assert made.unread == ["02_cross_margin.ipynb cannot be read: its header has no time, before."]
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"cells": 5}', "<<<<<<< mine\n{}", '{"cells": [{"source": ["note"]}]}']
+)
+def test_the_map_names_what_it_cannot_read(tmp_path, tools, damage):
+    first, second = tools.LESSONS[:2]
+    (tmp_path / first.name).write_text(damage, encoding="utf-8")
+    book = tools.Notebook(second).copy().content
+    book["cells"].insert(0, {"cell_type": "markdown", "id": "mine", "metadata": {}, "source": ["My note"]})
+    (tmp_path / second.name).write_text(json.dumps(book), encoding="utf-8")
+    made = Contents(tmp_path)
+    assert [one.file for one in made.lessons] == [second.name], "a note above its header"
+    (said,) = made.unread
+    assert said.startswith(f"{first.name} cannot be read: it")
+    assert f"<p>{said}</p>" in made._repr_html_() and repr(made).endswith(said)
 
 
 def test_the_readme_lists_the_lessons_as_they_are(tools):
@@ -243,10 +260,13 @@ def test_code_fits_its_page(page):
             assert len(lines) <= 15, f"{cell['id']} has {len(lines)} lines"
 
 
-def test_only_answers_and_checks_are_folded(lesson):
-    folded = [set(cell["metadata"]["tags"]) for cell in lesson.cells if hidden(cell)]
-    assert all({"solution", "quiz", "exercise-setup", "reflection", "claim"} & tags for tags in folded)
-    assert all(hidden(cell) for cell in lesson.tagged("solution"))
+def test_only_solutions_and_claims_are_folded_and_say_so(lesson):
+    """JupyterLab shows the first line of a folded cell in its bar."""
+    folded = [cell for cell in lesson.cells if hidden(cell)]
+    assert folded == [cell for cell in lesson.code if cell in lesson.tagged("solution") + lesson.tagged("claim")]
+    for cell in folded:
+        first = source(cell).splitlines()[0]
+        assert re.fullmatch("# Solution" if cell in lesson.tagged("solution") else r"# \d+\. [A-Z].+[.?]", first)
 
 
 def test_every_cell_has_a_name_of_its_own(page):
@@ -289,6 +309,24 @@ def test_outputs_are_of_the_kinds_that_can_be_compared(page):
             assert set(output.get("data", ())) <= kinds, cell["id"]
             if "data" in output:
                 assert "text/plain" in output["data"]
+
+
+def test_a_page_without_a_kernel_reads_as_a_lesson(page):
+    """What is asked stands in the file, with its answer folded, and nowhere in the code."""
+    for tag in ("prediction", "explorer", "quiz", "reflection"):
+        for cell in page.tagged(tag):
+            html = "".join(cell["outputs"][0]["data"]["text/html"])
+            said, _, folded = unescape(html).partition("<details>")
+            assert "marginlab-twin" in said and bool(folded) == (tag == "quiz"), cell["id"]
+            if tag == "explorer":
+                continue
+            (about,) = (about for name, about in page.asked.items() if f'"{name}"' in source(cell))
+            choices = about.get("directions", [one["answer"] for one in about.get("answers", ())])
+            assert about["question"] in said and all(f"<li>{one}</li>" in said for one in choices)
+            for one in about.get("answers", ()):
+                assert (one["feedback"] in folded) == one.get("right", False) and one["feedback"] not in said
+    compared = [cell for cell in page.code if "prediction.compare(" in source(cell)]
+    assert compared and all("<details>" in "".join(c["outputs"][-2]["data"]["text/html"]) for c in compared)
 
 
 def test_the_file_is_small(page):

@@ -1,4 +1,4 @@
-"""Exercises and quizzes of the lessons: each check can be passed, and tells each slip from the others."""
+"""Exercises and questions of the lessons: each check can be passed, and tells each slip from the others."""
 
 import ast
 import re
@@ -7,20 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from marginlab.lesson.exercises import Exercise, Prediction, Quiz
+from marginlab.lesson import Quiz
 from tests.mutants import mutants
 
-# Those that a lesson promises to treat.
-MISCONCEPTIONS = {
-    "01": {"m1", "m2", "m8", "m9", "m12"},
-    "02": {"m3", "m4", "m5", "m13"},
-    "03": {"m2", "m3", "m6", "m7", "m8", "m9"},
-    "04": {"m2", "m8", "m9", "m10", "m13"},
-    "05": {"m2", "m3", "m4", "m11", "m12"},
-    "06": {"m5", "m14", "m15", "m16", "m17"},
-    "07": {"m18", "m19", "m20", "m21", "m22", "m23"},
-    "08": {"m1", "m2", "m3", "m8", "m13"},
-}
 UNANSWERED = "Not answered yet"
 
 
@@ -29,10 +18,10 @@ def source(cell):
 
 
 def function(cell):
-    """(lines of the one function that a cell defines, its name, the exercise and the way in which it is judged)."""
+    """(lines of the one function that a cell defines, its name, the exercise's id, the way in which it is judged)."""
     defined, judged = ast.parse(source(cell)).body
     assert isinstance(defined, ast.FunctionDef) and isinstance(judged, ast.Expr), cell["id"]
-    call = re.fullmatch(rf"(\w+)\.(check|solution)\({defined.name}\)", ast.unparse(judged))
+    call = re.fullmatch(rf"exercise\('(\S+)'\)\.(check|solution)\({defined.name}\)", ast.unparse(judged))
     assert call, f"{cell['id']} does not judge {defined.name}: {ast.unparse(judged)}"
     lines = source(cell).splitlines()[defined.lineno - 1 : defined.end_lineno]
     return lines, defined.name, call[1], call[2]
@@ -90,32 +79,33 @@ def test_stub_and_solution_are_told_so(lesson, runs):
             assert saved == printed[cell["id"]]
 
 
-def test_ids_carry_the_lesson_and_are_unique(lesson, runs):
-    run = runs(lesson)
-    checks = run.held(Exercise)
-    assert set(checks) == set(lesson.exercises)
-    quizzes = [quiz.id for quiz in all_quizzes(lesson, run)]
-    names = [*checks, *run.held(Prediction), *quizzes]
-    assert len(set(names)) == len(names) and quizzes
-    assert all(re.fullmatch(rf"{lesson.number}-[a-z0-9-]+", name) for name in names), names
-
-
-def test_ids_are_unique_in_the_course(tools, runs):
-    names = []
-    for path in tools.LESSONS:
-        notebook = tools.Notebook(path)
-        names += [*notebook.exercises, *runs(notebook).held(Prediction)]
+def test_ids_carry_the_lesson_and_each_is_asked_once_and_in_its_lesson(page):
+    """Of texts and of checks: nothing beside the notebook that it does not ask, and nothing twice."""
+    called = r"\b(?:Prediction|Quiz|Reflection)\(\"(.*?)\"\)"
+    asked = [name for cell in page.code for name in re.findall(called, source(cell))]
+    assert sorted(asked) == sorted(page.asked)
+    names = [*asked, *page.exercises]
     assert len(set(names)) == len(names)
+    assert all(re.fullmatch(rf"{page.number}-[a-z0-9-]+", name) for name in names), names
+    if page.exercises:
+        beside = page.path.parent / f"questions/{page.number}.py"
+        there = re.findall(r"Exercise\(\s*\"(.*?)\"", beside.read_text(encoding="utf-8"))
+        assert sorted(there) == sorted(page.exercises)
 
 
-def test_the_check_is_the_one_of_its_exercise(lesson, runs):
+def test_nothing_lies_among_the_questions_that_no_lesson_asks(tools):
+    there = {path.stem for path in (tools.FOLDER / "questions").glob("*.*")}
+    assert there == {"00", *(path.name[:2] for path in tools.LESSONS)}
+
+
+def test_the_check_is_the_one_of_its_exercise(lesson):
     for name, pair in lesson.exercises.items():
         for cell in pair:
-            assert runs(lesson).names[function(cell)[2]].id == name
+            assert function(cell)[2] == lesson.checks[name].id == name
 
 
-def test_a_constant_and_nothing_are_no_answer(lesson, runs):
-    for name, check in runs(lesson).held(Exercise).items():
+def test_a_constant_and_nothing_are_no_answer(lesson):
+    for name, check in lesson.checks.items():
         for value in (0, 1.0, -1, 50_000.0, float("nan"), check.truth(**check.cases[0])):
             said, right = check.verdict(lambda value=value, **given: value)
             assert not right, f"{name} takes {value}"
@@ -124,8 +114,8 @@ def test_a_constant_and_nothing_are_no_answer(lesson, runs):
             assert not right and "should return a number" in said
 
 
-def test_cases_are_fresh_and_differ(lesson, runs):
-    for name, check in runs(lesson).held(Exercise).items():
+def test_cases_are_fresh_and_differ(lesson):
+    for name, check in lesson.checks.items():
         assert len(check.cases) >= 2, name
         for one, other in pairwise(check.cases):
             assert one.keys() == other.keys()
@@ -135,8 +125,8 @@ def test_cases_are_fresh_and_differ(lesson, runs):
         assert all(abs(answer) > 100 * check.tolerance for answer in answers)
 
 
-def test_each_slip_gets_its_own_word_on_the_first_case(lesson, runs):
-    for name, check in runs(lesson).held(Exercise).items():
+def test_each_slip_gets_its_own_word_on_the_first_case(lesson):
+    for name, check in lesson.checks.items():
         assert check.slips, f"{name} explains no slip"
         for slip, word in check.slips:
             said, right = check.verdict(slip)
@@ -152,7 +142,7 @@ def test_each_slip_gets_its_own_word_on_the_first_case(lesson, runs):
 def test_solutions_agree_with_the_check_far_from_its_cases(lesson, runs):
     """A solution is right in general, not at two points."""
     for name, (_, solution) in lesson.exercises.items():
-        check, answer = runs(lesson).held(Exercise)[name], made(solution, runs, lesson)
+        check, answer = lesson.checks[name], made(solution, runs, lesson)
         for case in check.cases:
             for key in case:
                 other = case | {key: case[key] * 1.07}
@@ -162,7 +152,7 @@ def test_solutions_agree_with_the_check_far_from_its_cases(lesson, runs):
 def test_every_small_change_of_a_solution_is_refused(lesson, runs):
     """Of what the learner writes; the lines that the stub gives away stay."""
     for name, (exercise, solution) in lesson.exercises.items():
-        check, given = runs(lesson).held(Exercise)[name], source(exercise).splitlines()
+        check, given = lesson.checks[name], source(exercise).splitlines()
         node = ast.parse(source(solution)).body[0]
         text = ast.get_source_segment(source(solution), node)
         lines = [n for n, line in enumerate(text.splitlines(), 1) if line not in given]
@@ -195,7 +185,7 @@ def test_what_is_true_comes_from_the_package_and_an_answer_from_the_hand(lesson,
     names = list(lesson.exercises)
     assert len(names) >= 2
     for name in names:
-        check, solution = runs(lesson).held(Exercise)[name], made(lesson.exercises[name][1], runs, lesson)
+        check, solution = lesson.checks[name], made(lesson.exercises[name][1], runs, lesson)
         for case in check.cases:
             assert asks_the_package(check.truth, case) or name == names[-1], f"{name}: its truth is a formula"
             assert not asks_the_package(solution, case), f"{name}: its solution leaves the work to the package"
@@ -205,19 +195,18 @@ def test_what_is_true_comes_from_the_package_and_an_answer_from_the_hand(lesson,
 # ------------------------------------------------------------------ quizzes
 
 
-def all_quizzes(lesson, run):
-    """The quizzes of a lesson, made once more from their cells."""
-    found = []
-    for cell in lesson.tagged("quiz"):
-        (node,) = ast.parse(source(cell)).body
-        found.append(eval(ast.unparse(node), dict(run.names)))
-        assert isinstance(found[-1], Quiz)
-    return found
+MISCONCEPTION = re.compile(r"^\| (m\d+) \| .+ \| ([\d, –]+) \|$", re.M)
 
 
-def test_every_answer_of_a_quiz_is_explained(lesson, runs):
-    for quiz in all_quizzes(lesson, runs(lesson)):
-        assert len(quiz.options) >= 3 and quiz.right in quiz.options
+def quizzes(lesson):
+    """The quizzes of a lesson, in order."""
+    return [Quiz(name) for name, about in lesson.asked.items() if "answers" in about]
+
+
+def test_every_answer_of_a_quiz_is_explained(lesson):
+    assert len(quizzes(lesson)) >= 3
+    for quiz in quizzes(lesson):
+        assert len(quiz.options) == len(lesson.asked[quiz.id]["answers"]) >= 3, "an answer is there twice"
         words = list(quiz.options.values())
         assert all(len(word.split()) >= 8 for word in words), quiz.id
         assert len(set(words)) == len(words)
@@ -226,24 +215,35 @@ def test_every_answer_of_a_quiz_is_explained(lesson, runs):
         assert len(quiz.right) < longest or max(others) > 0.4 * longest, f"{quiz.id}: its length gives it away"
 
 
-def test_right_answers_are_not_all_in_one_place(lesson, runs):
-    places = [list(quiz.options).index(quiz.right) for quiz in all_quizzes(lesson, runs(lesson))]
-    assert len(set(places)) >= 2
+def test_right_answers_are_not_all_in_one_place(lesson):
+    assert len({list(quiz.options).index(quiz.right) for quiz in quizzes(lesson)}) >= 2
 
 
-def test_misconceptions_are_tagged(lesson, runs):
-    tags = [cell["metadata"].get("misconception", "") for cell in lesson.tagged("quiz")]
-    assert all(re.fullmatch(r"m([1-9]|1[0-9]|2[0-3])", tag) for tag in tags)
-    assert lesson.number in MISCONCEPTIONS, "say which misconceptions this lesson treats"
-    assert MISCONCEPTIONS[lesson.number] <= set(tags)
-    for tag, quiz in zip(tags, all_quizzes(lesson, runs(lesson)), strict=True):
-        assert quiz.id == f"{lesson.number}-quiz-{tag}"
+def test_texts_have_what_is_asked_and_nothing_else(page):
+    """A misspelt field would be left out without a word."""
+    kinds = [{"question", "answers", "misconception"}, {"question", "directions", "unit"}, {"question"}]
+    for name, about in page.asked.items():
+        assert set(about) in kinds and about["question"].strip(), name
+        for answer in about.get("answers", ()):
+            assert set(answer) - {"right"} == {"answer", "feedback"} and answer.get("right", True) is True, name
 
 
-def test_each_option_can_be_chosen_and_is_recorded(lesson, runs, record_file):
+def test_misconceptions_are_those_that_the_guide_lists_for_the_lesson(lesson, tools):
+    guide = (tools.FOLDER / "instructor_guide.md").read_text(encoding="utf-8")
+    listed = set()
+    for tag, lessons in MISCONCEPTION.findall(guide):
+        for part in lessons.split(", "):
+            first, _, last = part.partition("–")
+            listed |= {tag} if first <= lesson.number <= (last or first) else set()
+    tags = {name: about["misconception"] for name, about in lesson.asked.items() if "misconception" in about}
+    assert listed == set(tags.values())
+    assert all(name == f"{lesson.number}-quiz-{tag}" for name, tag in tags.items())
+
+
+def test_each_option_can_be_chosen_and_is_recorded(lesson, record_file):
     from marginlab.lesson import record
 
-    for quiz in all_quizzes(lesson, runs(lesson)):
+    for quiz in quizzes(lesson):
         for answer, word in quiz.options.items():
             quiz.choice.value = answer
             assert word.split()[0] in quiz.feedback.value

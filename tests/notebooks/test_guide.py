@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from marginlab.lesson.exercises import Exercise, Prediction
+from marginlab.lesson import Prediction
 
 GUIDE = (Path(__file__).resolve().parents[2] / "notebooks/instructor_guide.md").read_text(encoding="utf-8")
 PARTS = {number: text for number, text in re.findall(r"\n### Lesson (\d\d)\n(.*?)(?=\n##)", GUIDE, re.S)}
 
 
-def ids(notebook, run):
+def ids(notebook):
     """Every exercise id of a lesson."""
-    quizzes = re.findall(r'"(\d\d-(?:quiz|reflection)[\w-]*)"', "".join("".join(c["source"]) for c in notebook.code))
-    return {*run.held(Exercise), *run.held(Prediction), *quizzes}
+    return {*notebook.exercises, *notebook.asked}
 
 
 def test_every_lesson_has_its_part(lesson):
@@ -30,8 +29,8 @@ def test_every_lesson_has_its_part(lesson):
     assert 3 <= len(re.findall(r"^- ", prompts, re.M)) <= 6
 
 
-def test_every_id_is_one_of_the_lessons_and_each_is_placed(page, runs):
-    there = ids(page, runs(page))
+def test_every_id_is_one_of_the_lessons_and_each_is_placed(page):
+    there = ids(page)
     told = set(re.findall(rf"`({page.number}-[a-z][\w-]*)`", GUIDE))
     assert told <= there, told - there
     assert there <= told, f"not in the guide: {there - told}"

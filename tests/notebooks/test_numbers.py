@@ -3,8 +3,8 @@
 A number of the prose is confirmed if, to the digits that it is printed with, it is among the numbers in the notebook's
 code, its saved text outputs, or its names after a run; a percentage also as a fraction. Free are whole numbers up to
 12, lesson numbers, the minutes a lesson takes, a guess (right before a question mark), and a paragraph that gives its
-source as a web link. Text inside code is prose as well: quizzes and messages, where round numbers (two digits that
-count) are made up for the question.
+source as a web link. Text inside code, and what is asked beside the notebook, is prose as well: there, round numbers
+(two digits that count) are made up for the question.
 """
 
 import ast
@@ -60,17 +60,32 @@ def unconfirmed(notebook, tools, values=()):
     return found
 
 
-def unconfirmed_in_texts(notebook, tools, values=()):
-    """Numbers in the texts inside code (quizzes, messages) that are not round, and that nothing confirms."""
-    known, found = sources(notebook, tools) | set(values), []
+def questions(notebook):
+    """(id, text) of what is asked beside a notebook, and of what is said to each answer and slip."""
+    for name, about in notebook.asked.items():
+        yield name, about["question"]
+        for answer in about.get("answers", ()):
+            yield from ((name, answer["answer"]), (name, answer["feedback"]))
+    for name, check in notebook.checks.items():
+        yield from ((name, word) for _, word in check.slips)
+
+
+def unconfirmed_in_texts(notebook, tools, values=(), asked=()):
+    """Numbers in the texts inside code (messages) or asked that are not round, and that nothing confirms."""
+    known, found = sources(notebook, tools) | set(values), list(asked)
     for cell in notebook.code:
         for node in ast.walk(ast.parse(source(cell))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
-                for written, value, unit, percent, _, _ in stated(node.value):
-                    counting = f"{value / unit:.0f}".strip("0")
-                    if len(counting) > 2 and not confirmed(value, unit, percent, known):
-                        found.append((cell["id"], written))
-    return found
+                found.append((cell["id"], node.value))
+    return [(place, said) for place, text in found for said in odd(text, known)]
+
+
+def odd(text, known):
+    """Numbers of a text that are not round, and not known."""
+    for written, value, unit, percent, _, _ in stated(text):
+        counting = f"{value / unit:.0f}".strip("0")
+        if len(counting) > 2 and not confirmed(value, unit, percent, known):
+            yield written
 
 
 def test_every_number_in_the_prose_is_computed_or_cited(page, tools, runs):
@@ -78,7 +93,7 @@ def test_every_number_in_the_prose_is_computed_or_cited(page, tools, runs):
 
 
 def test_every_number_in_quizzes_and_messages_is_computed_or_made_up(page, tools, runs):
-    assert unconfirmed_in_texts(page, tools, runs(page).values) == []
+    assert unconfirmed_in_texts(page, tools, runs(page).values, questions(page)) == []
 
 
 # ------------------------------------------------------ the rule itself can fail
@@ -186,3 +201,5 @@ def test_texts_in_code_are_prose_and_no_source(tools):
     assert unconfirmed(notebook, tools) == [("a", "45,636")]
     assert unconfirmed_in_texts(notebook, tools) == [("b", "45,636")]
     assert unconfirmed_in_texts(notebook, tools, [45_636.36]) == []
+    said = [("01-quiz", "closed at 45,637 of 60,000")]
+    assert unconfirmed_in_texts(notebook, tools, [45_636.36], said) == [("01-quiz", "45,637")]

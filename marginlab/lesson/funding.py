@@ -8,6 +8,8 @@ from .. import Account, Funding, checks, funding, liquidation_price, venues
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, OPENED, SIDES, Explorer, contract, opened, rows
+from .sheet import Beside
+from .vessel import Vessel
 
 MODES = {"isolated": "", "cross": ", cross"}  # and what its styles are called
 PANELS = ("equity", "liquidation price; dotted: the price")
@@ -32,7 +34,8 @@ class FundingRates(Explorer):
         "times the price are not drawn."
     )
     marked = "closed after"
-    height = "43rem"
+    folded = True
+    height = "22rem"
     words = (
         ("leverage", "Leverage, isolated (x)", "Sets the margin that is walled off"),
         ("side", "Side", "pays a positive rate", "pays a negative rate"),
@@ -189,7 +192,19 @@ class FundingRates(Explorer):
         drawn["closed"] = figures.curve(right, "closed", "closed")
         for axes in (left, right):
             figures.legend(axes, above=1.1, left=-0.12)
-        return figures.Layers(figure, (left, right), drawn)
+        return (figures.Layers if paper else Beside)(figure, (left, right), drawn)
+
+    def vessel(self, mode, column):
+        """The pool of a mode: what stood behind the trade, less (or with) what funding moved."""
+        isolated = mode == "isolated"
+        if column["refused"]:
+            return Vessel(mode, self.unit, isolated, 0.0, 0.0)
+        about = mode, self.unit, isolated, column["behind"]
+        if closed := column["closed"]:
+            taken = f"{fmt(column['paid'])} {self.unit} paid in funding, {fmt(closed.lost)} lost"
+            return Vessel(*about, 0.0, ended=f"{taken} at its line")
+        needed = column["pool"].requirement()
+        return Vessel(*about, column["equity"], needed, open=True)
 
     def draw(self, layers, reading):
         drawn = layers.drawn
@@ -218,6 +233,7 @@ class FundingRates(Explorer):
         scale = next(edge for edge in steps if edge >= top)
         bottom = 0.6 * self.entry if low >= 0.6 * self.entry else 0.0
         roof = next(edge for edge in (1.5, 3, 6) if edge * self.entry >= high) * self.entry
+        layers.show([self.vessel(mode, reading[mode]) for mode in MODES], scale)
         left, right = layers.axes
         for axes in (left, right):
             axes.set_xlim(0, width)

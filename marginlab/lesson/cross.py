@@ -185,8 +185,7 @@ class CrossMargin(Explorer):
         said = f"Isolated, after {move:+g} %: " if move else "Isolated, before any move: "
         said += gone or "nothing is closed"
         if len(legs) == 1 and both:
-            alone = "spot" if legs == ["perpetual"] else "perpetual"
-            change = self.since(reading, alone)
+            change = self.since(reading, legs[0], closed[legs[0]])
             turn = f"gained {amount(change)}" if change >= 0 else f"lost {amount(-change)}"
             said += f", and the other leg stands alone: a bet, that has {turn} since"
         said += ". In one pool: "
@@ -201,14 +200,11 @@ class CrossMargin(Explorer):
         ends = self.ends(cross["liquidation"])
         return f"{said}. It is closed {ends}." if ends else f"{said}. No price closes it."
 
-    def since(self, reading, leg):
-        """What an isolated leg has gained, in USD, since the other one was closed."""
-        pool = reading[leg]["pool"]
-        worth = [
-            in_usd(pool, pool.worth(at), at)
-            for at in ({self.unit: price} for price in (reading["first"], reading["price"]))
-        ]
-        return worth[1] - worth[0]
+    def since(self, reading, leg, end):
+        """What the other isolated leg has gained, in USD, since this one was closed at a price."""
+        pool = reading["spot" if leg == "perpetual" else "perpetual"]["pool"]
+        then, now = ({self.unit: price} for price in (end, reading["price"]))
+        return in_usd(pool, pool.worth(now), now) - in_usd(pool, pool.worth(then), then)
 
     def ends(self, found):
         """Both ends of a pool in short, "" where it has none."""
@@ -245,7 +241,7 @@ class CrossMargin(Explorer):
         if reading["refused"]:
             return head, rows
         now, said = cross - isolated, "cross less isolated"
-        if first := reading["first"]:
+        if first := reading["first"]:  # from here on one book has lost a part
             since = difference(now - reading["gap"])
             rows.append(["since then", "", "", "", "no longer the same trades", since])
             now, said = reading["gap"], f"{said}, at {quoted(first)}"

@@ -53,6 +53,7 @@ class FundingRates(Explorer):
         self.size = 5 * balance if size is None else checks.number("size", size, above=0)
         self.start = Account(self.venue, **{self.unit: balance}).mark(**{instrument.index: entry})
         self.least = max(1, ceil(self.size / balance))  # leverage: the whole balance as margin
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
@@ -84,32 +85,46 @@ class FundingRates(Explorer):
             "year": Funding(interval=interval).annual(rate / 100),
             "contracts": contracts,
         }
-        for mode, how in (("isolated", {"isolated": True, "leverage": leverage}), ("cross", {})):
-            found[mode] = self.column(contracts, rate / 100, payments, **how)
-        return found
+        asked = leverage, contracts, rate
+        if asked != self.ran[0]:
+            modes = {"isolated": {"isolated": True, "leverage": leverage}, "cross": {}}
+            begun = {mode: self.begun(contracts, rate / 100, **how) for mode, how in modes.items()}
+            self.ran = asked, begun
+        return found | {
+            mode: self.column(begun, contracts, rate / 100, payments)
+            for mode, begun in self.ran[1].items()
+        }
 
-    def column(self, contracts, rate, payments, **how):
-        """The figures of the trade in one mode: "refused" is why it could not be opened."""
+    def begun(self, contracts, rate, **how):
+        """What time does not change of the trade in one mode: "refused" is why it is not opened."""
         account, why = opened(self.start.trade, self.instrument, contracts, self.entry, **how)
         if why:
             return {"refused": why, "closed": None}
         pool = account[self.instrument]
-        left = funding.payments_left(pool, rate)
-        count = min(payments, left)
-        after = account.pay_funding(self.instrument, rate, periods=count).at()
-        closed = next(iter(after.liquidations), None)
-        now = None if closed else after[self.instrument]
         side = "below" if contracts > 0 else "above"  # where alone it can end
         return {
             "refused": "",
+            "start": account,
             "pool": pool,
             "behind": pool.equity(),
+            "left": funding.payments_left(pool, rate),
+            "liquidation": getattr(pool.liquidation(), side),
+        }
+
+    def column(self, begun, contracts, rate, payments):
+        """The figures of the trade in one mode after so many payments."""
+        if begun["refused"]:
+            return begun
+        count = min(payments, begun["left"])
+        after = begun["start"].pay_funding(self.instrument, rate, periods=count).at()
+        closed = next(iter(after.liquidations), None)
+        now = None if closed else after[self.instrument]
+        side = "below" if contracts > 0 else "above"
+        return begun | {
             "count": count,
-            "left": left,
-            "paid": count * funding.due(pool, rate),
+            "paid": count * funding.due(begun["pool"], rate),
             "closed": closed,
             "equity": now.equity() if now else 0.0,
-            "liquidation": getattr(pool.liquidation(), side),
             "now": getattr(now.liquidation(), side) if now else None,
             "account": sum(p.equity() for p in after.pools),
         }

@@ -64,6 +64,7 @@ class LiquidationSteps(Explorer):
         self.leverage = checks.number("leverage", leverage, above=1)
         self.largest = checks.number("largest", largest, above=0)
         self.book(largest, WHOLE)  # refuses what the schedule does not allow
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
@@ -218,12 +219,19 @@ class LiquidationSteps(Explorer):
         drawn, account, size = layers.drawn, reading["account"], reading["size"]
         line, fund = reading["line"], reading["fund"]
         drawn["size"].set_data([size / self.scale], [100 * (1 - line / self.entry)])
-        spent = reading["bankruptcy"] - fund / (reading["whole"] * self.perp.face)
-        corners = [100 * (1 - price / line) for price in (reading["bankruptcy"], spent)]
-        corners = np.clip([*corners, reading["gap"]], 0, 20)
-        gaps = np.union1d(np.linspace(0, 20, 17), corners)
-        rows = [self.losses(account, self.after(account, line, gap, fund), size) for gap in gaps]
+        asked = size, reading["closing"], fund
+        if asked != self.ran[0]:  # the gap changes none of it
+            spent = reading["bankruptcy"] - fund / (reading["whole"] * self.perp.face)
+            corners = [100 * (1 - price / line) for price in (reading["bankruptcy"], spent)]
+            points = 2 if reading["closing"] == WHOLE else 17  # straight between its corners
+            gaps = np.union1d(np.linspace(0, 20, points), np.clip(corners, 0, 20))
+            after = [self.after(account, line, gap, fund) for gap in gaps]
+            self.ran = asked, (gaps, [self.losses(account, one, size) for one in after])
+        gaps, rows = self.ran[1]
+        every = np.union1d(gaps, reading["gap"])
         for party in PARTIES:
-            drawn[party].set_data(gaps, [100 * row[party] for row in rows])
-            drawn[f"{party} now"].set_data([reading["gap"]], [100 * reading["loss"][party]])
+            losses = np.interp(every, gaps, [100 * row[party] for row in rows])
+            losses[every == reading["gap"]] = now = 100 * reading["loss"][party]
+            drawn[party].set_data(every, losses)
+            drawn[f"{party} now"].set_data([reading["gap"]], [now])
         return top

@@ -70,6 +70,7 @@ class Squeeze(Explorer):
             replace(instrument, symbol=f"{name}-{self.unit}", index=name) for name in others
         ]
         self.long = Perpetual(f"BTC-{self.unit}", index="BTC", settle=self.unit)
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
@@ -111,27 +112,42 @@ class Squeeze(Explorer):
         return account
 
     def work_out(self, size, allocation, kept, correlation, pump):
-        margin = allocation / 100 * self.balance / (len(self.shorts) + 1)
         first, *others = (short.index for short in self.shorts)
         shares = {first: 1.0} | dict.fromkeys(others, correlation)
+        asked = size, allocation, kept, correlation
+        if asked != self.ran[0]:  # the rise changes none of it
+            self.ran = asked, self.begun(size, allocation, kept, shares)
+        found = self.ran[1]
         moves = {name: share * pump / 100 for name, share in shares.items()}
-        reading = {"refused": {}, "shares": shares, "moves": moves}
-        for mode, isolated in (("isolated", margin), ("cross", None)):
-            account, why = opened(self.book, size, kept, isolated)
-            if why:
-                reading["refused"][mode] = why
+        reading = {"refused": found["refused"], "shares": shares, "moves": moves}
+        for mode in PANELS:
+            if mode in found["refused"]:
                 continue
-            lines = ends(account, shares)
-            after = self.rise(account, shares, lines.values(), pump / 100)
-            reading[mode] = {
-                "start": account,
+            one = found[mode]
+            after = self.rise(one["start"], shares, one["ends"].values(), pump / 100)
+            reading[mode] = one | {
                 "after": after,
-                "ends": lines,
                 "worth": sum(pool.equity() for pool in after.pools),
                 "open": sum(len(pool.positions) for pool in after.pools),
                 "closed": [event.pool for event in after.liquidations],
             }
         return reading
+
+    def begun(self, size, allocation, kept, shares):
+        """By mode the account at the start, its ends, its worth along a rise; or why there is none."""
+        found = {"refused": {}}
+        margin = allocation / 100 * self.balance / (len(self.shorts) + 1)
+        for mode, isolated in (("isolated", margin), ("cross", None)):
+            account, why = opened(self.book, size, kept, isolated)
+            if why:
+                found["refused"][mode] = why
+                continue
+            one = {"start": account, "ends": ends(account, shares)}
+            at = np.array(sorted(end for end in one["ends"].values() if end <= 1))
+            rise = np.union1d(np.linspace(0, 1, 41), np.clip([at - 1e-9, at + 1e-9], 0, 1))
+            curve = rise, self.worth(one, shares, kept, rise)
+            found[mode] = one | {"lines": at, "curve": curve}
+        return found
 
     def sentence(self, reading):
         if reading["refused"]:
@@ -216,22 +232,19 @@ class Squeeze(Explorer):
             if mode in reading["refused"]:
                 continue
             one = reading[mode]
-            at = np.array(sorted(end for end in one["ends"].values() if end <= 1))
-            rise = np.union1d(np.linspace(0, 1, 41), np.clip([at - 1e-9, at + 1e-9], 0, 1))
-            worth = self.worth(one, reading, rise)
+            at, (rise, worth) = one["lines"], one["curve"]
             line.set_data(100 * rise, worth)
             now.set_data([reading["pump"]], [one["worth"]])
             closed.set_data(100 * at, np.interp(at + 1e-9, rise, worth))
 
-    def worth(self, one, reading, rise):
+    def worth(self, one, shares, kept, rise):
         """What an account is worth while the first coin rises, as a fraction; arrays."""
         total = np.zeros(len(rise))
         for pool in one["start"].pools:
             end = one["ends"].get(pool.name, inf)
             met = np.minimum(rise, end)  # at its line a pool keeps what is left, or nothing
-            shares = {n: share for n, share in reading["shares"].items() if n in pool.names}
-            equity = pool.equity({n: 100 * (1 + share * met) for n, share in shares.items()})
-            total += np.where((rise < end) | (reading["kept"] == TRADER), equity, 0.0)
+            at = {n: 100 * (1 + share * met) for n, share in shares.items() if n in pool.names}
+            total += np.where((rise < end) | (kept == TRADER), pool.equity(at), 0.0)
         return total
 
 

@@ -128,7 +128,7 @@ class Explorer(Shown):
     marked = None  # the row of the table that stands out
     folded = False  # whether a button unfolds the table
     across = ()  # the controls that need a row of their own
-    height = "21rem"  # at least, so that the page does not jump; more where wide letters need it
+    height = "22rem"  # at least, so that the page does not jump; more where wide letters need it
 
     def __init__(self):
         self.controls = {}

@@ -35,7 +35,6 @@ class FundingRates(Explorer):
     )
     marked = "closed after"
     folded = True
-    height = "22rem"
     words = (
         ("leverage", "Leverage, isolated (x)", "Sets the margin that is walled off"),
         ("side", "Side", "pays a positive rate", "pays a negative rate"),

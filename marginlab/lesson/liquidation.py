@@ -200,13 +200,15 @@ class LiquidationSteps(Explorer):
     def vessels(self, reading):
         """The pool behind the position, and the insurance fund, after the liquidation."""
         pool, after, had = reading["account"][self.perp], reading["after"], reading["fund"]
-        margin = pool.equity()
-        trader = Vessel("margin", self.unit, True, margin, 0.0, ended="the position is gone")
+        margin, lost = pool.equity(), reading["loss"]
+        rest = margin - lost[TRADER] * reading["size"]  # where the venue returns it
+        rest = rest if rest > 1e-9 * margin else 0.0  # no rounding noise
+        trader = Vessel("margin", self.unit, True, margin, rest, ended="the position is gone")
         if reading["kept"]:
             left = after[self.perp]
             about = margin, left.equity(), left.requirement()
             trader = Vessel("margin", self.unit, True, *about, open=True)
-        fund = had - reading["loss"][FUND] * reading["size"]
+        fund = had - lost[FUND] * reading["size"]
         fund = fund if fund > 1e-9 * had else 0.0  # no rounding noise
         return [trader, Vessel("fund", self.unit, False, had, fund)]
 

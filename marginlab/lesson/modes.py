@@ -52,7 +52,6 @@ class ModeSurface(Explorer):
         "own: the correlation is that of the other moves."
     )
     folded = True
-    height = "22rem"
     words = (
         ("margin", "Margin (% of capital)", "Set aside, isolated; it sets the size as well"),
         ("leverage", "Leverage (x)", "The book's size is margin x leverage, in both modes"),

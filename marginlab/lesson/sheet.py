@@ -416,8 +416,9 @@ class Vessels(Layers):
             for kind, points in shapes(v, x, self.sheet.top):
                 found.append(self.path(kind, [self.place(*self.inches(*p)) for p in points]))
             if v.ended:
-                middle = self.inches(x, (v.equity + v.collateral) / 2)
-                found.append(self.text(*middle, "×", 3 * FONT, BROWN))
+                middle, high = self.inches(x, (v.equity + v.collateral) / 2)
+                high = max(high, 1.2 * EM)  # above the name
+                found.append(self.text(middle, high, "×", 3 * FONT, BROWN))
             for i, cell in enumerate(v.cells):
                 found.append(self.text(x * self.sheet.column, -self.sheet.row(i), cell))
         view = f'viewBox="0 0 {72 * self.sheet.size[0]:g} {self.high:g}"'

@@ -198,7 +198,7 @@ class Layers:
 
 
 class Tables(Layers):
-    """Layers over a table in each of the axes, of shaded cells for values from 0 to 100, with a head.
+    """Layers over a table in each of the axes, of shaded cells for values from 0 to 100; a head.
 
     What is written into a cell moves nothing else: the still layer is drawn once, and figures and
     shades are then put into its text. (Drawn by matplotlib they would take 40 ms.)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import blended_transform_factory
 
 from .. import checks
 from ..ledger import Event
 from ..rules import COUNTERPARTIES, FUND, TRADER
 from ..show import fmt
 from .figures import PAPER, STYLES
-from .sheet import FIRM, LOOKS, Told
+from .sheet import FIRM, LOOKS, Told, em
 
 PARTIES = {TRADER: "trader", FUND: "fund", COUNTERPARTIES: "counterparties"}  # and their styles
 SIZE, SMALL = 10.6, 9.6
@@ -36,14 +37,14 @@ def flow(*events: Event) -> Axes:
     with style.context(["default", PAPER | FIRM]):
         figure = opened(6.4, 0.2 + 1.05 * len(events))
         axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
-        axes.set_xlim(0, 1)
+        axes.set_xlim(-0.01, 1.01)
         axes.set_ylim(len(events), -0.02)
         axes.set_axis_off()
         for y, event in enumerate(events):
             axes.text(0.5, y + 0.12, event.text, ha="center", fontsize=SIZE)
             for left, sign in ((0.0, -1), (0.62, 1)):
                 stack(axes, left, y + 0.24, event, sign)
-            axes.text(0.5, y + 0.5, f"{event.kind}", ha="center", fontsize=SMALL)
+            axes.text(0.5, y + 0.5, event.kind, ha="center", fontsize=SMALL)
             ends = {"xy": (0.61, y + 0.6), "xytext": (0.39, y + 0.6)}
             axes.annotate("", **ends, arrowprops={"arrowstyle": "-|>", "lw": 2, "color": INK})
     figure.reading = "\n".join(map(told_flow, events))
@@ -123,9 +124,12 @@ def bars(tables: Mapping, capital: float | Mapping) -> Axes:
     with style.context(["default", PAPER | FIRM]):
         high = 0.23 * y + 0.55
         figure = opened(7.2, high)
+        modes = max(em(row[2]) for row in rows) * SMALL / 72 / 7.2
+        start = 0.03 + modes + max(em(name) for name in names) * 1.1 * SIZE / 72 / 7.2  # bold
+        wide = (1 - start) / 2
         both = [
-            figure.add_axes((left, 0.03, wide, 1 - 0.58 / high))
-            for left, wide in ((0.27, 0.38), (0.72, 0.27))
+            figure.add_axes((left, 0.03, wide * part, 1 - 0.58 / high))
+            for left, part in ((start, 1.04), (start + 1.14 * wide, 0.84))
         ]
         heads = "liquidated (%); dark: all lost", "worst paths lose (%)"
         for axes, head in zip(both, heads, strict=True):
@@ -136,8 +140,10 @@ def bars(tables: Mapping, capital: float | Mapping) -> Axes:
             axes.spines[["top", "right", "bottom"]].set_visible(False)
             axes.set_title(head, fontsize=SIZE, loc="left")
         left, right = both
+        across = blended_transform_factory(figure.transFigure, left.transData)
         for name, middle in names.items():
-            left.text(-0.71, middle, name, va="center", fontsize=SIZE, fontweight="bold")
+            about = {"va": "center", "fontsize": SIZE, "fontweight": "bold"}
+            left.text(0.01, middle, name, transform=across, **about)
         for at, _, mode, gone, lost, worst in rows:
             left.text(-0.03, at, mode, ha="right", va="center", fontsize=SMALL)
             bar(left, at, gone, "gone")

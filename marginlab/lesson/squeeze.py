@@ -23,10 +23,10 @@ class Squeeze(Explorer):
 
     `instrument` is the coin that goes up, a linear contract and not of BTC, with the maintenance
     schedule that all of the `shorts`, 1 to 6, have; `balance` is held in its settlement currency. A
-    pool is closed whole at its line, and the fund or the trader gets what is left. `reading` holds, for "isolated" and
-    "cross", the account at the "start" and "after" the move, what it is "worth", the number of
-    positions "open" and, by pool, the rise of the first coin that "ends" it, as a fraction; the
-    "moves" of the coins, and in "refused" what was not opened, and why.
+    pool is closed whole at its line, and the fund or the trader gets what is left. `reading` holds,
+    for "isolated" and "cross", the account at the "start" and "after" the move, what it is "worth",
+    the number of positions "open" and, by pool, the rise of the first coin that "ends" it, as a
+    fraction; the "moves" of the coins, and in "refused" what was not opened, and why.
     """
 
     title = "One coin is squeezed: a pool for each position, or one?"
@@ -134,7 +134,7 @@ class Squeeze(Explorer):
         return reading
 
     def begun(self, size, allocation, kept, shares):
-        """By mode the account at the start, its ends, its worth along a rise; or why there is none."""
+        """By mode the account at the start, its ends and its worth along a rise; or a refusal."""
         found = {"refused": {}}
         margin = allocation / 100 * self.balance / (len(self.shorts) + 1)
         for mode, isolated in (("isolated", margin), ("cross", None)):

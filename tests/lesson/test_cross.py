@@ -462,7 +462,8 @@ def test_the_lessons_own_figures():
     assert list(explorer.controls) == ["perpetual", "spot", "split", "haircut", "move"]
     assert explorer.reading["sentence"] == (
         "Isolated, after -14 %: the spot leg is closed, at 43,750, and the other leg stands alone: "
-        "a bet, that has gained 3,750 since. In one pool: open, with 55,900 USD of equity against 11,610 required, after an unrealised "
+        "a bet, that has gained 3,750 since. In one pool: open, with 55,900 USD of equity against "
+        "11,610 required, after an unrealised "
         "profit of 35,000 on the perpetual. No price closes it."
     )
     rows = {row[0]: row for row in explorer.reading["table"][1]}

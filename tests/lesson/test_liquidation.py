@@ -233,7 +233,11 @@ def test_a_gap_to_bankruptcy_itself_leaves_nothing_and_costs_nobody(teaching):
 
 def test_the_vessels_are_the_margin_and_the_fund(teaching):
     """300,000 of margin behind 3,000,000, and 200,000 in the fund: what the gap leaves of both."""
-    for name, fund in (("at the line, closed whole", 222_222), ("a gap through bankruptcy", 0), ("a gap, and no fund", 0)):
+    for name, fund in (
+        ("at the line, closed whole", 222_222),
+        ("a gap through bankruptcy", 0),
+        ("a gap, and no fund", 0),
+    ):
         teaching.preset(name)
         margin, there = teaching.layers.vessels.shown
         assert (margin.collateral, margin.equity, bool(margin.ended)) == (pytest.approx(300_000), 0, True)

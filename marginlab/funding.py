@@ -167,7 +167,10 @@ def payments_left(pool: Pool, rates: float | Mapping) -> int | float:
 
     if not any(amount > 0 for amount in amounts.values()):
         return 0 if ended(0) else inf
-    count = bisect_left(range(2**60), True, key=ended)
+    most = 1
+    while most < 2**60 and not ended(most):
+        most *= 2
+    count = bisect_left(range(most), True, lo=most // 2, key=ended)
     return count if count < 2**60 else inf
 
 

@@ -16,6 +16,7 @@ _WHERE = {
     "mixed": ["MixedModes"],
     "modes": ["ModeSurface"],
     "personal": ["Personal"],
+    "pictures": ["bars", "flow"],
     "questions": ["exercise"],
     "sheet": ["Vessels", "vessels"],
     "squeeze": ["Squeeze"],

@@ -1,6 +1,7 @@
 """Lesson 02: a leveraged spot long and a perpetual, in a pool of its own each, and both in one."""
 
 import numpy as np
+from attrs import evolve
 
 from .. import Account, Asset, Spot, checks, replace, venues
 from ..rules import FUND
@@ -17,6 +18,8 @@ from .explorer import (
     with_steps,
     would_not,
 )
+from .sheet import Beside
+from .vessel import Vessel
 
 LEGS = {
     "spot": "spot, isolated",
@@ -32,7 +35,9 @@ class CrossMargin(Explorer):
     The contract is linear; its index is the coin that is held, `balance` of it, and bought on loan
     at `entry`. `reading` holds the pools "spot", "perpetual" and "cross", each a dict of figures
     (see `column`), what the account is worth in USD as "isolated worth" and "cross worth", the
-    "price", and in "refused" which book could not be opened, and why.
+    "price", in "refused" which book could not be opened, and why; where a pool is closed on the way
+    to this price, the "first" price at which one is, and the "gap" there, cross less isolated: from
+    there on the two books are not the same trades.
     """
 
     title = "Two trades: two pools, or one?"
@@ -44,7 +49,8 @@ class CrossMargin(Explorer):
         "venue lends in isolated mode, or lets these two trades share a pool."
     )
     marked = "difference"
-    height = "41rem"
+    folded = True
+    height = "23rem"
     words = (
         ("perpetual", "Perpetual, short < 0 ({unit})", "Size at entry; 0 is none"),
         ("spot", "Spot bought on loan ({unit})", "Coins paid with a debt"),
@@ -61,6 +67,7 @@ class CrossMargin(Explorer):
         self.spot = Spot(f"{self.unit}/{self.cash}")
         self.entry = checks.number("entry", entry, above=0)
         self.balance = checks.number("balance", balance, above=0)
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
@@ -108,33 +115,56 @@ class CrossMargin(Explorer):
             account = account.trade(self.perp, contracts, self.entry, isolated=margin)
         return account.trade(self.spot, spot, self.entry, borrow=self.cash, isolated=split)
 
-    def work_out(self, perpetual, spot, split, haircut, move):
-        price = self.entry * (1 + move / 100)
-        reading = {"price": price, "refused": {}}
-        pools, closed = {}, {}
+    def books(self, perpetual, spot, split, haircut):
+        """What the price does not change: accounts, or why one is not opened; pools, their ends."""
+        found = {"accounts": {}, "refused": {}, "pools": {}, "ends": {}}
         for name, book in (("isolated", self.isolated), ("cross", self.cross)):
             account, why = opened(book, self.account(haircut), perpetual, spot, split)
-            reading[f"{name} worth"] = 0.0
             if why:
-                reading["refused"][name] = why
+                found["refused"][name] = why
                 continue
-            after = account.at(**{self.unit: price})
-            pools |= {pool.name: pool for pool in account.pools if pool.open}
-            closed |= {event.pool: event for event in after.liquidations}
-            reading[f"{name} worth"] = sum(in_usd(p, p.worth(), p.marks) for p in after.pools)
+            found["accounts"][name] = account
+            found["pools"] |= {pool.name: pool for pool in account.pools if pool.open}
+        ends = {name: pool.liquidation(self.unit) for name, pool in found["pools"].items()}
+        return found | {"ends": ends}
+
+    def work_out(self, perpetual, spot, split, haircut, move):
+        asked = perpetual, spot, split, haircut
+        if asked != self.ran[0]:
+            self.ran = asked, self.books(*asked)
+        found, price = self.ran[1], self.entry * (1 + move / 100)
+        reading = {"price": price, "refused": found["refused"], "first": None, "gap": 0.0}
+        worth, closed = self.worth(found["accounts"], price)
+        for name in ("isolated", "cross"):
+            reading[f"{name} worth"] = worth.get(name, 0.0)
         names = (f"isolated {self.spot.symbol}", f"isolated {self.perp.symbol}", "cross")
         for leg, name in zip(LEGS, names, strict=True):
-            reading[leg] = self.column(pools.get(name), closed.get(name), price)
+            pool, ends = found["pools"].get(name), found["ends"].get(name)
+            reading[leg] = self.column(pool, ends, closed.get(name), price)
+        met = [reached(found["ends"][name], move) for name in closed]
+        if met and move and not found["refused"]:
+            reading["first"] = first = max(met) if move < 0 else min(met)
+            beyond = first * (1 + np.sign(move) * 1e-9)
+            there = self.worth(found["accounts"], beyond)[0]
+            reading["gap"] = there["cross"] - there["isolated"]
         return reading
 
-    def column(self, pool, closed, price):
+    def worth(self, accounts, price):
+        """({book: what its account is worth in USD}, {pool: what closed it}) at a price."""
+        worth, closed = {}, {}
+        for name, account in accounts.items():
+            after = account.at(**{self.unit: price})
+            closed |= {event.pool: event for event in after.liquidations}
+            worth[name] = sum(in_usd(p, p.worth(), p.marks) for p in after.pools)
+        return worth, closed
+
+    def column(self, pool, ends, closed, price):
         """The figures of a pool at a price, in USD, with the event that closed it, if one did."""
-        figures = {"pool": pool, "closed": closed, "liquidation": None}
+        figures = {"pool": pool, "closed": closed, "liquidation": ends}
         figures |= {"equity": 0.0, "requirement": 0.0, "fund": 0.0}
         if pool is None:
             return figures
         at = {self.unit: price}
-        figures["liquidation"] = pool.liquidation(self.unit)
         if closed:
             return figures | {"fund": in_usd(pool, closed.flows[FUND], at)}
         equity = in_usd(pool, pool.equity(at), at)
@@ -155,7 +185,9 @@ class CrossMargin(Explorer):
         said = f"Isolated, after {move:+g} %: " if move else "Isolated, before any move: "
         said += gone or "nothing is closed"
         if len(legs) == 1 and both:
-            said += ", and the other leg stands alone"
+            change = self.since(reading, legs[0], closed[legs[0]])
+            turn = f"gained {amount(change)}" if change >= 0 else f"lost {amount(-change)}"
+            said += f", and the other leg stands alone: a bet, that has {turn} since"
         said += ". In one pool: "
         if cross["closed"]:
             end = quoted(closed["cross"])
@@ -167,6 +199,12 @@ class CrossMargin(Explorer):
             said += f", after an unrealised {result} of {amount(abs(gain))} on the perpetual"
         ends = self.ends(cross["liquidation"])
         return f"{said}. It is closed {ends}." if ends else f"{said}. No price closes it."
+
+    def since(self, reading, leg, end):
+        """What the other isolated leg has gained, in USD, since this one was closed at a price."""
+        pool = reading["spot" if leg == "perpetual" else "perpetual"]["pool"]
+        then, now = ({self.unit: price} for price in (end, reading["price"]))
+        return in_usd(pool, pool.worth(now), now) - in_usd(pool, pool.worth(then), then)
 
     def ends(self, found):
         """Both ends of a pool in short, "" where it has none."""
@@ -200,9 +238,14 @@ class CrossMargin(Explorer):
             rows[2][1:] = [""] * 5
         if "cross" in reading["refused"]:
             rows[3][5] = ""
-        if not reading["refused"]:
-            gap = difference(cross - isolated)
-            rows.append([self.marked, "", "", "", "cross less isolated", gap])
+        if reading["refused"]:
+            return head, rows
+        now, said = cross - isolated, "cross less isolated"
+        if first := reading["first"]:  # from here on one book has lost a part
+            since = difference(now - reading["gap"])
+            rows.append(["since then", "", "", "", "no longer the same trades", since])
+            now, said = reading["gap"], f"{said}, at {quoted(first)}"
+        rows.append([self.marked, "", "", "", said, difference(now)])
         return head, rows
 
     # ---------------------------------------------------------------- picture
@@ -222,9 +265,18 @@ class CrossMargin(Explorer):
             for side, label in (("below", "liquidation"), ("above", None)):
                 drawn[f"{leg} {side}"] = figures.upright(axes, np.nan, "liquidation", label)
         figures.legend(panels[0], above=1.1)
-        return figures.Layers(figure, panels, drawn)
+        return (figures.Layers if paper else Beside)(figure, panels, drawn)
+
+    def vessel(self, leg, column, price):
+        """A pool as a vessel, in USD; empty where it was not opened."""
+        if column["pool"] is None:
+            return Vessel(LEGS[leg], "USD", leg != "cross", 0.0, 0.0)
+        at = {self.unit: price}
+        return evolve(Vessel.of(column["pool"], at, column["closed"], "USD"), name=LEGS[leg])
 
     def draw(self, layers, reading):
+        shown = [self.vessel(leg, reading[leg], reading["price"]) for leg in LEGS]
+        layers.show(shown, 2 * self.balance * self.entry)
         grid = np.linspace(0.05 * self.entry, 1.7 * self.entry, 35)
         top = layers.axes[0].get_ylim()[1]  # a dot on the edge would read as a value
         for leg in LEGS:

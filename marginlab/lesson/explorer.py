@@ -117,13 +117,18 @@ class Explorer(Shown):
     make_picture(paper), draw(layers, reading)
         The `figures.Layers`, and how their artists move; it returns a key of the axes if they move.
 
+    Where there is room (from 44rem) controls stand in pairs, and vessels beside the chart: all but
+    a long table, which is `folded`, within the 848 x 599 px that JupyterLab shows of an output.
+
     `state()` and `set(...)` read and move the controls. An error while updating is a fault: it
     shows in the explorer and is kept in `error`.
     """
 
     title, limits, unit = "", "", ""
     marked = None  # the row of the table that stands out
-    height = "44rem"  # at least, so that the page does not jump; more where wide letters need it
+    folded = False  # whether a button unfolds the table
+    across = ()  # the controls that need a row of their own
+    height = "22rem"  # at least, so that the page does not jump; more where wide letters need it
 
     def __init__(self):
         self.controls = {}
@@ -135,6 +140,8 @@ class Explorer(Shown):
         self.view = widgets.HTML(layout=over)
         room = widgets.Layout(min_height=self.height, grid_template_columns="100%")
         stage = widgets.GridBox([self.still, self.view], layout=room)
+        for layer in (self.still, self.view):
+            layer.add_class("marginlab-beside")
         self.picker = widgets.Dropdown(
             options=[*self.presets, CHANGED],
             description="Preset",
@@ -150,7 +157,17 @@ class Explorer(Shown):
         head = widgets.HTML(f"{STYLE}<b>{escape(self.title)}</b>")
         foot = widgets.HTML(f'<div class="marginlab-limits">{escape(self.limits)}</div>')
         top = widgets.HBox([self.picker, reset])
-        self.widget = widgets.VBox([head, top, *self.rows, stage, foot])
+        if self.across:
+            top.add_class("marginlab-across")
+        pairs = widgets.VBox([top, *self.rows])
+        pairs.add_class("marginlab-pairs")
+        tip = "Show the table of all figures, or fold it away"
+        self.unfold = widgets.ToggleButton(description="All figures", tooltip=tip, layout=narrow)
+        self.unfold.observe(lambda _: self.fold(), "value")
+        self.fold()
+        below = widgets.Box([self.unfold, foot] if self.folded else [foot])
+        below.add_class("marginlab-foot")
+        self.widget = widgets.VBox([head, pairs, stage, below])
         self.widget.add_class("marginlab-explorer")
         self.layers = self.make_picture()
         self.axes_key = None
@@ -160,17 +177,10 @@ class Explorer(Shown):
             control.observe(lambda _: self.update(), "value")
         self.preset(next(iter(self.presets)))
 
-    def beside(self, *classes, pairs=True):
-        """Chart and vessels side by side, and controls in pairs, where there is room."""
-        for part in (self.still, self.view):
-            for name in ("marginlab-beside", *classes):
-                part.add_class(name)
-        self.widget.add_class("marginlab-wide")
-        if pairs:
-            head, top, *rows, stage, foot = self.widget.children
-            both = widgets.VBox([top, *rows])
-            both.add_class("marginlab-pairs")
-            self.widget.children = [head, both, stage, foot]
+    def fold(self):
+        """Let the table be seen, or not: as the button says."""
+        hidden = self.folded and not self.unfold.value
+        (self.view.add_class if hidden else self.view.remove_class)("marginlab-folded")
 
     def row(self, name, label, *tips):
         """A control in its row: a slider with a box for a typed number, or labelled buttons."""
@@ -182,7 +192,10 @@ class Explorer(Shown):
         room = widgets.Layout(width="13rem", justify_content="flex-end")
         style = {"button_width": "auto"}  # as wide as its words, in any letters
         self.controls[name] = widgets.ToggleButtons(options=reach, tooltips=tips, style=style)
-        return widgets.HBox([widgets.Label(label, layout=room), self.controls[name]])
+        row = widgets.HBox([widgets.Label(label, layout=room), self.controls[name]])
+        if name in self.across:
+            row.add_class("marginlab-across")
+        return row
 
     def state(self):
         """The value of every control, by name."""

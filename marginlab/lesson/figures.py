@@ -71,7 +71,8 @@ def thousands(value, _=None):
 
 
 def blank(xlabel="", ylabel="", paper=False, panels=("",)):
-    """(Figure, Axes) in the course's look, bound to nothing global; on `paper` dark on white.
+    """(Figure, Axes) in the course's look, bound to nothing global; on `paper` dark on white, and
+    a little higher: an explorer has controls above it.
 
     With several titles in `panels`, as many Axes side by side: on one scale, or, with a label for
     each in `ylabel`, on scales of their own.
@@ -83,7 +84,7 @@ def blank(xlabel="", ylabel="", paper=False, panels=("",)):
     step = ((1.1 if own else 0.98) - left) / len(panels)
     gap = 0.02 if titled else 0.0
     with style.context(["default", PAPER if paper else LOOK]):  # not the learner's settings
-        figure = Figure(figsize=(7.4, 3.7), dpi=72)
+        figure = Figure(figsize=(7.4, 3.7 if paper else 3.5), dpi=72)
         FigureCanvasSVG(figure)
         for i, title in enumerate(panels):
             width = step - (0.12 if own else gap)
@@ -173,6 +174,9 @@ class Layers:
         shown = [one for panel in figure.axes for one in panel.get_children() if one.get_visible()]
         self._fixed = [artist for artist in shown if artist not in moving]
 
+    def show(self, vessels, top, title=""):
+        """Vessels have no room beside this picture: `sheet.Beside` shows them."""
+
     def still(self):
         """The axes as HTML: decoration, hidden from screen readers."""
         return f'<div aria-hidden="true" style="{PAGE}">{self._layer(still=True)}</div>'
@@ -194,7 +198,7 @@ class Layers:
 
 
 class Tables(Layers):
-    """Layers over a table in each of the axes, of shaded cells for values from 0 to 100.
+    """Layers over a table in each of the axes, of shaded cells for values from 0 to 100; a head.
 
     What is written into a cell moves nothing else: the still layer is drawn once, and figures and
     shades are then put into its text. (Drawn by matplotlib they would take 40 ms.)
@@ -202,7 +206,7 @@ class Tables(Layers):
 
     MARK = "00"  # as high as any number; no tick has it
 
-    def __init__(self, figure, axes, drawn, rows, columns):
+    def __init__(self, figure, axes, drawn, rows, columns, head):
         tint = mpl.colors.to_rgb(STYLES["requirement"]["color"])
         shade = [(*tint, 0.0), (*tint, 0.5)]  # numbers on it stay legible
         shade = mpl.colors.LinearSegmentedColormap.from_list("share", shade)
@@ -218,24 +222,22 @@ class Tables(Layers):
             ]
             for one in axes
         ]
-        self.head = note(axes[0], 0, 1.16, 2 * self.MARK, transform=axes[0].transAxes)
+        self.head = note(axes[0], 0, 1.16, head, transform=axes[0].transAxes)
         super().__init__(figure, axes, drawn)
         self._written = super().still()
         for artist in drawn.values():  # on paper both layers are one picture
             artist.set_visible(True)
 
-    def write(self, head, tables):
-        """Put arrays of values, a table for each of the axes, under a heading."""
-        self.head.set_text(head)
+    def write(self, tables):
+        """Put arrays of values, a table for each of the axes."""
         for shade, numbers, values in zip(self.shades, self.numbers, tables, strict=True):
             shade.set_array(values)
             for text, value in zip(numbers, values.ravel(), strict=True):
                 text.set_text(f"{value:.0f}")
 
     def still(self):
-        text = self._written.replace(f">{2 * self.MARK}<", f">{escape(self.head.get_text())}<")
         told = iter([one.get_text() for numbers in self.numbers for one in numbers])
-        text = re.sub(f">{self.MARK}<", lambda _: f">{next(told)}<", text)
+        text = re.sub(f">{self.MARK}<", lambda _: f">{next(told)}<", self._written)
         opacity = iter([one for s in self.shades for one in s.to_rgba(s.get_array())[..., 3].flat])
         return re.sub(
             'fill-opacity: 0.5(?=")', lambda _: f"fill-opacity: {round(next(opacity), 6):g}", text

@@ -13,7 +13,8 @@ class FirstTrade(IsolatedMargin):
     """
 
     title = "A first trade: 10,000 USDT of bitcoin, on 1,000 USDT of margin"
-    height = "34rem"
+    folded = False
+    height = "24rem"
     words = (("move", "Price move (%)", "Of bitcoin, from 50,000 USD"),)
 
     def __init__(self):

@@ -8,6 +8,8 @@ from .. import Account, Funding, checks, funding, liquidation_price, venues
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, OPENED, SIDES, Explorer, contract, opened, rows
+from .sheet import Beside
+from .vessel import Vessel
 
 MODES = {"isolated": "", "cross": ", cross"}  # and what its styles are called
 PANELS = ("equity", "liquidation price; dotted: the price")
@@ -32,7 +34,7 @@ class FundingRates(Explorer):
         "times the price are not drawn."
     )
     marked = "closed after"
-    height = "43rem"
+    folded = True
     words = (
         ("leverage", "Leverage, isolated (x)", "Sets the margin that is walled off"),
         ("side", "Side", "pays a positive rate", "pays a negative rate"),
@@ -50,6 +52,7 @@ class FundingRates(Explorer):
         self.size = 5 * balance if size is None else checks.number("size", size, above=0)
         self.start = Account(self.venue, **{self.unit: balance}).mark(**{instrument.index: entry})
         self.least = max(1, ceil(self.size / balance))  # leverage: the whole balance as margin
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
@@ -81,32 +84,46 @@ class FundingRates(Explorer):
             "year": Funding(interval=interval).annual(rate / 100),
             "contracts": contracts,
         }
-        for mode, how in (("isolated", {"isolated": True, "leverage": leverage}), ("cross", {})):
-            found[mode] = self.column(contracts, rate / 100, payments, **how)
-        return found
+        asked = leverage, contracts, rate
+        if asked != self.ran[0]:
+            modes = {"isolated": {"isolated": True, "leverage": leverage}, "cross": {}}
+            begun = {mode: self.begun(contracts, rate / 100, **how) for mode, how in modes.items()}
+            self.ran = asked, begun
+        return found | {
+            mode: self.column(begun, contracts, rate / 100, payments)
+            for mode, begun in self.ran[1].items()
+        }
 
-    def column(self, contracts, rate, payments, **how):
-        """The figures of the trade in one mode: "refused" is why it could not be opened."""
+    def begun(self, contracts, rate, **how):
+        """What time does not change of the trade in one mode: "refused" is why it is not opened."""
         account, why = opened(self.start.trade, self.instrument, contracts, self.entry, **how)
         if why:
             return {"refused": why, "closed": None}
         pool = account[self.instrument]
-        left = funding.payments_left(pool, rate)
-        count = min(payments, left)
-        after = account.pay_funding(self.instrument, rate, periods=count).at()
-        closed = next(iter(after.liquidations), None)
-        now = None if closed else after[self.instrument]
         side = "below" if contracts > 0 else "above"  # where alone it can end
         return {
             "refused": "",
+            "start": account,
             "pool": pool,
             "behind": pool.equity(),
+            "left": funding.payments_left(pool, rate),
+            "liquidation": getattr(pool.liquidation(), side),
+        }
+
+    def column(self, begun, contracts, rate, payments):
+        """The figures of the trade in one mode after so many payments."""
+        if begun["refused"]:
+            return begun
+        count = min(payments, begun["left"])
+        after = begun["start"].pay_funding(self.instrument, rate, periods=count).at()
+        closed = next(iter(after.liquidations), None)
+        now = None if closed else after[self.instrument]
+        side = "below" if contracts > 0 else "above"
+        return begun | {
             "count": count,
-            "left": left,
-            "paid": count * funding.due(pool, rate),
+            "paid": count * funding.due(begun["pool"], rate),
             "closed": closed,
             "equity": now.equity() if now else 0.0,
-            "liquidation": getattr(pool.liquidation(), side),
             "now": getattr(now.liquidation(), side) if now else None,
             "account": sum(p.equity() for p in after.pools),
         }
@@ -189,7 +206,19 @@ class FundingRates(Explorer):
         drawn["closed"] = figures.curve(right, "closed", "closed")
         for axes in (left, right):
             figures.legend(axes, above=1.1, left=-0.12)
-        return figures.Layers(figure, (left, right), drawn)
+        return (figures.Layers if paper else Beside)(figure, (left, right), drawn)
+
+    def vessel(self, mode, column):
+        """The pool of a mode: what stood behind the trade, less (or with) what funding moved."""
+        isolated = mode == "isolated"
+        if column["refused"]:
+            return Vessel(mode, self.unit, isolated, 0.0, 0.0)
+        about = mode, self.unit, isolated, column["behind"]
+        if closed := column["closed"]:
+            taken = f"{fmt(column['paid'])} {self.unit} paid in funding, {fmt(closed.lost)} lost"
+            return Vessel(*about, 0.0, ended=f"{taken} at its line")
+        needed = column["pool"].requirement()
+        return Vessel(*about, column["equity"], needed, open=True)
 
     def draw(self, layers, reading):
         drawn = layers.drawn
@@ -218,6 +247,7 @@ class FundingRates(Explorer):
         scale = next(edge for edge in steps if edge >= top)
         bottom = 0.6 * self.entry if low >= 0.6 * self.entry else 0.0
         roof = next(edge for edge in (1.5, 3, 6) if edge * self.entry >= high) * self.entry
+        layers.show([self.vessel(mode, reading[mode]) for mode in MODES], scale)
         left, right = layers.axes
         for axes in (left, right):
             axes.set_xlim(0, width)

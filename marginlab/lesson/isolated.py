@@ -7,7 +7,7 @@ from .. import Account, checks, venues
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, OPENED, SIDES, Explorer, contract, opened, rows, standing, with_steps
-from .sheet import Beside, Vessels
+from .sheet import Beside
 from .vessel import Vessel
 
 SHOWN = ("isolated", True), ("the rest", False), ("or cross", False)  # pools beside the chart
@@ -29,6 +29,7 @@ class IsolatedMargin(Explorer):
         "changes what its fund gains or pays, not what you lose here."
     )
 
+    folded = True
     words = (
         ("size", "Position size at entry ({unit})", "Worth of what is traded"),
         ("margin", "Margin allotted ({unit})", "Walled off for this trade alone"),
@@ -43,7 +44,6 @@ class IsolatedMargin(Explorer):
         self.balance = checks.number("balance", balance, above=0)
         self.start = Account(venue, **{self.unit: balance}).mark(**{instrument.index: entry})
         super().__init__()
-        self.beside("marginlab-under", pairs=False)  # the reading as wide as both
 
     def reach(self):
         b = self.balance
@@ -161,12 +161,9 @@ class IsolatedMargin(Explorer):
         entry = f"entry {fmt(self.entry)}"
         figures.note(axes, 1.006 * self.entry, 0.02 * top, entry, va="bottom")
         figures.legend(axes)
-        if paper:
-            return figures.Layers(figure, axes, drawn)
-        vessels = [self.vessel(*which, behind=self.balance) for which in SHOWN]
-        return Beside(figure, axes, drawn, Vessels(vessels, top))
+        return (figures.Layers if paper else Beside)(figure, axes, drawn)
 
-    def vessel(self, name, isolated, column=None, price=None, behind=0.0):
+    def vessel(self, name, isolated, column, price, behind):
         """A pool of the trade, at a price; without a trade, what lies there."""
         if not column or column["refused"]:
             return Vessel(name, self.unit, isolated, behind, behind)
@@ -175,15 +172,13 @@ class IsolatedMargin(Explorer):
 
     def draw(self, layers, reading):
         drawn, isolated, index = layers.drawn, reading["isolated"], self.instrument.index
-        if hasattr(layers, "vessels"):
-            kept = self.balance - isolated["behind"]
-            trades = isolated, None, reading["cross"]
-            layers.vessels.draw(
-                [
-                    self.vessel(*which, trade, reading["price"], kept)
-                    for which, trade in zip(SHOWN, trades, strict=True)
-                ]
-            )
+        trades = isolated, None, reading["cross"]
+        kept = self.balance - isolated["behind"]
+        shown = [
+            self.vessel(*which, trade, reading["price"], kept)
+            for which, trade in zip(SHOWN, trades, strict=True)
+        ]
+        layers.show(shown, 1.2 * self.balance)
         grid = np.linspace(0.38 * self.entry, 1.62 * self.entry, 63)
         for name, column in (("equity", isolated), ("equity, cross", reading["cross"])):
             drawn[name].set_data([], [])

@@ -18,6 +18,8 @@ from ..show import fmt
 from ..venues import TEACHING_STEPS
 from . import figures
 from .explorer import LINEAR, Explorer, amount, contract
+from .sheet import Beside
+from .vessel import Vessel
 
 WHOLE, TIERS = "whole", "tier by tier"
 RULES = {WHOLE: Liquidation(), TIERS: Liquidation(cancel_orders, step_down(tiers=1), close_all)}
@@ -44,8 +46,7 @@ class LiquidationSteps(Explorer):
         "smaller. The fund is all this venue has; winners have enough to close against. How much "
         "is closed first, and who keeps a rest, differs by venue."
     )
-    height = "41rem"
-
+    folded = True
     words = (
         ("size", "Size ({unit})", "Worth of the position when it was bought"),
         ("closing", "Closed", "All of it at once", "Down by one tier, then looked at again"),
@@ -63,6 +64,7 @@ class LiquidationSteps(Explorer):
         self.leverage = checks.number("leverage", leverage, above=1)
         self.largest = checks.number("largest", largest, above=0)
         self.book(largest, WHOLE)  # refuses what the schedule does not allow
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
@@ -120,6 +122,7 @@ class LiquidationSteps(Explorer):
             "line": line,
             "bankruptcy": pool.bankruptcy().below.price,
             "price": line * (1 - gap / 100),
+            "after": after,
             "events": after.events[len(account.events) :],
             "kept": sum(p.quantity for _, p in after.find(self.perp.symbol)),
             "whole": pool.positions[0].quantity,
@@ -187,22 +190,50 @@ class LiquidationSteps(Explorer):
             drawn[f"{party} now"] = figures.curve(right, "price")
         figures.legend(left, above=1.08, left=-0.2)
         figures.legend(right, above=1.08, left=-0.1)
-        return figures.Layers(figure, panels, drawn)
+        return (figures.Layers if paper else Beside)(figure, panels, drawn)
 
     @property
     def scale(self):
         """What amounts on an axis are divided by."""
         return 1e6 if self.largest >= 1e6 else 1.0
 
+    def vessels(self, reading):
+        """The pool behind the position, and the insurance fund, after the liquidation."""
+        pool, after, had = reading["account"][self.perp], reading["after"], reading["fund"]
+        margin, lost = pool.equity(), reading["loss"]
+        rest = margin - lost[TRADER] * reading["size"]  # where the venue returns it
+        rest = rest if rest > 1e-9 * margin else 0.0  # no rounding noise
+        trader = Vessel("margin", self.unit, True, margin, rest, ended="the position is gone")
+        if reading["kept"]:
+            left = after[self.perp]
+            about = margin, left.equity(), left.requirement()
+            trader = Vessel("margin", self.unit, True, *about, open=True)
+        fund = had - lost[FUND] * reading["size"]
+        fund = fund if fund > 1e-9 * had else 0.0  # no rounding noise
+        return [trader, Vessel("fund", self.unit, False, had, fund)]
+
     def draw(self, layers, reading):
+        shown = self.vessels(reading)
+        most = max(max(vessel.collateral, vessel.equity) for vessel in shown)
+        steps = (m * 10.0**n for n in range(-9, 19) for m in (1.2, 2.4, 6))
+        top = next(step for step in steps if step >= most)
+        layers.show(shown, top)
         drawn, account, size = layers.drawn, reading["account"], reading["size"]
         line, fund = reading["line"], reading["fund"]
         drawn["size"].set_data([size / self.scale], [100 * (1 - line / self.entry)])
-        spent = reading["bankruptcy"] - fund / (reading["whole"] * self.perp.face)
-        corners = [100 * (1 - price / line) for price in (reading["bankruptcy"], spent)]
-        corners = np.clip([*corners, reading["gap"]], 0, 20)
-        gaps = np.union1d(np.linspace(0, 20, 17), corners)
-        rows = [self.losses(account, self.after(account, line, gap, fund), size) for gap in gaps]
+        asked = size, reading["closing"], fund
+        if asked != self.ran[0]:  # the gap changes none of it
+            spent = reading["bankruptcy"] - fund / (reading["whole"] * self.perp.face)
+            corners = [100 * (1 - price / line) for price in (reading["bankruptcy"], spent)]
+            points = 2 if reading["closing"] == WHOLE else 17  # straight between its corners
+            gaps = np.union1d(np.linspace(0, 20, points), np.clip(corners, 0, 20))
+            after = [self.after(account, line, gap, fund) for gap in gaps]
+            self.ran = asked, (gaps, [self.losses(account, one, size) for one in after])
+        gaps, rows = self.ran[1]
+        every = np.union1d(gaps, reading["gap"])
         for party in PARTIES:
-            drawn[party].set_data(gaps, [100 * row[party] for row in rows])
-            drawn[f"{party} now"].set_data([reading["gap"]], [100 * reading["loss"][party]])
+            losses = np.interp(every, gaps, [100 * row[party] for row in rows])
+            losses[every == reading["gap"]] = now = 100 * reading["loss"][party]
+            drawn[party].set_data(every, losses)
+            drawn[f"{party} now"].set_data([reading["gap"]], [now])
+        return top

@@ -8,9 +8,8 @@ from ..account import Account
 from ..show import fmt
 from . import figures
 from .explorer import INVERSE, Explorer, contract, opened, would_not
-from .sheet import Beside, Vessels
-from .sheet import vessels as drawn_vessels
-from .vessel import stood
+from .sheet import Beside, fill
+from .vessel import Vessel, stood
 
 # Made up: the index at each hour, in per cent above or below where it began.
 PATH = [0, 0.7, -1.2, -1.9, -1.6, -3.5, -4.8, -3.5, -3.6, -4.9, -3.6, -3, -4.8, -5.9, -5.8, -7.7]
@@ -41,7 +40,7 @@ class MixedModes(Explorer):
         "liquidation, which would save a part. What is left at a line goes to the fund."
     )
     marked = None
-    height = "26.4rem"
+    height = "25rem"
     words = (
         ("wall", "Behind the long ({unit})", "Margin walled off for the long at the start"),
         (
@@ -74,7 +73,6 @@ class MixedModes(Explorer):
         self.ran = None, None
         super().__init__()
         self.controls["hour"].observe(self.stand_by, "value")
-        self.beside()
 
     def row(self, name, label, *tips):
         row = super().row(name, label, *tips)
@@ -271,22 +269,18 @@ class MixedModes(Explorer):
             "topped": figures.note(axes, LAST, 0, ha="right", va="bottom"),
         }
         figures.legend(axes)
-        if paper:
-            return OnPaper(figure, axes, drawn)
-        books = {mode: self.book(mode, 0.5 * self.balance) for mode in (WALLED, SHARED)}
-        scenes = {mode: stood(book, book, self.unit) for mode, book in books.items()}
-        top = 1.75 * self.balance
-        return Pools(figure, axes, drawn, {m: Vessels(v, top) for m, v in scenes.items()})
+        return (OnPaper if paper else Beside)(figure, axes, drawn)
 
     def draw(self, layers, reading):
         one, hour = layers.drawn, round(reading["hour"])
-        layers.mode = SHARED if reading["mode"] == SHARED else WALLED
         for name, artist in one.items():
             artist.set_text("") if name in ("moved", "topped") else artist.set_data([], [])
         if reading["refused"]:
-            layers.show(None, self.unit)
-            return layers.mode
-        layers.show(reading["account"], self.unit)
+            bare = Vessel(f"cross {self.unit}", self.unit, False, self.balance, self.balance)
+            layers.show([bare], 1.75 * self.balance)
+            return "refused"
+        pools = stood(reading["account"], reading["account"], self.unit)
+        layers.show(pools, 1.75 * self.balance)
         one["path"].set_data(HOURS[: hour + 1], self.path[: hour + 1])
         one["now"].set_data([hour], [self.path[hour]])
         parts = [part for part in reading["parts"] if part[0] <= hour]
@@ -308,21 +302,7 @@ class MixedModes(Explorer):
             one["moved"].set_x(when)
             moved = reading["moved"]
             one["moved"].set_text(f" {moved:+g} {self.unit}" if moved else "")
-        return layers.mode
-
-
-class Pools(Beside):
-    """The chart's layers, and the pools of an account beside them: vessels for each mode."""
-
-    def __init__(self, figure, axes, drawn, vessels):
-        self.each, self.mode = vessels, next(iter(vessels))
-        super().__init__(figure, axes, drawn, vessels[self.mode])
-        self.bare = {mode: one.shown for mode, one in vessels.items()}
-
-    def show(self, account, unit):
-        """Let the pools of this account be shown; of None, those of the start."""
-        self.vessels = self.each[self.mode]
-        self.vessels.draw(stood(account, account, unit) if account else self.bare[self.mode])
+        return len(pools)
 
 
 class OnPaper(figures.Layers):
@@ -333,9 +313,8 @@ class OnPaper(figures.Layers):
         axes.set_position((0.09, 0.2, 0.49, 0.66))
         super().__init__(figure, axes, drawn)
 
-    def show(self, account, unit):
-        axes = self.figure.add_axes((0.73, 0.43, 0.26, 0.43))
-        drawn_vessels(account, ax=axes, names=[""])
+    def show(self, vessels, top, title=""):
+        fill([("", vessels)], self.figure.add_axes((0.73, 0.43, 0.26, 0.43)))
 
 
 def held(account, name):

@@ -90,6 +90,11 @@ def vessels(
     groups = grouped(accounts, prices, names)
     if ax is not None and not isinstance(ax, Axes):
         raise TypeError(f"ax must be matplotlib Axes, not {ax!r}")
+    return fill(groups, ax)
+
+
+def fill(groups, ax=None):
+    """Draw [(title, vessels)] on axes, or on those of a new figure; returns them."""
     if ax is None:
         from matplotlib import pyplot
 
@@ -322,11 +327,19 @@ def wrapped(text, wide):
 
 
 class Beside(Layers):
-    """The layers of a chart, and vessels beside them in a place of their own."""
+    """The layers of a chart, and the vessels that are to `show`, in a place of their own."""
 
-    def __init__(self, figure, axes, drawn, vessels):
-        super().__init__(figure, axes, drawn)
-        self.vessels = vessels
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.vessels, self.sheets = None, {}
+
+    def show(self, vessels, top, title=""):
+        """Let vessels of one unit be shown, up to an amount; with it, or their names, axes move."""
+        sheet = top, *(vessel.name for vessel in vessels)
+        if sheet not in self.sheets:
+            self.sheets[sheet] = Vessels(vessels, top, title=title)
+        self.vessels = self.sheets[sheet]
+        self.vessels.draw(vessels)
 
     def own_ids(self, text):
         """The vessels' ids begin as the chart's: no other picture has them."""
@@ -352,13 +365,14 @@ class Vessels(Layers):
     TypeError or ValueError for a scale without 0, and for vessels of another number or unit.
     """
 
-    def __init__(self, vessels: Sequence[Vessel], top: float, bottom: float = 0.0):
+    def __init__(self, vessels: Sequence[Vessel], top: float, bottom: float = 0.0, title: str = ""):
         bottom = checks.number("bottom", bottom, most=0)
         top = checks.number("top", top, above=0)
         if not vessels:
             raise ValueError("vessels must be at least one")
         with style.context(["default", LOOK | FIRM]):
-            self.sheet = Sheet([("", vessels)], bottom, top, columns=WIDEST)
+            columns = 3 * WIDEST / len(vessels)  # any number takes the room of three
+            self.sheet = Sheet([(title, vessels)], bottom, top, columns=columns)
             figure = Figure(figsize=self.sheet.size, dpi=72)
             FigureCanvasSVG(figure)
             axes = self.sheet.axes(figure)
@@ -402,8 +416,9 @@ class Vessels(Layers):
             for kind, points in shapes(v, x, self.sheet.top):
                 found.append(self.path(kind, [self.place(*self.inches(*p)) for p in points]))
             if v.ended:
-                middle = self.inches(x, (v.equity + v.collateral) / 2)
-                found.append(self.text(*middle, "×", 3 * FONT, BROWN))
+                middle, high = self.inches(x, (v.equity + v.collateral) / 2)
+                high = max(high, 1.2 * EM)  # above the name
+                found.append(self.text(middle, high, "×", 3 * FONT, BROWN))
             for i, cell in enumerate(v.cells):
                 found.append(self.text(x * self.sheet.column, -self.sheet.row(i), cell))
         view = f'viewBox="0 0 {72 * self.sheet.size[0]:g} {self.high:g}"'

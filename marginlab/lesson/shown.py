@@ -43,28 +43,32 @@ STYLE = """<style>
 .marginlab-explorer .widget-button{min-width:max-content}
 .marginlab-explorer svg{overflow:visible}
 /* two controls in a row, the chart and the vessels side by side, where there is room */
-.marginlab-wide{container-type:inline-size}
+.marginlab-explorer{container-type:inline-size}
 .marginlab-beside p{margin:.2rem 0}
+.marginlab-beside .marginlab-reading{max-width:54rem}
+.marginlab-folded table{display:none}
+.marginlab-foot{align-items:flex-start;gap:.6rem}
+.marginlab-foot .widget-html{flex:1 1 20rem}
 @container (min-width:44rem){
   .marginlab-explorer .marginlab-pairs{display:grid;column-gap:1rem;
     grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
+  .marginlab-explorer .marginlab-across{grid-column:1/3}
   .marginlab-explorer .marginlab-pairs .widget-label{width:9.5rem!important}
   .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 13rem}
   .marginlab-explorer .marginlab-pairs .slider-container{flex:1 1 4rem}
-  .marginlab-explorer .marginlab-pairs .widget-toggle-button{padding:0 .5rem}
+  .marginlab-explorer .marginlab-pairs .widget-toggle-button{padding:0 .5rem;min-width:2.2rem}
   .marginlab-explorer .marginlab-pairs :is(.marginlab-number,.widget-button){
-    width:4.4rem!important;min-width:0}
-  .marginlab-beside>.widget-html-content{display:grid;align-items:start;column-gap:.6rem;
-    grid-template-columns:minmax(0,1fr) 17rem;grid-template-rows:auto 1fr}
-  .marginlab-beside>.widget-html-content>:nth-child(2){grid-area:1/2/3/3}
-  .marginlab-under>.widget-html-content>:nth-child(2){grid-area:1/2/2/3}
-  .marginlab-under>.widget-html-content>:nth-child(3){grid-column:1/3}
+    width:5.2rem!important;min-width:0}
+  .marginlab-beside>.widget-html-content{display:grid;place-content:start stretch;
+    align-items:start;column-gap:.6rem;
+    grid-template-columns:minmax(0,1fr) 17rem}
+  .marginlab-beside>.widget-html-content>:nth-child(3){grid-column:1/3}
 }
 .marginlab-told{font-size:90%}
 .marginlab-told .widget-html-content>div{width:11rem;min-width:100%;line-height:1.15;
   overflow-wrap:anywhere;color:var(--jp-content-font-color1,inherit)}
 .jupyter-widgets .widget-toggle-buttons>div{flex-wrap:wrap}
-.marginlab-limits{max-width:46rem;font-size:90%;line-height:1.4;
+.marginlab-limits{max-width:54rem;font-size:90%;line-height:1.4;
   color:var(--jp-content-font-color2,inherit)}
 /* its kernel is gone (JupyterLab marks widgets after a restart, and only the toolbar of the page
 after a shutdown): said once, and nothing can be pressed that would be lost */

@@ -3,14 +3,18 @@
 from math import inf
 
 import numpy as np
+from attrs import evolve
 
 from .. import Account, Perpetual, Tiers, checks, replace, venues
+from ..rules import FUND, TRADER
 from . import figures
 from .explorer import Explorer, amount, contract, difference, opened, would_not
+from .sheet import Beside
+from .vessel import Vessel
 
 PANELS = {"isolated": "isolated: a pool for each", "cross": "cross: one pool"}
 COINS = ("APT", "ZIL", "FTT", "SRM", "LPT", "SOL")
-SHORT = "{} of the altcoins sold short, all of the same size"
+KEPT = {"the fund": FUND, "the trader": TRADER}
 ALTCOIN = Perpetual("APT-USDT", "APT", "USDT", tiers=Tiers.flat(0.02, leverage=25))
 
 
@@ -18,28 +22,33 @@ class Squeeze(Explorer):
     """Short altcoins and an unrelated long on one balance, while one of the coins goes up.
 
     `instrument` is the coin that goes up, a linear contract and not of BTC, with the maintenance
-    schedule that all of the shorts have; `balance` is held in its settlement currency. A pool is
-    closed whole at its line, and the fund gets what is left. `reading` holds, for "isolated" and
-    "cross", the account at the "start" and "after" the move, what it is "worth", the number of
-    positions "open" and, by pool, the rise of the first coin that "ends" it, as a fraction; the
-    "moves" of the coins, and in "refused" what was not opened, and why.
+    schedule that all of the `shorts`, 1 to 6, have; `balance` is held in its settlement currency. A
+    pool is closed whole at its line, and the fund or the trader gets what is left. `reading` holds,
+    for "isolated" and "cross", the account at the "start" and "after" the move, what it is "worth",
+    the number of positions "open" and, by pool, the rise of the first coin that "ends" it, as a
+    fraction; the "moves" of the coins, and in "refused" what was not opened, and why.
     """
 
     title = "One coin is squeezed: a pool for each position, or one?"
     limits = (
         "Left out: fees, funding, market impact, gaps and partial liquidation: the price rises "
-        "evenly, and a pool is closed whole at its line; what is left there goes to the fund. Fees "
+        "evenly, and a pool is closed whole at its line. Fees "
         "bring the ends nearer, and so does funding, which shorts often pay in a squeeze; impact "
         "and gaps cost the fund more, not the trader; partial liquidation can save a part of the "
         "cross pool. The other coins rise by a fixed share of the first; real ones do not keep to "
         "it. The long does not move."
     )
     marked = "difference"
-    height = "38rem"
+    folded = True
     words = (
         ("size", "Size of each (% of balance)", "Worth of each short at the start"),
-        ("shorts", "Shorts (number)", *(SHORT.format(n) for n in range(1, 7))),
         ("allocation", "Isolated: walled off (%)", "Of the balance, in equal parts"),
+        (
+            "kept",
+            "What is left goes to",
+            "A venue whose fund keeps what a closed pool had left",
+            "A venue that returns what a closed pool had left",
+        ),
         (
             "correlation",
             "Others rise with it (share)",
@@ -49,76 +58,102 @@ class Squeeze(Explorer):
     )
     venue = venues.TEACHING
 
-    def __init__(self, instrument=ALTCOIN, balance=10_000.0):
+    def __init__(self, instrument=ALTCOIN, balance=10_000.0, shorts=3):
         contract(instrument, self.venue, linear=True)
         self.unit = instrument.settle
         if instrument.index == "BTC":
             raise ValueError(f"instrument must not be of BTC, held long: not {instrument.symbol!r}")
         self.balance = checks.number("balance", balance, above=0)
-        others = [name for name in COINS if name != instrument.index][:5]
+        count = checks.whole("shorts", shorts, least=1, most=6)
+        others = [name for name in COINS if name != instrument.index][: count - 1]
         self.shorts = [instrument] + [
             replace(instrument, symbol=f"{name}-{self.unit}", index=name) for name in others
         ]
         self.long = Perpetual(f"BTC-{self.unit}", index="BTC", settle=self.unit)
+        self.ran = None, None
         super().__init__()
 
     def reach(self):
-        counts = {str(n): n for n in range(1, 7)}
-        reach = {"size": (25, 300, 5), "shorts": counts, "allocation": (10, 100, 5)}
+        reach = {"size": (25, 300, 5), "allocation": (10, 100, 5), "kept": KEPT}
         return reach | {"correlation": (0, 1, 0.05), "pump": (0, 100, 0.5)}
 
     @property
     def presets(self):
-        start = {"shorts": 3, "size": 300.0, "allocation": 80.0, "correlation": 0.0, "pump": 30.0}
-        six = start | {"shorts": 6, "size": 100.0, "correlation": 0.5, "pump": 25.0}
+        start = {"size": 300.0, "allocation": 80.0, "kept": FUND, "correlation": 0.0, "pump": 30.0}
+        smaller = start | {"size": 100.0, "correlation": 0.5, "pump": 55.0}
         half = start | {"size": 150.0, "allocation": 40.0}
         return {
             "one coin, +30 %": start,
             "one coin, +6 %": start | {"pump": 6.0},
             "all coins, +10 %": start | {"correlation": 1.0, "pump": 10.0},
-            "six smaller shorts, half of it shared": six,
+            "one coin, +30 %, the rest returned": start | {"kept": TRADER},
+            "smaller shorts, half of it shared": smaller,
             "shorts half as large, half walled off": half,
         }
 
     # ---------------------------------------------------------------- reading
 
-    def book(self, shorts, size, isolated=None):
+    def book(self, size, kept, isolated=None):
         """The account with all positions, each with so much margin walled off, or in cross."""
-        coins, worth = self.shorts[: int(shorts)], size / 100 * self.balance
-        marks = {contract.index: 100.0 for contract in coins} | {"BTC": 50_000.0}
-        account = Account(self.venue, **{self.unit: self.balance}).mark(**marks)
-        for short in coins:
+        worth = size / 100 * self.balance
+        marks = {contract.index: 100.0 for contract in self.shorts} | {"BTC": 50_000.0}
+        venue = replace(self.venue, surplus_to=kept)
+        account = Account(venue, **{self.unit: self.balance}).mark(**marks)
+        for short in self.shorts:
             account = account.trade(short, -worth / 100 / short.face, 100.0, isolated=isolated)
         return account.trade(self.long, self.balance / 50_000, 50_000.0, isolated=isolated)
 
-    def work_out(self, shorts, size, allocation, correlation, pump):
-        margin = allocation / 100 * self.balance / (int(shorts) + 1)
-        first, *others = (short.index for short in self.shorts[: int(shorts)])
+    def rise(self, account, shares, lines, pump):
+        """An account after the first coin has gone up evenly by a fraction: closed line by line."""
+        stops = {min(line + 1e-9, pump) for line in lines if line <= pump} | {pump}
+        for rise in sorted(stops):
+            prices = {name: 100 * (1 + share * rise) for name, share in shares.items()}
+            account = account.mark(**prices).liquidate()
+        return account
+
+    def work_out(self, size, allocation, kept, correlation, pump):
+        first, *others = (short.index for short in self.shorts)
         shares = {first: 1.0} | dict.fromkeys(others, correlation)
+        asked = size, allocation, kept, correlation
+        if asked != self.ran[0]:  # the rise changes none of it
+            self.ran = asked, self.begun(size, allocation, kept, shares)
+        found = self.ran[1]
         moves = {name: share * pump / 100 for name, share in shares.items()}
-        prices = {name: 100 * (1 + move) for name, move in moves.items()}
-        reading = {"refused": {}, "shares": shares, "moves": moves}
-        for mode, isolated in (("isolated", margin), ("cross", None)):
-            account, why = opened(self.book, shorts, size, isolated)
-            if why:
-                reading["refused"][mode] = why
+        reading = {"refused": found["refused"], "shares": shares, "moves": moves}
+        for mode in PANELS:
+            if mode in found["refused"]:
                 continue
-            after = account.at(**prices)
-            reading[mode] = {
-                "start": account,
+            one = found[mode]
+            after = self.rise(one["start"], shares, one["ends"].values(), pump / 100)
+            reading[mode] = one | {
                 "after": after,
-                "ends": ends(account, shares),
                 "worth": sum(pool.equity() for pool in after.pools),
                 "open": sum(len(pool.positions) for pool in after.pools),
                 "closed": [event.pool for event in after.liquidations],
             }
         return reading
 
+    def begun(self, size, allocation, kept, shares):
+        """By mode the account at the start, its ends and its worth along a rise; or a refusal."""
+        found = {"refused": {}}
+        margin = allocation / 100 * self.balance / (len(self.shorts) + 1)
+        for mode, isolated in (("isolated", margin), ("cross", None)):
+            account, why = opened(self.book, size, kept, isolated)
+            if why:
+                found["refused"][mode] = why
+                continue
+            one = {"start": account, "ends": ends(account, shares)}
+            at = np.array(sorted(end for end in one["ends"].values() if end <= 1))
+            rise = np.union1d(np.linspace(0, 1, 41), np.clip([at - 1e-9, at + 1e-9], 0, 1))
+            curve = rise, self.worth(one, shares, kept, rise)
+            found[mode] = one | {"lines": at, "curve": curve}
+        return found
+
     def sentence(self, reading):
         if reading["refused"]:
             return would_not(reading["refused"])
         walled, shared = reading["isolated"], reading["cross"]
-        others = reading["correlation"] * reading["pump"] * (len(reading["shares"]) > 1)
+        others = reading["correlation"] * reading["pump"] * (len(self.shorts) > 1)
         said = f"{self.shorts[0].index} has gone up by {reading['pump']:g} %"
         said += f", the others by {others:g} %" if others else ""
         closed, apart = "nothing closed", f"-{self.unit}"
@@ -165,9 +200,31 @@ class Squeeze(Explorer):
             drawn[f"{mode} now"] = figures.curve(axes, "price", "now")
             drawn[f"{mode} closed"] = figures.curve(axes, "closed", "a pool is closed")
         figures.legend(panels[0], above=1.1)
-        return figures.Layers(figure, panels, drawn)
+        return (figures.Layers if paper else Beside)(figure, panels, drawn)
+
+    def vessels(self, reading):
+        """The first coin's pool, that of any other short, the long's, the rest, and the shared."""
+        one, shared = reading.get("isolated"), reading.get("cross")
+        shown = [self.vessel(f"{self.shorts[0].index} short", one, self.shorts[0])]
+        if len(self.shorts) > 1:
+            shown.append(self.vessel("other shorts, each", one, self.shorts[1]))
+        shown.append(self.vessel("BTC long", one, self.long))
+        idle = [one[when].cross.equity() if one else 0.0 for when in ("start", "after")]
+        shown.append(Vessel("the rest", self.unit, False, *idle))
+        return [*shown, self.vessel("cross", shared, self.shorts[0])]
+
+    def vessel(self, name, one, contract):
+        """A pool of an account as a vessel; empty where there is none."""
+        if not one:
+            return Vessel(name, self.unit, name != "cross", 0.0, 0.0)
+        pool, after = one["start"][contract], one["after"]
+        closed = next((event for event in after.liquidations if event.pool == pool.name), None)
+        now = {name: price for name, price in after.marks.items() if name in pool.names}
+        left = after.cross.equity() if closed and not pool.isolated else 0.0
+        return evolve(Vessel.of(pool, now, closed, left=left), name=name)
 
     def draw(self, layers, reading):
+        layers.show(self.vessels(reading), 1.15 * self.balance)
         for mode in PANELS:
             line, now, closed = (layers.drawn[f"{mode} {n}"] for n in ("worth", "now", "closed"))
             for artist in (line, now, closed):
@@ -175,19 +232,19 @@ class Squeeze(Explorer):
             if mode in reading["refused"]:
                 continue
             one = reading[mode]
-            at = np.array(sorted(end for end in one["ends"].values() if end <= 1))
-            rise = np.union1d(np.linspace(0, 1, 41), np.clip([at - 1e-9, at + 1e-9], 0, 1))
-            worth = self.worth(one, reading["shares"], rise)
+            at, (rise, worth) = one["lines"], one["curve"]
             line.set_data(100 * rise, worth)
             now.set_data([reading["pump"]], [one["worth"]])
             closed.set_data(100 * at, np.interp(at + 1e-9, rise, worth))
 
-    def worth(self, one, shares, rise):
+    def worth(self, one, shares, kept, rise):
         """What an account is worth while the first coin rises, as a fraction; arrays."""
         total = np.zeros(len(rise))
         for pool in one["start"].pools:
-            at = {n: 100 * (1 + share * rise) for n, share in shares.items() if n in pool.names}
-            total += np.where(rise < one["ends"].get(pool.name, inf), pool.equity(at), 0.0)
+            end = one["ends"].get(pool.name, inf)
+            met = np.minimum(rise, end)  # at its line a pool keeps what is left, or nothing
+            at = {n: 100 * (1 + share * met) for n, share in shares.items() if n in pool.names}
+            total += np.where((rise < end) | (kept == TRADER), pool.equity(at), 0.0)
         return total
 
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from .. import Account, Future, Option, Perpetual, Position, Refused, checks, replace, venues
 from . import figures
 from .explorer import LINEAR, Explorer, amount, contract, opened, would_not
-from .sheet import FIRM, Beside, Told, Vessels
+from .sheet import FIRM, Beside, Told
 from .vessel import Vessel
 
 RULES = {"sum": "a sum of the positions", "scan": "a scan of the book"}
@@ -59,7 +59,8 @@ class UnifiedAccount(Explorer):
         "a basis that stays at 2 % of the price. Costs, and a basis that moves, bring the ends "
         "nearer. The price moves in one jump."
     )
-    height = "23.5rem"
+    across = ("book",)
+    height = "24rem"
     words = (
         (
             "book",
@@ -107,11 +108,6 @@ class UnifiedAccount(Explorer):
         self.grid = np.linspace(0.02 * entry, 2.3 * entry, 47)
         self.ran = None, None
         super().__init__()
-        self.beside()
-        head, pairs, *rest = self.widget.children
-        top, book, *rows = pairs.children
-        pairs.children = rows
-        self.widget.children = [head, top, book, pairs, *rest]  # the books need a row of their own
 
     def reach(self):
         step = 10.0 ** np.floor(np.log10(self.entry / 500))
@@ -240,7 +236,7 @@ class UnifiedAccount(Explorer):
         figure, panels = figures.blank(label, "USD", paper=paper, panels=titles)
         drawn, scale = {}, self.entry
         if not paper:
-            figure.set_size_inches(7.4, 3.3)
+            figure.set_size_inches(7.4, 3.2)
         for name, axes in zip(RULES, panels, strict=True):
             axes.set_xlim(0, 2.3 * scale)
             axes.set_ylim(-0.4 * scale, 2.2 * scale)
@@ -251,11 +247,7 @@ class UnifiedAccount(Explorer):
             for side, label in (("below", "liquidation"), ("above", None)):
                 drawn[f"{name} {side}"] = figures.upright(axes, np.nan, "liquidation", label)
         figures.legend(panels[0], above=1.1)
-        if paper:
-            return figures.Layers(figure, panels, drawn)
-        bare = [Vessel(name, "USD", False, 0.0, 0.0, 0.0, True) for name in RULES]
-        top = 2.2 * self.entry
-        return Beside(figure, panels, drawn, Vessels(bare, top))
+        return (figures.Layers if paper else Beside)(figure, panels, drawn)
 
     def draw(self, layers, reading):
         shown = []
@@ -274,8 +266,7 @@ class UnifiedAccount(Explorer):
                 if one[side] is not None:
                     drawn[side].set_data([one[side]] * 2, [0, 1])
             shown.append(self.vessel(name, one, reading["price"]))
-        if hasattr(layers, "vessels"):
-            layers.vessels.draw(shown)
+        layers.show(shown, 2.2 * self.entry)
 
     def vessel(self, name, one, price):
         """A pool as a vessel, or what is missing of one that is past its line."""

@@ -67,11 +67,16 @@ FITS = """cell => {
   const stage = cell.querySelector('.widget-gridbox').getBoundingClientRect();
   return reading.bottom <= stage.bottom && reading.right <= stage.right;
 }"""
+# How far below the top of the output the reading ends: JupyterLab shows 599 px of it at 1280 x 720.
+BOTTOM = """cell => {
+  const reading = cell.querySelector('.marginlab-reading').getBoundingClientRect();
+  return reading.bottom - cell.querySelector('.marginlab-explorer').getBoundingClientRect().top;
+}"""
 # What sticks out of its box, or of the page: [what, by how many pixels].
 CUT = """cell => {
   const stage = cell.querySelector('.widget-gridbox'), box = stage.getBoundingClientRect();
   const shown = stage.querySelectorAll('svg, p, table, th, td, .marginlab-reading');
-  const out = [...shown].map(one => {
+  const out = [...shown].filter(one => one.getClientRects().length).map(one => {
     const at = one.getBoundingClientRect();
     return [one.tagName, Math.max(at.bottom - box.bottom, at.right - box.right, box.left - at.left)];
   });
@@ -170,8 +175,16 @@ def test_nothing_is_cut_off_on_a_narrow_page(lesson):
             lesson.page.set_viewport_size({"width": width, "height": 1100})
             explorer, cell = made(lesson, id), lesson.cell(id)
             cell.scroll_into_view_if_needed()
+            if width == 1280:
+                assert cell.evaluate(BOTTOM) <= 599, f"{id}: the verdict is below the fold"
+                if explorer.folded:
+                    cell.get_by_role("button", name="All figures").click()
+                    cell.locator(".marginlab-reading table").wait_for()
             assert cell.evaluate(TRUNCATED) == cell.evaluate(CUT) == [], f"{id} at {width} px"
             assert cell.locator(".widget-label").count() > len(explorer.controls)
+            if width == 1024 and explorer.folded:
+                cell.get_by_role("button", name="All figures").click()
+                cell.locator(".marginlab-folded").wait_for()
     finally:
         lesson.page.set_viewport_size({"width": 1280, "height": 1100})
 

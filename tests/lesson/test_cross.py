@@ -171,15 +171,29 @@ class Books:
     def fund(self, leg):
         return self.there(leg).fund(self.price) if self.there(leg) else 0.0
 
-    def worth(self, book):
+    def worth(self, book, price=None):
         """What an account is worth after the venue has acted; so are coins that are in no pool."""
+        price = price or self.price
         if book in self.refused:
             return 0.0
         if book == "cross":
-            return self.legs["cross"].worth(self.price)
+            return self.legs["cross"].worth(price)
         other = self.legs["perpetual"]
-        rest = other.worth(self.price) if other else self.rest * self.price
-        return self.legs["spot"].worth(self.price) + rest
+        rest = other.worth(price) if other else self.rest * price
+        return self.legs["spot"].worth(price) + rest
+
+    def gap(self, price=None):
+        """Cross less isolated."""
+        return self.worth("cross", price) - self.worth("isolated", price)
+
+    @property
+    def first(self):
+        """The price at which the first pool is closed on the way, or None: until then both books
+        are the same trades."""
+        met = [reached(self.legs[leg], self.move) for leg in NAMES if self.closed(leg)]
+        if self.refused or not self.move or not met:
+            return None
+        return max(met) if self.move < 0 else min(met)
 
 
 # --------------------------------------------------------------- the checks
@@ -229,11 +243,17 @@ def check_sentence(sentence, model):
     met = {leg: reached(one_, model.move) for leg, one_ in shut.items()}
     order = sorted(met, key=met.get, reverse=model.move < 0)  # what the price meets first
     assert re.findall(r"the (\w+) leg is closed, at", walled) == order, sentence
-    quoted(numbers(walled.removeprefix(start)), [met[leg] for leg in order])
+    alone = len(shut) == 1 and bool(model.perpetual)
+    assert ("the other leg stands alone: a bet, that has " in walled) == alone
+    told = numbers(walled.removeprefix(start))
+    if alone:
+        other = model.legs["spot" if order == ["perpetual"] else "perpetual"]
+        change = other.full(model.price) - other.full(met[order[0]])
+        assert close(told.pop(), abs(change), 0)
+        assert abs(change) < 1 or ("has gained" in walled) == (change > 0)
+    quoted(told, [met[leg] for leg in order])
     assert (", then " in walled) == (len(shut) == 2)
     assert ("nothing is closed" in walled) == (not shut)
-    alone = len(shut) == 1 and bool(model.perpetual)
-    assert ("the other leg stands alone" in walled) == alone
     cross, gain = model.legs["cross"], model.gain(model.price)
     if model.closed("cross"):
         assert "closed, at" in one and "open" not in one
@@ -274,6 +294,7 @@ def check_table(table, model):
     assert head == ["", "ends", "equity now", "required", "fund gains", "account worth"]
     named = {row[0]: row[1:] for row in rows}
     order = [NAMES["spot"], NAMES["perpetual"], "both isolated", NAMES["cross"]]
+    order += ["since then"] * bool(model.first)
     assert list(named) == order + ["difference"] * (not model.refused)
     for leg in NAMES:
         where, equity, required, fund, worth = named[NAMES[leg]]
@@ -304,8 +325,16 @@ def check_table(table, model):
     if "cross" not in model.refused:
         money(named[NAMES["cross"]][4], model.worth("cross"))
     if not model.refused:
-        assert rows[-1][:5] == ["difference", "", "", "", "cross less isolated"]
-        money(rows[-1][5], model.worth("cross") - model.worth("isolated"), signed=True)
+        gap, said, at = model.gap(), "cross less isolated", model.first
+        if at:
+            then = model.gap(at * (1 + 1e-9 * np.sign(model.move)))
+            assert rows[-2][:5] == ["since then", "", "", "", "no longer the same trades"]
+            money(rows[-2][5], gap - then, signed=True)
+            gap, said = then, rows[-1][4]
+            assert said.startswith("cross less isolated, at ")
+            quoted(numbers(said), [at])
+        assert rows[-1][:5] == ["difference", "", "", "", said]
+        money(rows[-1][5], gap, signed=True)
 
 
 def check_drawn(explorer, model):
@@ -432,12 +461,18 @@ def test_the_lessons_own_figures():
     assert explorer.state() == {"perpetual": -5, "spot": 5, "split": 1, "haircut": 10, "move": -14}
     assert list(explorer.controls) == ["perpetual", "spot", "split", "haircut", "move"]
     assert explorer.reading["sentence"] == (
-        "Isolated, after -14 %: the spot leg is closed, at 43,750, and the other leg stands alone. "
-        "In one pool: open, with 55,900 USD of equity against 11,610 required, after an unrealised "
+        "Isolated, after -14 %: the spot leg is closed, at 43,750, and the other leg stands alone: "
+        "a bet, that has gained 3,750 since. In one pool: open, with 55,900 USD of equity against "
+        "11,610 required, after an unrealised "
         "profit of 35,000 on the perpetual. No price closes it."
     )
     rows = {row[0]: row for row in explorer.reading["table"][1]}
-    assert rows["difference"][-1] == "+1,000"
+    # 6 coins less the debt are lost, 12,500; the coin sold at the start was worth 6,250 more
+    assert rows["difference"][-2:] == ["cross less isolated, at 43,750", "+6,250"]
+    assert rows["since then"][-1] == "-5,250"
+    fallen = {row[0]: row for row in at(explorer, -5.0, 5.0, 1.0, 10.0, -50.0)["table"][1]}
+    assert fallen["difference"] == rows["difference"], "a lone short's luck is not the mode's"
+    assert fallen["since then"][-1] == "-131,250"
     assert rows["both isolated"][2:] == ["85,000", "860", "8,000", "85,000"]
     assert rows["one cross pool"][1:] == ["nowhere", "55,900", "11,610", "", "86,000"]
     assert at(explorer, -4.1, 5.0, 1.0, 10.0, -50.0)["cross"]["closed"] is None  # question (a)

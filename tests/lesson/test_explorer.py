@@ -96,6 +96,18 @@ def test_no_output_widget_and_a_height_that_stays(explorer):
     assert explorer.still.layout.grid_area == explorer.view.layout.grid_area
 
 
+def test_a_long_table_is_folded_until_its_button_is_pressed(explorer):
+    buttons = [part for part in everything(explorer.widget) if part is explorer.unfold]
+    assert len(buttons) == explorer.folded, "no button where nothing is folded"
+    assert explorer.folded or len(explorer.reading["table"][1]) <= 3
+    for pressed in (False, True, False):
+        explorer.unfold.value = pressed
+        hidden = "marginlab-folded" in explorer.view._dom_classes
+        assert hidden == (explorer.folded and not pressed)
+    parts = [str(getattr(part, "value", "")) for part in everything(explorer.widget)]
+    assert any(".marginlab-folded table{display:none}" in part for part in parts)
+
+
 def test_limits_are_stated_with_the_way_the_error_goes(explorer):
     assert explorer.limits.startswith("Left out:") and len(explorer.limits.split()) >= 15
     assert re.search(r"nearer|further|less|more|earlier|later", explorer.limits)
@@ -255,7 +267,7 @@ def test_rounding_noise_of_a_slider_is_never_shown(explorer):
             control.value = min(control.max, at + steps * control.step)
             control.slider.value = at + noise
             assert explorer.state()[name] == control.value == at, name
-            shown = explorer.view.value.split("</svg>")[1] + explorer.reading["sentence"]
+            shown = explorer.view.value.split("</svg>")[-1] + explorer.reading["sentence"]
             assert not re.search(r"\.\d*9999|\.\d*0000\d|\de-", shown)
 
 
@@ -412,6 +424,7 @@ def test_only_a_refusal_is_the_venues_word(kind, monkeypatch):
             raise error
 
         monkeypatch.setattr(Account, "trade", trade)
+        explorer.ran = None, None  # what it keeps from one move to the next
         explorer.update()
 
     trading(Refused("because of <this>"))

@@ -387,6 +387,18 @@ def test_the_lessons_own_figures():
     assert ends == ["55,333.3, then none", "62,250, then none"], "worth more than it sold"
 
 
+def test_the_vessels_are_the_pools():
+    explorer = FundingRates()
+    isolated, cross = explorer.layers.vessels.shown
+    assert (isolated.collateral, isolated.equity, isolated.isolated) == (5, 0, True)
+    assert isolated.sentence == "isolated: closed, 4.8 BTC paid in funding, 0.2 lost at its line."
+    assert (cross.collateral, cross.required) == (10, 0.2) and cross.equity == pytest.approx(4)
+    explorer.preset("a short that receives 0.05 %")
+    gains = [vessel.pnl for vessel in explorer.layers.vessels.shown]
+    assert gains == pytest.approx([-explorer.reading["each"] * explorer.reading["payments"]] * 2)
+    assert max(vessel.equity for vessel in explorer.layers.vessels.shown) <= explorer.layers.vessels.sheet.top
+
+
 def test_two_panels_on_scales_of_their_own():
     explorer = FundingRates()
     left, right = explorer.layers.axes

@@ -231,6 +231,33 @@ def test_a_gap_to_bankruptcy_itself_leaves_nothing_and_costs_nobody(teaching):
         assert "nothing is missing" in reading["sentence"], reading["sentence"]
 
 
+def test_the_vessels_are_the_margin_and_the_fund(teaching):
+    """300,000 of margin behind 3,000,000, and 200,000 in the fund: what the gap leaves of both."""
+    for name, fund in (
+        ("at the line, closed whole", 222_222),
+        ("a gap through bankruptcy", 0),
+        ("a gap, and no fund", 0),
+    ):
+        teaching.preset(name)
+        margin, there = teaching.layers.vessels.shown
+        assert (margin.collateral, margin.equity, bool(margin.ended)) == (pytest.approx(300_000), 0, True)
+        assert there.equity == pytest.approx(fund, abs=0.5) and there.collateral == teaching.state()["fund"]
+    teaching.preset("ten times the size")
+    margin, there = teaching.layers.vessels.shown
+    account = teaching.reading["after"][teaching.perp]
+    assert margin.open and margin.equity > margin.required
+    assert margin.equity == pytest.approx(account.equity())
+    assert margin.required == pytest.approx(account.requirement())
+    tops = []
+    for size in (5e5, 3e6, 3e7):
+        teaching.set(size=size)
+        shown = teaching.layers.vessels
+        most = max(max(v.collateral, v.equity) for v in shown.shown)
+        assert 0.3 * shown.sheet.top <= most <= shown.sheet.top, "neither cut nor tiny"
+        tops.append(shown.sheet.top)
+    assert len(set(tops)) == 3
+
+
 def test_a_larger_size_never_moves_the_line_further_away(explorer, kind):
     curve = explorer.layers.axes[0].lines[1]  # after the axis at 0
     assert curve.get_color() == figures.STYLES["liquidation"]["color"]

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from itertools import combinations, pairwise, product
-from math import erf, exp, floor, log, sqrt
+from math import erf, exp, log, sqrt
 
 import numpy as np
 import pytest
@@ -16,16 +16,14 @@ from tests.lesson.shown import plain, values
 
 MODES = ("isolated", "cross")
 MARGINS, LEVERAGES = (100, 80, 60, 40, 20, 10), (2, 3, 5, 10, 20, 50)
-GRID = list(product(range(6), range(6)))
-# The sides of each book, its paths, and what it is called.
+# The sides of each book, and what it is called; half of the variance of "jumps" comes in jumps.
 BOOKS = {
-    "one": ((1,), 0.0, "One long"),
-    "hedge": ((1, -1), 0.8, "A long and a short that move together"),
-    "alike": ((1, 1), 0.8, "Two longs that move together"),
-    "apart": ((1, 1), 0.0, "Two longs that do not move together"),
-    "jumps": ((1, 1), "jumps", "Two longs that do not move together, with jumps"),
+    "one": ((1,), "One long"),
+    "hedge": ((1, -1), "A long and a short"),
+    "longs": ((1, 1), "Two longs"),
+    "jumps": ((1, 1), "Two longs with jumps"),
 }
-SHOWN = {"liquidated": "liquidated", "worst 5 %": "worst"}
+MARKETS = ((0.0, 1.0), (0.8, 1.0), (0.95, 2.0))  # correlation, and volatility as a multiple
 PRICES = {"BTC": 50_000.0, "ETH": 2_500.0, "SOL": 140.0}
 # Arguments, and (coins, currency, maintenance rate, volatility, capital).
 OWN = Perpetual("ETH-USDC", "ETH", "USDC", face=0.01, tiers=Tiers.flat(0.0065))
@@ -61,72 +59,78 @@ def teaching(made):
     return one
 
 
-def cell(explorer, *where):
-    """Both figures of (book, mode, day, margin, leverage)."""
-    return {name: explorer.figure(shown, *where) for shown, name in SHOWN.items()}
-
-
 # ------------------------------------------------------- the cells, once more
 
 
 @cache
-def by_hand(kind, book, size):
+def by_hand(kind, book, correlation, wild, size):
     """What `survival` says of a book of a size in quote currency, and the PnL of each of its pools
-    at the end of each day, (days, paths)."""
+    at the end, by path; `wild` is how many times the volatility that was given."""
     coins, cash, rate, volatility, _ = KINDS[kind][1]
-    sides, way, _ = BOOKS[book]
+    sides, volatility = BOOKS[book][0], wild * volatility
     start = {coin: PRICES[coin] for coin in coins[: len(sides)]}
     rng, about = np.random.default_rng(8), (start, 720, 4_000)
-    if way == "jumps":  # one a year, of the same variance as what moves between them
+    if book == "jumps":  # one a year, of the same variance as what moves between them
         half = volatility / sqrt(2)
-        paths = Jumps(*about, volatility=half, jumps=1, size_spread=half, rng=rng)
+        how = {"volatility": half, "jumps": 1, "size_spread": half}
+        paths = Jumps(*about, **how, correlation=correlation, rng=rng)
     else:
-        paths = Brownian(*about, volatility=volatility, correlation=way, rng=rng)
+        correlation = correlation if len(sides) > 1 else 0.0
+        paths = Brownian(*about, volatility=volatility, correlation=correlation, rng=rng)
     held, profit, prices = [], {}, paths.prices()
     for coin, side in zip(coins, sides, strict=False):
         contract = Perpetual(f"{coin}-{cash}", coin, cash, tiers=Tiers.flat(rate))
-        worth, ends = side * size / len(sides), prices[coin][[24 * day for day in range(1, 31)]]
+        worth = side * size / len(sides)
         held.append(Position(contract, worth / PRICES[coin], PRICES[coin]))
-        profit[held[-1].label] = worth * (ends / PRICES[coin] - 1)
-    found = survival(venues.TEACHING, held, paths, horizons=30)
+        profit[held[-1].label] = worth * (prices[coin][-1] / PRICES[coin] - 1)
+    found = survival(venues.TEACHING, held, paths)
     return found, profit | {found.shared: sum(profit.values())}
 
 
-def losses(kind, book, margin, leverage, mode, day):
-    """Of each pool and path, whether it is liquidated by a day, and what it has lost, of 1."""
+def losses(kind, book, correlation, wild, margin, leverage, mode):
+    """Of each pool and path, whether it is liquidated, and what it has lost, of 1."""
     capital = KINDS[kind][1][4]
-    found, profit = by_hand(kind, book, capital * margin * leverage)
+    found, profit = by_hand(kind, book, correlation, wild, capital * margin * leverage)
     split = {found.shared: 1.0}
     if mode == "isolated":
         split = {name: margin * share for name, share in found.isolated.items()}
-    at = found.horizons.index(24 * day)
     shares = np.array([[share] for share in split.values()])
-    gone = np.array([-found.trough[name][at] >= capital * split[name] for name in split])
-    gains = np.array([profit[name][day - 1] for name in split]) / capital
+    gone = np.array([-found.trough[name][-1] >= capital * split[name] for name in split])
+    gains = np.array([profit[name] for name in split]) / capital
     return gone, np.where(gone, shares, -gains)
 
 
 @pytest.mark.parametrize("book", BOOKS)
 @pytest.mark.parametrize(
-    "kind, margin, leverage",
-    [*(("teaching", *cell) for cell in ((100, 5), (10, 50), (73, 3.7), (20, 2))), ("own", 10, 50), ("own", 73, 3.7)],
+    "kind, market, margin, leverage",
+    [
+        ("teaching", MARKETS[1], 100, 5),
+        ("teaching", MARKETS[0], 40, 10),
+        ("teaching", MARKETS[2], 73, 3.7),
+        ("own", MARKETS[1], 10, 50),
+    ],
     indirect=["kind"],
 )
-def test_cells_are_those_of_books_of_real_size_at_real_prices(explorer, kind, book, margin, leverage):
+def test_cells_are_those_of_books_of_real_size_at_real_prices(explorer, kind, book, market, margin, leverage):
     """Path by path, pool by pool; and the shares that are shown of them."""
-    for mode, day in product(MODES, (2, 30)):
-        where = (margin / 100, leverage)
-        gone, lost = losses(kind, book, *where, mode, day)
-        have, took = explorer.ended(book, mode, day, *where)
-        assert (have == gone).all(), (mode, day)
+    correlation, wild = market
+    volatility = wild * explorer.volatility
+    found, surface = explorer.market(book, correlation, volatility)
+    for mode in MODES:
+        gone, lost = losses(kind, book, correlation, wild, margin / 100, leverage, mode)
+        have, took = explorer.ended(found[mode], mode, margin / 100, leverage)
+        assert (have == gone).all(), mode
         np.testing.assert_allclose(took, lost, atol=1e-12)
-        state = {"margin": margin, "leverage": leverage, "days": day, "book": book}
-        reading = explorer.read(**state, shown="liquidated")[mode]
+        state = {"margin": margin, "leverage": leverage, "book": book, "correlation": correlation}
+        reading = explorer.read(**state, volatility=volatility)[mode]
         assert reading["liquidated"] == pytest.approx(gone.any(axis=0).mean(), abs=1e-12)
         worst = np.mean(np.sort(lost.sum(axis=0))[-200:])
         assert reading["worst"] == pytest.approx(worst, abs=1e-12)
         risked = KINDS[kind][1][4] * (margin / 100 if mode == "isolated" else 1)
         assert reading["at risk"] == pytest.approx(risked)
+        if margin in MARGINS and leverage in LEVERAGES:
+            there = surface[mode][MARGINS.index(margin), LEVERAGES.index(leverage)]
+            assert there == pytest.approx(100 * reading["liquidated"])
 
 
 def normal(x):
@@ -143,30 +147,32 @@ def touched(fall, volatility, years, hours=1.0):
 
 def test_one_long_is_touched_as_often_as_the_formula_says(explorer, kind):
     """1 / leverage - fall = rate (1 - fall): the fall at which one long is at its line."""
-    rate, volatility = KINDS[kind][1][2:4]
-    for leverage, day in product((3, 5, 10), (1, 10, 30)):
-        fall = (1 / leverage - rate) / (1 - rate)
-        want = touched(fall, volatility, day / 365)
-        share = cell(explorer, "one", "isolated", day, 0.4, leverage)["liquidated"]
-        assert abs(share - want) <= 3 * sqrt(want * (1 - want) / 4_000) + 0.003, (leverage, day)
+    rate, given = KINDS[kind][1][2:4]
+    for leverage, wild in product((3, 5, 10), (0.5, 1.0, 2.0)):
+        fall, volatility = (1 / leverage - rate) / (1 - rate), wild * given
+        want = touched(fall, volatility, 30 / 365)
+        surface = explorer.market("one", 0.0, volatility)[1]
+        share = surface["isolated"][3, LEVERAGES.index(leverage)] / 100
+        assert abs(share - want) <= 3 * sqrt(want * (1 - want) / 4_000) + 0.003, (leverage, wild)
 
 
-def test_what_lesson_and_limits_say_of_the_two_modes(explorer):
-    """Cross is never liquidated where isolated is not; leverage, margin and time never help."""
-    for book, (day, later) in product(BOOKS, pairwise((1, 7, 30))):
-        now, then = (
-            {mode: explorer.surface(book, mode, when, "liquidated") for mode in MODES} for when in (day, later)
-        )
-        assert (now["cross"] <= now["isolated"]).all()
+def test_what_lesson_and_limits_say_of_the_two_modes(teaching):
+    """Cross is never liquidated where isolated is not; leverage, margin and volatility never help;
+    correlation holds a hedge together, and lets two longs end together."""
+    for book, correlation in product(BOOKS, (0.0, 0.8)):
+        calm, wild = (teaching.market(book, correlation, v * teaching.volatility)[1] for v in (1.0, 2.0))
+        assert (calm["cross"] <= calm["isolated"]).all()
         for mode in MODES:
-            assert (now[mode] <= then[mode]).all()
-            assert (np.diff(now[mode], axis=1) >= 0).all() and now[mode].max() <= 100
-            assert (np.diff(now[mode][::-1], axis=0) >= 0).all() and now[mode].min() >= 0
-        assert (now["isolated"] == now["isolated"][0]).all(), "whatever the margin"
-        same = book == "one"
-        assert (now["isolated"][0] == now["cross"][0]).all() == same or not now["isolated"].any()
-        worst = explorer.surface(book, "isolated", day, "worst 5 %")
-        assert (worst <= np.c_[list(MARGINS)] + 1e-9).all() and worst.min() > 0
+            assert (calm[mode] <= wild[mode] + 1).all()
+            assert (np.diff(calm[mode], axis=1) >= 0).all() and calm[mode].max() <= 100
+            assert (np.diff(calm[mode][::-1], axis=0) >= 0).all() and calm[mode].min() >= 0
+        assert (calm["isolated"] == calm["isolated"][0]).all(), "whatever the margin"
+        assert (calm["isolated"][0] == calm["cross"][0]).all() == (book == "one")
+    start = next(iter(teaching.presets.values()))
+    for book, sign in (("hedge", -1), ("longs", 1)):
+        rows = [teaching.read(**start | {"book": book, "correlation": c, "leverage": 20.0}) for c in (0.0, 0.5, 0.95)]
+        for one, other in pairwise(row["cross"] for row in rows):
+            assert sign * (other["liquidated"] - one["liquidated"]) > 0, book
 
 
 # -------------------------------------------------------- what the reader sees
@@ -177,25 +183,21 @@ def money(value):
 
 
 def check_reading(explorer, kind, state):
-    """The reading of a state, from the figures of its cell."""
+    """The reading of a state, in words and in the table."""
     reading, (_, cash, _, _, capital) = explorer.read(**state), KINDS[kind][1]
-    day, margin, leverage = floor(state["days"] + 0.5), state["margin"], state["leverage"]
-    book, size = state["book"], capital * margin / 100 * leverage
+    margin, leverage, book = state["margin"], state["leverage"], state["book"]
+    size = capital * margin / 100 * leverage
     assert reading["size"] == pytest.approx(size) and list(reading["surface"]) == list(MODES)
-    said = f"{BOOKS[book][2]}; {margin:g} % of the capital at {leverage:g}x: a book of "
-    said += f"{money(size)} {cash} for {day} day{'s' * (day > 1)}."
+    said = f"{BOOKS[book][1]}; {margin:g} % of the capital at {leverage:g}x: a book of "
+    said += f"{money(size)} {cash} for 30 days, volatility {100 * state['volatility']:.4g} %"
+    said += f", correlation {state['correlation']:g}." if book != "one" else "."
     rows = []
     for mode, risked in zip(MODES, (capital * margin / 100, capital), strict=True):
-        one = cell(explorer, book, mode, day, margin / 100, leverage)
-        assert reading[mode] == one | {"at risk": pytest.approx(risked)}
-        for (i, m), (j, n) in product(enumerate(MARGINS), enumerate(LEVERAGES)):
-            if (i + j) % 5 == 0:
-                share = 100 * explorer.figure(state["shown"], book, mode, day, m / 100, n)
-                assert reading["surface"][mode][i, j] == share
-        share = f"{100 * one['liquidated']:.1f} %"
+        one = reading[mode]
+        share, lost = f"{100 * one['liquidated']:.1f} %", money(capital * one["worst"])
         rows.append([mode, share, f"{100 * one['worst']:.0f} %", money(risked)])
-        said += f" {mode.title()}: a liquidation on {share} of the paths, {money(risked)} {cash} "
-        said += "at risk."
+        said += f" {mode.title()}: a liquidation on {share} of the paths; the worst 5 % lose "
+        said += f"{lost} {cash} on average."
     assert reading["sentence"] == said
     plain(said)
     head = ["", "liquidated", "worst 5 %, of the capital", f"at risk ({cash})"]
@@ -203,7 +205,8 @@ def check_reading(explorer, kind, state):
     return reading
 
 
-def check_drawn(layers, reading, state):
+def check_drawn(explorer, reading, state):
+    layers = explorer.layers
     for axes, mode, shade, told in zip(layers.axes, MODES, layers.shades, layers.numbers, strict=True):
         rows = reading["surface"][mode]
         assert shade.axes is axes and (shade.get_array() == rows[::-1]).all()
@@ -219,9 +222,12 @@ def check_drawn(layers, reading, state):
         assert exp(low + column % 1 * (high - low)) == pytest.approx(state["leverage"])
         low, high = (MARGINS[::-1][min(5, int(row) + step)] for step in (0, 1))
         assert low + row % 1 * (high - low) == pytest.approx(state["margin"])
-    want = "mean loss in the worst 5 % of paths (% of the capital)"
-    want = {"liquidated": "paths with a liquidation (%)", "worst 5 %": want}[state["shown"]]
-    assert layers.head.get_text() == want
+    walled, rest, shared = layers.vessels.shown
+    capital, isolated = explorer.capital, reading["isolated"]
+    assert walled.collateral + rest.collateral == pytest.approx(capital) == shared.collateral
+    assert walled.collateral == isolated["at risk"] and rest.equity == rest.collateral
+    assert -walled.pnl == pytest.approx(capital * isolated["worst"])
+    assert -shared.pnl == pytest.approx(capital * reading["cross"]["worst"])
 
 
 def check_still(explorer, reading):
@@ -239,13 +245,12 @@ def check_still(explorer, reading):
         seen = [float(one) for one in shades[first : first + 36]]
         assert seen == pytest.approx(opacity, abs=0.003)
         assert seen == pytest.approx(list(table.to_rgba(values)[:, 3]), abs=1e-6)
-    assert texts.count(explorer.layers.head.get_text()) == 1
-    assert "<text" not in explorer.view.value and ">00<" not in still and ">0000<" not in still
+    assert texts.count("paths with a liquidation (%)") == 1 and ">00<" not in still
 
 
 def test_pairs_of_controls_read_and_draw_as_the_figures_say(explorer, kind):
     every = {name: values(control) for name, control in explorer.controls.items()}
-    assert list(every) == ["margin", "leverage", "book", "shown", "days"]
+    assert list(every) == ["margin", "leverage", "book", "correlation", "volatility"]
     start, seen = next(iter(explorer.presets.values())), {}
     for one, other in combinations(every, 2):
         for a, b in product(every[one][::2], every[other][::2]):
@@ -254,7 +259,7 @@ def test_pairs_of_controls_read_and_draw_as_the_figures_say(explorer, kind):
             key = explorer.draw(explorer.layers, reading)
             still = [rows.tolist() for rows in reading["surface"].values()]
             assert seen.setdefault(key, still) == still, "what stands still needs another key"
-            check_drawn(explorer.layers, reading, state)
+            check_drawn(explorer, reading, state)
     explorer.update()
 
 
@@ -266,9 +271,10 @@ def test_every_control_by_the_widgets(explorer, kind):
             explorer.controls[name].value = value
             assert explorer.error is None, (name, value)
             same = name in ("margin", "leverage") or explorer.state() == start
-            assert (explorer.still.value == still) == (explorer.axes_key == key) == same
+            assert (explorer.axes_key == key) == same
+            assert explorer.still.value == still or not same
             check_still(explorer, explorer.reading)
-            check_drawn(explorer.layers, explorer.reading, explorer.state())
+            check_drawn(explorer, explorer.reading, explorer.state())
 
 
 def test_the_written_layer_is_the_drawn_one(teaching):
@@ -276,45 +282,38 @@ def test_the_written_layer_is_the_drawn_one(teaching):
     for state in teaching.presets.values():
         teaching.set(**state)
         drawn = figures.Layers.still(teaching.layers)
-        written = teaching.layers.still()
+        written = figures.Tables.still(teaching.layers)
         assert written.replace('fill: #d55e00; fill-opacity: 0"', 'fill: none"') == drawn
-
-
-@pytest.mark.parametrize("days, day", [(1.0, 1), (1.5, 2), (2.4999, 2), (2.5, 3), (29.5, 30)])
-def test_half_a_day_counts_as_a_whole_one(teaching, days, day):
-    state = teaching.presets["two coins apart, the worst 5 %"]
-    reading, whole = (teaching.read(**state | {"days": when}) for when in (days, day))
-    assert f" for {day} day{'s' * (day > 1)}. " in reading["sentence"]
-    assert reading["sentence"] == whole["sentence"] and reading["table"] == whole["table"]
 
 
 def test_the_lessons_own_figures(teaching):
     """A hedge of 40,000 on 4,000 or on 10,000: the size and what is at risk, by hand."""
     said = teaching.reading["sentence"]
-    start = "; 40 % of the capital at 10x: a book of 40,000 USDT for 30 days. Isolated: a liquidation"
-    assert start in said
-    assert ", 4,000 USDT at risk. Cross: " in said and said.endswith(", 10,000 USDT at risk.")
+    assert "; 40 % of the capital at 10x: a book of 40,000 USDT for 30 days, volatility 60 %, correlation 0.8." in said
+    assert said.count("the worst 5 % lose 4,000 USDT on average") == 1, "all that is walled off"
     apart, shared = (teaching.reading[mode]["liquidated"] for mode in MODES)
     assert apart > 0.9 and shared < 0.01
+    said = [vessel.sentence for vessel in teaching.layers.vessels.shown]
+    assert said[0] == "walled off: of 4,000 USDT the worst 5 % of the paths lose 4,000 on average."
 
 
 def test_controls_and_presets(explorer):
     sliders = {name: c for name, c in explorer.controls.items() if hasattr(c, "min")}
     reach = {name: (c.min, c.max, c.step) for name, c in sliders.items()}
-    assert reach == {"margin": (10, 100, 5), "leverage": (2, 50, 1), "days": (1, 30, 1)}
+    assert reach == {"margin": (10, 100, 5), "leverage": (2, 50, 1)}
     assert list(explorer.controls["book"].options) == list(BOOKS)
-    last = "half of the variance in one jump a year"
-    assert explorer.controls["book"].tooltips[-1].endswith(last)
-    assert list(explorer.controls["shown"].options) == list(SHOWN)
-    share, loss = explorer.controls["shown"].tooltips
-    assert "Share of paths" in share and "mean loss in the worst 5 %" in loss
-    usual = {"margin": 40.0, "leverage": 10.0, "days": 30.0, "shown": "liquidated"}
-    day = {"margin": 100.0, "leverage": 5.0, "days": 1.0, "book": "hedge", "shown": "liquidated"}
+    assert explorer.controls["correlation"].options == {"0": 0.0, "0.5": 0.5, "0.8": 0.8, "0.95": 0.95}
+    given = explorer.volatility
+    wild = explorer.controls["volatility"].options
+    assert list(wild.values()) == [0.5 * given, given, 1.5 * given, 2 * given]
+    assert [float(told) for told in wild] == pytest.approx([100 * v for v in wild.values()])
+    usual = {"margin": 40.0, "leverage": 10.0, "book": "hedge", "correlation": 0.8, "volatility": given}
     assert explorer.presets == {
-        "a hedge at 10x": usual | {"book": "hedge"},
+        "a hedge at 10x": usual,
+        "a hedge that comes apart": usual | {"correlation": 0.0},
         "one long at 10x": usual | {"book": "one"},
-        "two coins apart, the worst 5 %": usual | {"book": "apart", "shown": "worst 5 %"},
-        "all of the capital, 5x, one day": day,
+        "two coins apart": usual | {"book": "longs", "correlation": 0.0},
+        "all of the capital at 5x": usual | {"margin": 100.0, "leverage": 5.0},
     }
 
 
@@ -359,14 +358,13 @@ def test_bad_arguments_are_refused_by_name(wrong, named):
 @pytest.mark.parametrize("pools", [1, 2])
 def test_a_pool_whose_margin_is_just_what_it_needs_is_liquidated(teaching, pools):
     """As in `survival`, which takes what is above by no more than rounding as just so."""
-    exact, part = object.__new__(ModeSurface), 0.25 / pools
+    part = 0.25 / pools
     near = [part, np.nextafter(part, 0), part * (1 - ROUNDING / 2), part * (1 - 2 * ROUNDING)]
-    needs = np.array([near] + [[0.0] * 4] * (pools - 1)).reshape(pools, 1, 4)
-    needs, gains = {"isolated": needs, "cross": needs[:1] * pools}, np.full((pools, 1, 4), -0.01)
-    found = {mode: (needs[mode], gains[: len(needs[mode])]) for mode in MODES}
-    exact.__dict__ = teaching.__dict__ | {"found": {"one": found}}
+    needs = np.array([near] + [[0.0] * 4] * (pools - 1)).reshape(pools, 4)
+    gains = np.full((pools, 4), -0.01)
     for mode, leverage, lost in (("isolated", 4.0, 0.5 / pools), ("cross", 8.0, 1.0)):
-        gone, took = exact.ended("one", mode, 1, 0.5, leverage)
+        found = (needs, gains) if mode == "isolated" else (needs[:1] * pools, gains[:1])
+        gone, took = teaching.ended(found, mode, 0.5, leverage)
         assert gone[0].tolist() == [True, True, True, False] and not gone[1:].any()
         open_loss = 0.01 * 0.5 * leverage
         np.testing.assert_allclose(took[0], [lost, lost, lost, open_loss], rtol=1e-12)

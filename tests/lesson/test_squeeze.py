@@ -8,6 +8,7 @@ import pytest
 
 from marginlab import Liquidation, Perpetual, Tiers, cancel_orders, close_all, close_each, replace
 from marginlab.lesson import Squeeze, figures
+from marginlab.rules import FUND, TRADER
 from tests.lesson.shown import numbers, plain, states
 
 MODES = ("isolated", "cross")
@@ -22,10 +23,10 @@ def coin(rate, leverage=None, index="APT", settle="USDT", **about):
 OWN = coin(0.01, face=0.1, index="XYZ", settle="USDC")
 # Arguments, and (balance, maintenance rate of a short, its highest leverage, the coins).
 KINDS = {
-    "teaching": ({}, (10_000.0, 0.02, 25, COINS)),
-    "dear": ({"balance": 1_234.5, "instrument": coin(0.05, 10)}, (1_234.5, 0.05, 10, COINS)),
-    "own": ({"instrument": OWN, "balance": 2e4}, (2e4, 0.01, 100, ("XYZ", *COINS))),
-    "dearer": ({"instrument": coin(0.5)}, (10_000.0, 0.5, 2, COINS)),
+    "teaching": ({}, (10_000.0, 0.02, 25, COINS[:3])),
+    "dear": ({"balance": 1_234.5, "instrument": coin(0.05, 10), "shorts": 2}, (1_234.5, 0.05, 10, COINS[:2])),
+    "own": ({"instrument": OWN, "balance": 2e4, "shorts": 6}, (2e4, 0.01, 100, ("XYZ", *COINS[:5]))),
+    "dearer": ({"instrument": coin(0.5), "shorts": 1}, (10_000.0, 0.5, 2, COINS[:1])),
 }
 
 
@@ -50,9 +51,10 @@ def teaching():
 class Books:
     """n shorts of `worth` each, and a long of BTC for the balance whose price stands."""
 
-    def __init__(self, kind, shorts, size, allocation, correlation, pump):
+    def __init__(self, kind, size, allocation, kept, correlation, pump):
         self.balance, self.rate, self.most, self.coins = KINDS[kind][1]
-        self.n, self.worth, self.rise = int(shorts), size / 100 * self.balance, pump / 100
+        self.n, self.worth, self.rise = len(self.coins), size / 100 * self.balance, pump / 100
+        self.back = kept == TRADER
         self.margin = allocation / 100 * self.balance / (self.n + 1)
         self.shares = [1.0] + [correlation] * (self.n - 1)
         # margin - worth x = rate * worth (1 + x), x the rise of the coin itself
@@ -71,17 +73,21 @@ class Books:
         return enough and margin > self.rate * self.worth * (1 + 1e-9)  # not on its line at once
 
     def at(self, mode, rise):
-        """(worth, positions open, coins closed) when the first coin has gone up by `rise`."""
+        """(worth, positions open, coins closed) when the first coin has gone up by `rise`.
+
+        Of a closed pool the requirement at its line is left, for the fund or for the trader."""
         if mode == "cross":
             lost = self.worth * rise * sum(self.shares)
-            closed = [*self.coins[: self.n], "BTC"]
+            closed = [*self.coins, "BTC"]
+            left = self.balance - self.worth * self.all * sum(self.shares) if self.back else 0.0
             gone = rise >= self.all
-            return (0.0, 0, closed) if gone else (self.balance - lost, self.n + 1, [])
+            return (left, 0, closed) if gone else (self.balance - lost, self.n + 1, [])
         lost, closed = 0.0, []
-        for name, share in zip(self.coins, self.shares, strict=False):
+        for name, share in zip(self.coins, self.shares, strict=True):
             gone = bool(rise * share >= self.alone)
             closed += [name] * gone
-            lost += self.margin if gone else self.worth * rise * share
+            end = self.worth * self.alone if self.back else self.margin
+            lost += end if gone else self.worth * rise * share
         return self.balance - lost, self.n + 1 - len(closed), closed
 
     def near(self, rise):
@@ -107,7 +113,7 @@ def check(explorer, reading, state, books):
         assert rows == told
         return
     rises = [share * books.rise for share in books.shares]
-    assert reading["moves"] == pytest.approx(dict(zip(books.coins, rises, strict=False)))
+    assert reading["moves"] == pytest.approx(dict(zip(books.coins, rises, strict=True)))
     for mode in MODES:
         worth, count, closed = books.at(mode, books.rise)
         column = reading[mode]
@@ -207,18 +213,17 @@ def test_every_state_reads_and_draws_as_the_arithmetic_says(explorer, kind):
 
 def test_the_whole_balance_can_be_walled_off(explorer, kind):
     """In parts of which no rounding makes the last one too many."""
-    for shorts, size in product(range(1, 7), (25.0, 60.0, 300.0)):
-        for allocation in np.arange(10.0, 100.1, 5.0):
-            state = {"shorts": shorts, "size": size, "allocation": float(allocation)}
-            state |= {"correlation": 0.0, "pump": 0.0}
-            books, refused = Books(kind, **state), explorer.read(**state)["refused"]
-            assert set(refused) == {mode for mode in MODES if not books.opens(mode)}, state
+    for size, allocation in product((25.0, 60.0, 300.0), np.arange(10.0, 100.1, 5.0)):
+        state = {"size": size, "allocation": float(allocation), "kept": FUND}
+        state |= {"correlation": 0.0, "pump": 0.0}
+        books, refused = Books(kind, **state), explorer.read(**state)["refused"]
+        assert set(refused) == {mode for mode in MODES if not books.opens(mode)}, state
 
 
 def test_exactly_at_the_line_a_pool_is_closed_and_just_before_it_is_open(teaching):
     first = next(iter(teaching.presets.values()))
-    for shorts, correlation in product((1, 3, 6), (0.0, 0.5, 1.0)):
-        state = first | {"shorts": shorts, "correlation": correlation, "size": 200.0}
+    for kept, correlation in product((FUND, TRADER), (0.0, 0.5, 1.0)):
+        state = first | {"kept": kept, "correlation": correlation, "size": 200.0}
         books = Books("teaching", **state)
         for mode, end in (("isolated", books.alone), ("cross", books.all)):
             pumps = (100 * end - 1e-6, 100 * end + 1e-6)
@@ -243,6 +248,8 @@ def test_the_lessons_own_figures():
     explorer.preset("one coin, +6 %")
     assert explorer.reading["cross"]["worth"] == pytest.approx(8_200)
     assert explorer.reading["table"][1][2][-1] == "+200"
+    explorer.preset("one coin, +30 %, the rest returned")  # 2,000 at the pool's line: a fifth
+    assert explorer.reading["cross"]["worth"] == pytest.approx(10_000 - 30_000 * 8_160 / 30_600)
     explorer.set(allocation=10.0, size=300.0)
     said = "The venue would not open this. Isolated: leverage 120 is above the 25 allowed"
     assert explorer.reading["sentence"].startswith(said)
@@ -250,15 +257,15 @@ def test_the_lessons_own_figures():
 
 
 def test_controls_and_presets(teaching):
-    assert list(teaching.controls) == ["size", "shorts", "allocation", "correlation", "pump"]
-    assert list(teaching.controls["shorts"].options.values()) == list(range(1, 7))
-    tips = teaching.controls["shorts"].tooltips
-    assert [numbers(tip) for tip in tips] == [[n] for n in range(1, 7)]
-    sliders = {name: c for name, c in teaching.controls.items() if name != "shorts"}
+    assert list(teaching.controls) == ["size", "allocation", "kept", "correlation", "pump"]
+    assert list(teaching.controls["kept"].options.values()) == [FUND, TRADER]
+    keeps, returns = teaching.controls["kept"].tooltips
+    assert "fund keeps" in keeps and "returns" in returns
+    sliders = {name: c for name, c in teaching.controls.items() if name != "kept"}
     reach = {name: (c.min, c.max, c.step) for name, c in sliders.items()}
     assert reach.pop("size") == (25, 300, 5) and reach.pop("allocation") == (10, 100, 5)
     assert reach == {"correlation": (0, 1, 0.05), "pump": (0, 100, 0.5)}
-    first = {"shorts": 3, "size": 300, "allocation": 80, "correlation": 0, "pump": 30}
+    first = {"size": 300, "allocation": 80, "kept": FUND, "correlation": 0, "pump": 30}
     assert next(iter(teaching.presets.values())) == first
     shared = {"all coins": 1, "half of it": 0.5}
     for name, state in teaching.presets.items():
@@ -266,7 +273,7 @@ def test_controls_and_presets(teaching):
         assert not rise or float(rise[1]) == state["pump"]
         part = next((share for word, share in shared.items() if word in name), 0)
         assert state["correlation"] == part
-        assert ("six" in name) == (state["shorts"] == 6)
+        assert ("returned" in name) == (state["kept"] == TRADER)
         assert ("smaller" in name) == (state["size"] == 100)
         half = state["size"] == 150 and state["allocation"] == 40
         assert ("half as large" in name) == half
@@ -286,6 +293,31 @@ def test_panels(teaching):
     assert words == ["equity", "now", "a pool is closed"]
 
 
+def test_the_vessels_are_the_pools(teaching):
+    """2,000 behind each of three, one closed; 10,000 in cross, all of it gone or a fifth returned."""
+    for name, closed, rest, left in (
+        ("one coin, +30 %", 2_000.0, 2_000.0, 0.0),
+        ("one coin, +30 %, the rest returned", 30_000 * 1_400 / 30_600, 2_627.45, 2_000.0),
+    ):
+        teaching.preset(name)
+        shown = teaching.layers.vessels.shown
+        assert [v.name for v in shown] == ["APT short", "other shorts, each", "BTC long", "the rest", "cross"]
+        assert [v.isolated for v in shown] == [True] * 3 + [False] * 2
+        assert [bool(v.ended) for v in shown] == [True, False, False, False, True]
+        assert [v.equity for v in shown] == pytest.approx([0, 2_000, 2_000, rest, left], abs=0.01)
+        assert -shown[0].pnl == pytest.approx(closed) and shown[3].collateral == 2_000
+        assert shown[4].collateral == pytest.approx(10_000)
+        assert [v.required for v in shown[1:3]] == [600, 40]
+    teaching.preset("all coins, +10 %")  # both others have lost 10 % of 30,000 and more than 2,000
+    assert [bool(v.ended) for v in teaching.layers.vessels.shown] == [True, True, False, False, True]
+
+
+@pytest.mark.parametrize("shorts", [0, 7, 2.5, True, "3"])
+def test_shorts_are_one_to_six(shorts):
+    with pytest.raises((TypeError, ValueError), match="shorts must be a whole number"):
+        Squeeze(shorts=shorts)
+
+
 def test_a_coin_that_is_held_long_cannot_be_squeezed():
     with pytest.raises(ValueError, match="instrument must not be of BTC"):
         Squeeze(coin(0.02, index="BTC"))
@@ -296,7 +328,7 @@ def test_a_coin_that_is_held_long_cannot_be_squeezed():
 
 def left(explorer, pump, impact=0.0, steps=1, **rules):
     """What the cross account is worth after a rise in steps, and what the fund had (+) or paid."""
-    account = explorer.book(3, 300.0)
+    account = explorer.book(300.0, FUND)
     account = replace_venue(account, explorer, **rules) if rules else account
     for rise in np.linspace(0, pump, steps + 1)[1:]:
         account = account.mark(APT=100 * (1 + rise / 100)).liquidate(impact=impact)
@@ -307,7 +339,7 @@ def left(explorer, pump, impact=0.0, steps=1, **rules):
 def replace_venue(account, explorer, **rules):
     other = Squeeze()
     other.venue = replace(explorer.venue, **rules)
-    return other.book(3, 300.0)
+    return other.book(300.0, FUND)
 
 
 def test_its_limits_are_true(teaching):

@@ -8,6 +8,7 @@ from importlib import import_module
 _WHERE = {
     "course": ["Claims", "Contents"],
     "cross": ["CrossMargin"],
+    "decisions": ["Decision", "Votes"],
     "exercises": ["Exercise", "Prediction", "Quiz", "Reflection", "Search", "Task"],
     "first": ["FirstTrade"],
     "funding": ["FundingRates"],

@@ -9,6 +9,7 @@ import numpy as np
 from attrs import frozen
 
 LEFT = "style='text-align:left;vertical-align:top'"
+VERDICTS = ("holds", "holds with a condition", "does not hold")
 PARTS = {
     "title": r"# (\d\d · .+)",
     "question": r"\*\*(.+\?)\*\*$",
@@ -106,9 +107,7 @@ class Claims:
         results = self.rows[claim][1].values()
         if not results:
             return "open"
-        if all(results):
-            return "holds"
-        return "holds with a condition" if any(results) else "does not hold"
+        return VERDICTS[0 if all(results) else 1 if any(results) else 2]
 
     def table(self):
         """For each: claim, verdict, the cases for it, those against it, where it is settled."""

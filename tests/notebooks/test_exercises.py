@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from marginlab.lesson import Quiz
+from marginlab.lesson import Decision, Quiz, Votes
 from tests.mutants import mutants
 
 UNANSWERED = "Not answered yet"
@@ -81,7 +81,7 @@ def test_stub_and_solution_are_told_so(lesson, runs):
 
 def test_ids_carry_the_lesson_and_each_is_asked_once_and_in_its_lesson(page):
     """Of texts and of checks: nothing beside the notebook that it does not ask, and nothing twice."""
-    called = r"\b(?:Prediction|Quiz|Reflection)\(\"(.*?)\"\)"
+    called = r"\b(?:Decision|Prediction|Quiz|Reflection|Votes)\(\"(.*?)\"\)"
     asked = [name for cell in page.code for name in re.findall(called, source(cell))]
     assert sorted(asked) == sorted(page.asked)
     names = [*asked, *page.exercises]
@@ -222,10 +222,45 @@ def test_right_answers_are_not_all_in_one_place(lesson):
 def test_texts_have_what_is_asked_and_nothing_else(page):
     """A misspelt field would be left out without a word."""
     kinds = [{"question", "answers", "misconception"}, {"question", "directions", "unit"}, {"question"}]
+    kinds += [{"question", "choices"}, {"question", "claims"}]
     for name, about in page.asked.items():
         assert set(about) in kinds and about["question"].strip(), name
         for answer in about.get("answers", ()):
             assert set(answer) - {"right"} == {"answer", "feedback"} and answer.get("right", True) is True, name
+
+
+def test_what_is_voted_on_is_what_is_checked_and_a_vote_is_recalled(tools, runs, record_file):
+    (path,) = [path for path in tools.LESSONS if path.name.startswith("08")]
+    names = runs(tools.Notebook(path)).names
+    votes, claims = Votes("08-claims"), names["claims"]
+    assert list(votes.votes) == list(claims.rows) and len(claims.rows) == 12
+    assert "have not voted" in votes.compare(claims).text
+    votes.commit()
+    assert "vote on at least one" in votes.note.value and not record_file.exists()
+    for claim in claims.rows:
+        votes.votes[claim].value = "holds with a condition"
+    votes.commit()
+    assert votes.note.value == "Recorded: 12 of 12."
+    same = sum(claims.verdict(claim) == "holds with a condition" for claim in claims.rows)
+    assert f"{same} of 12 votes" in Votes("08-claims").compare(claims).text
+    assert Votes("08-claims").votes[claim].value == "holds with a condition"
+
+
+def test_a_decision_needs_a_choice_and_a_reason_and_stands_beside_the_results(record_file):
+    about = {"question": "Which?", "choices": ["one", "two"]}
+    decision = Decision("x", about)
+    assert "Nothing is decided yet" in decision.recall().text
+    for choice, reason, missing in ((None, "so", "choose"), ("one", " ", "write a reason")):
+        decision.choice.value, decision.reason.value = choice, reason
+        decision.commit()
+        assert missing in decision.note.value and not record_file.exists()
+    decision.reason.value = "a < b"
+    decision.commit()
+    again = Decision("x", about)
+    assert (again.choice.value, again.reason.value) == ("one", "a < b")
+    assert "<b>one</b>" in again.recall().text and "a &lt; b" in again.recall().text
+    assert again.twin_html() == Decision("y", about).twin_html(), "a saved page has nobody's choice"
+    assert Decision("x", {"question": "Which?", "choices": ["two"]}).choice.value is None
 
 
 def test_misconceptions_are_those_that_the_guide_lists_for_the_lesson(lesson, tools):

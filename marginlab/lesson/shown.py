@@ -71,18 +71,20 @@ STYLE = """<style>
 .marginlab-limits{max-width:54rem;font-size:90%;line-height:1.4;
   color:var(--jp-content-font-color2,inherit)}
 /* its kernel is gone (JupyterLab marks widgets after a restart, and only the toolbar of the page
-after a shutdown): said once, and nothing can be pressed that would be lost */
+after a shutdown; `:has` on more than the toolbar would slow each update of an explorer): said once,
+and nothing can be pressed that would be lost */
 .jupyter-widgets-disconnected::before{content:none!important}
 .jp-OutputArea-output>.jupyter-widgets-disconnected::before,
-.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown],[data-status=dead]))
-.jp-OutputArea-output>.jupyter-widgets::before{
+.jp-NotebookPanel-toolbar:has([data-status=unknown],[data-status=dead])
+~.jp-NotebookPanel-notebook .jp-OutputArea-output>.jupyter-widgets::before{
   content:"The kernel was restarted or ended: run the set-up cell at the top, and this one again."
     !important;
   display:block;font:inherit;font-weight:700;line-height:1.5;white-space:normal;
   color:var(--jp-content-font-color1,inherit)}
-.jp-OutputArea-output>.jupyter-widgets-disconnected>*,
-.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown],[data-status=dead]))
-.jp-OutputArea-output>.jupyter-widgets>*{opacity:.6;pointer-events:none}
+.jp-OutputArea-output>.jupyter-widgets-disconnected,
+.jp-NotebookPanel-toolbar:has([data-status=unknown],[data-status=dead])
+~.jp-NotebookPanel-notebook .jp-OutputArea-output>.jupyter-widgets{
+  opacity:.75;pointer-events:none}
 </style>"""
 # A page keeps both outputs of a cell. The twin goes while its widget lives; where a widget was,
 # the twin stands, and what to do stands for "Error displaying widget: model not found".

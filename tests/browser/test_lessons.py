@@ -292,7 +292,7 @@ def test_the_start_page_leads_to_a_lesson_where_the_twin_is_there_without_a_kern
         output.locator("img").wait_for()
         assert output.locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") > 300
         assert len(output.locator("[data-mime-type$=stdout]").inner_text()) > 50
-    asked = [notebook.cell(id) for tag in ("prediction", "explorer", "quiz") for id in notebook.tagged(tag)]
+    asked = [notebook.cell(id) for tag in ("prediction", "explorer", "quiz") for id in notebook.tagged(tag)[:1]]
     for cell in asked:
         cell.scroll_into_view_if_needed()
         assert cell.locator(".marginlab-twin").is_visible()
@@ -302,7 +302,7 @@ def test_the_start_page_leads_to_a_lesson_where_the_twin_is_there_without_a_kern
 
 # What the first widgets of a page say in front of themselves, and whether they can be pressed.
 TOLD = """() => [...document.querySelectorAll('.jp-Notebook .jp-OutputArea-output > .jupyter-widgets')].map(one => [
-  getComputedStyle(one, '::before').content, getComputedStyle(one.firstElementChild ?? one).pointerEvents])"""
+  getComputedStyle(one, '::before').content, getComputedStyle(one).pointerEvents])"""
 GONE = '"The kernel was restarted or ended: run the set-up cell at the top, and this one again."'
 
 

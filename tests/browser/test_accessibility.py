@@ -187,7 +187,7 @@ def explore(lesson, id, home, thorough=True):
                     keys.press("Space")
                     expect(cell, explorer, **{name: value})
             continue
-        (place, handle), low, high = next(handles), control.min, control.max
+        last, (place, handle), low, high = name, next(handles), control.min, control.max
         tab(lesson.page, handle)
         ways = [("End", high), ("Home", low), ("ArrowRight", low + control.step)]
         for key, value in ways if thorough else ways[place in (1, 3) :][:1]:
@@ -220,7 +220,7 @@ def explore(lesson, id, home, thorough=True):
             assert float(handle.get_attribute("aria-valuetext")) == pytest.approx(value, abs=control.step)
     tab(lesson.page, handle, "Shift+Tab")
     keys.press("End")
-    expect(cell, explorer, **{name: high})
+    expect(cell, explorer, **{last: high})
     tab(lesson.page, cell.get_by_role("button", name="Reset"), "Shift+Tab")
     keys.press("Space")
     expect(cell, explorer, **state)

@@ -45,11 +45,11 @@ class ModeSurface(Explorer):
     title = "The same book, isolated and in cross: margin, leverage, mode"
     limits = (
         "Left out: any trend, funding, fees, impact, partial liquidation, tiers. Funding and fees "
-        "bring the ends nearer, tiers do for large books, and partial liquidation loses less. Prices are "
-        "looked at every hour: a venue looks all the time, so a little more is liquidated than "
-        "here. Volatility and correlation stay as they are; in crashes both rise, and losses come "
-        "nearer. With jumps, half of the variance comes in one jump a year, of each coin on its "
-        "own: the correlation is that of the other moves."
+        "bring the ends nearer, tiers do for large books, and partial liquidation loses less. "
+        "Prices are looked at every hour: a venue looks all the time, so a little more is "
+        "liquidated than here. Volatility and correlation stay as they are; in crashes both rise, "
+        "and losses come nearer. With jumps, half of the variance comes in one jump a year, of "
+        "each coin on its own: the correlation is that of the other moves."
     )
     folded = True
     words = (

@@ -35,7 +35,8 @@ def blank(match):
 
 def prose(text):
     """Markdown whose headings, code, formulas and links elsewhere are blanked out; every letter keeps its place."""
-    for pattern in (r"(?m)^#+ .*$", r"(?m)^(?: {4}|\t).*$", r"`[^`]*`"):
+    formulas = r"(?s)\$\$.*?\$\$", r"\$[^$\n]+\$"
+    for pattern in (r"(?m)^#+ .*$", r"(?m)^(?: {4}|\t).*$", r"`[^`]*`", *formulas):
         text = re.sub(pattern, blank, text)
     return LINK.sub(lambda m: m[0] if m[2].startswith("glossary.md#") else blank(m), text)
 

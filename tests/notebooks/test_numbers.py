@@ -33,7 +33,7 @@ def sources(notebook, tools):
 
 def stated(text):
     """(as written, value, unit of its last digit, percentage?, text before and after) of each number in a text."""
-    text = re.sub(r"\]\([^)]*\)", "]", text)
+    text = re.sub(r"\]\([^)]*\)", "]", text).replace("{,}", ",")  # a comma of a formula
     for m in NUMBER.finditer(text):
         scale = 1e6 if m[3] else 1.0
         value, digits = float(m[1].replace(",", "") + (m[2] or "")), len(m[2] or ".") - 1

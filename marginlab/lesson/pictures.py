@@ -4,6 +4,7 @@ Each is a figure of matplotlib; its `reading` is the picture in words.
 """
 
 from collections.abc import Mapping
+from textwrap import fill
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -41,7 +42,11 @@ def flow(*events: Event) -> Axes:
         axes.set_ylim(len(events), -0.02)
         axes.set_axis_off()
         for y, event in enumerate(events):
-            axes.text(0.5, y + 0.12, event.text, ha="center", fontsize=SIZE)
+            said = fill(event.text, 78)
+            about = {"va": "center", "linespacing": 1.05}
+            axes.text(
+                0.5, y + 0.1, said, ha="center", fontsize=SMALL if "\n" in said else SIZE, **about
+            )
             for left, sign in ((0.0, -1), (0.62, 1)):
                 stack(axes, left, y + 0.24, event, sign)
             axes.text(0.5, y + 0.5, event.kind, ha="center", fontsize=SMALL)

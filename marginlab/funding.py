@@ -167,10 +167,12 @@ def payments_left(pool: Pool, rates: float | Mapping) -> int | float:
 
     if not any(amount > 0 for amount in amounts.values()):
         return 0 if ended(0) else inf
-    most = 1
-    while most < 2**60 and not ended(most):
-        most *= 2
-    count = bisect_left(range(most), True, lo=most // 2, key=ended)
+    each = due(pool, rates)
+    low = int(min(max(pool.slack() / each - 1, 0), 2**60)) if each > 0 else 0
+    low, step = 0 if ended(low) else low, 1
+    while low + step < 2**60 and not ended(low + step):
+        low, step = low + step, 2 * step
+    count = bisect_left(range(low + step), True, lo=low, key=ended)
     return count if count < 2**60 else inf
 
 

@@ -89,7 +89,7 @@ def blank(xlabel="", ylabel="", paper=False, panels=("",)):
         for i, title in enumerate(panels):
             width = step - (0.12 if own else gap)
             axes = figure.add_axes((left + i * step, 0.15, width, 0.66 if titled else 0.74))
-            axes.set_title(title, fontsize=10)
+            axes.set_title(title, fontsize=10, y=1)  # or its place is looked for at each draw
             axes.set_xlabel(xlabel)
             axes.set_ylabel(labels[i])
             axes.grid(True, alpha=0.5)

@@ -234,7 +234,7 @@ def over(colour, share, page):
 @pytest.mark.parametrize("page, ink", [("#ffffff", "#222222"), ("#111111", "#ffffff")])
 def test_numbers_in_cells_are_legible_and_shades_are_shares(page, ink):
     figure, axes = figures.blank(panels=("one", "other"))
-    layers = figures.Tables(figure, axes, {}, rows=3, columns=4)
+    layers = figures.Tables(figure, axes, {}, rows=3, columns=4, head="shares")
     shade = layers.shades[1]
     assert shade.axes is axes[1] and shade.get_coordinates().shape == (4, 5, 2)
     assert (shade.get_coordinates()[0, :, 0] == [-0.5, 0.5, 1.5, 2.5, 3.5]).all()

@@ -11,8 +11,9 @@ import pytest
 from matplotlib import pyplot
 
 from marginlab import Account, Perpetual, Spot, replace, venues
-from marginlab.lesson import Vessel, Vessels, reading, vessels
+from marginlab.lesson import Vessel, Vessels, figures, reading, vessels
 from marginlab.lesson.figures import STYLES
+from marginlab.lesson.sheet import Beside
 from tests.lesson.shown import numbers as figures_in
 from tests.lesson.shown import same
 from tests.lesson.test_figures import PAGES, contrast
@@ -397,6 +398,22 @@ def test_layers_take_ink_and_font_from_the_page(price):
         assert ours or colour in ("none", "currentcolor", "var(--marginlab-rule)") or colour.startswith("url(#")
     assert not re.search(r"DejaVu|font-family: (?!inherit)", one.still() + one.moving("a"))
     assert "<text" not in re.sub(r"<text [^>]*>[^<]*</text>", "", one.moving("a"))
+
+
+def test_beside_a_chart_the_sheet_changes_with_its_scale_or_names_alone():
+    figure, axes = figures.blank()
+    both = Beside(figure, axes, {"now": figures.curve(axes, "price")})
+    before, after = ([Vessel.of(pool, {"BTC": price}) for pool in WALLED.pools] for price in (50_000, 47_500))
+    both.show(before, 6, "of the worst")
+    first, still = both.vessels, both.still()
+    assert ">of the worst<" in still and still.count("<svg") == 2
+    both.show(after, 6)
+    assert both.vessels is first and both.still() == still
+    assert after[0].sentence in both.moving("the chart")
+    for changed in (lambda: both.show(after, 12), lambda: both.show(after[:1], 6)):
+        changed()
+        assert both.vessels is not first and both.still() != still
+    figures.Layers(figure, axes, {}).show(after, 6)  # alone there is no room for them
 
 
 def heights(text, colour):

@@ -67,6 +67,9 @@ class Decision(Shown):
         return Note(self.id, said, twin("Would you keep your choice?"))
 
 
+WRAPPED = widgets.Layout(flex_flow="row wrap", align_items="center")
+
+
 class Votes(Shown):
     """Votes on the claims of a lesson, each a verdict; recorded together.
 
@@ -88,7 +91,8 @@ class Votes(Shown):
                 tooltips=[claim] * len(VERDICTS),
                 style={"button_width": "auto"},
             )
-            rows += [widgets.HTML(escape(claim)), self.votes[claim]]
+            words = widgets.HTML(escape(claim), layout=widgets.Layout(flex="1 1 20rem"))
+            rows.append(widgets.HBox([words, self.votes[claim]], layout=WRAPPED))
         self.button = widgets.Button(description="Vote", tooltip="Write the votes into your record")
         self.button.on_click(lambda _: self.commit())
         self.note = widgets.HTML("Recorded." if made else nothing())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[2] / "notebooks"
 STATE = ".marginlab.json"  # what was written here, so that a later version knows what is yours
-KINDS = ("0*.ipynb", "glossary.md", "images/*", "assignments/README.md")
+KINDS = ("0*.ipynb", "extra/*.ipynb", "glossary.md", "images/*", "assignments/README.md")
 KINDS += ("assignments/release/*/*",)
 
 

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = ("binder/requirements.txt", "tests/requirements.txt")
+ALL_LOCKS = (*LOCKS, "notebooks/book/requirements.txt")  # the last is no part of what the tests run in
 
 _spec = importlib.util.spec_from_file_location("run", ROOT / "run.py")
 run = importlib.util.module_from_spec(_spec)
@@ -57,7 +58,10 @@ def project_files():
 # --- the locks
 
 
-@pytest.mark.parametrize("locks, extras", [(LOCKS[:1], ["lab"]), (LOCKS, ["lab", "test", "course"])])
+@pytest.mark.parametrize(
+    "locks, extras",
+    [(LOCKS[:1], ["lab"]), (LOCKS, ["lab", "test", "course"]), (ALL_LOCKS, ["lab", "test", "course", "book"])],
+)
 def test_locks_hold_what_pyproject_asks_for(locks, extras):
     known = {name: pin for lock in locks for name, pin in pins(lock).items()}
     for requirement in wanted(*extras):
@@ -69,7 +73,8 @@ def test_locks_hold_what_pyproject_asks_for(locks, extras):
 
 
 def test_the_locks_share_no_package():
-    assert not pins(LOCKS[0]).keys() & pins(LOCKS[1]).keys()
+    names = [name for lock in ALL_LOCKS for name in pins(lock)]
+    assert len(names) == len(set(names))
 
 
 def test_learners_do_not_install_test_tools():
@@ -79,7 +84,7 @@ def test_learners_do_not_install_test_tools():
     assert tools & pins(LOCKS[0]).keys() == {"pillow"}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_locks_are_hashed_and_name_no_place(lock):
     without = [name for name, (_, _, hashes) in pins(lock).items() if hashes == 0]
     assert not without, f"no hash for {without}"
@@ -87,7 +92,7 @@ def test_locks_are_hashed_and_name_no_place(lock):
         assert not re.search(r"://|@ |^\s*-(?!-hash)|file:", line), f"{lock}: {line}"
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_locks_were_made_by_the_documented_command(lock):
     assert (ROOT / lock).read_text().splitlines()[1] == "#    .ci/lock"
 
@@ -275,11 +280,12 @@ def test_which_tests_are_run(monkeypatch):
     everything = run.test([])
     assert "tests" in everything
     assert sorted(word for word in everything if word.endswith(".ipynb")) == sorted(
-        str(path) for path in (ROOT / "notebooks").glob("0*.ipynb")
+        str(path) for folder in ("notebooks", "notebooks/extra") for path in (ROOT / folder).glob("*.ipynb")
     )
     assert run.test(["-k", "margin"])[-1:] == everything[-1:]
-    stages = [run.test(args) for args in ([], ["-m", "nbgrader"])]  # the last -m counts
-    assert [words[len(words) - words[::-1].index("-m")] for words in stages] == ["not nbgrader", "nbgrader"]
+    stages = [run.test(args) for args in ([], ["-m", "nbgrader"], ["-m", "book"])]  # the last -m counts
+    marks = ["not nbgrader and not book", "nbgrader", "book"]
+    assert [words[len(words) - words[::-1].index("-m")] for words in stages] == marks
     assert run.test(["tests/setup::test_plan", "-x"])[-2:] == ("tests/setup::test_plan", "-x")
     assert "tests" not in run.test(["tests/setup"])
 
@@ -310,7 +316,7 @@ def test_scripts_can_be_executed(script):
 
 
 def test_ci_runs_the_documented_command():
-    stages = ["run.py test\n", "run.py test -m nbgrader\n"]
+    stages = ["run.py test\n", "run.py test -m nbgrader\n", "run.py test -m book\n"]
     assert all(stage in (ROOT / ".ci/run").read_text() for stage in stages)
     jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]
     locked = jobs["locked"]

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY, _, TAG = PROJECT["urls"]["Repository"].partition("/tree/")
 WIDGET = "application/vnd.jupyter.widget-view+json"  # without a kernel it says "model not found"
-LAB_LINK = re.compile(r'href="([\w./-]+)\.ipynb(#[^"]*)?"')
-FOLDED = {"solution": "Solution", "exercise-setup": "Check", "quiz": "Quiz with its answers", "claim": "Claim"}
+LAB_LINK = re.compile(r"""href=["']([\w./-]+)\.ipynb(#[^"']*)?["']""")
+FOLDED = {"solution": "Solution", "exercise-setup": "Check", "quiz": "Quiz with its answers"}
 
 project = "marginlab"
 author = PROJECT["authors"][0]["name"]
@@ -29,8 +29,7 @@ myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # terms of the glossary are third-level headings
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
-nb_code_prompt_show = "Show: {type}"
-nb_code_prompt_hide = "Hide: {type}"
+nb_code_prompt_hide = "Hide"
 html_math_renderer = "mathml"
 html_theme = "sphinx_book_theme"
 html_title = "marginlab"
@@ -51,12 +50,16 @@ html_theme_options = {
 }
 if tags.has("print"):  # noqa: F821 (Sphinx's)
     html_theme, html_theme_options, templates_path = "basic", {}, ["print"]
-PDF = ROOT / "build" / "marginlab.pdf"
-if tags.has("pdf"):  # noqa: F821 (Sphinx's)
-    html_extra_path = [str(PDF)]
-    html_theme_options["icon_links"] = [
-        {"name": "The course as one PDF", "url": "marginlab.pdf", "icon": "fa-solid fa-file-pdf", "type": "fontawesome"}
-    ]
+if tags.has("pdf"):  # noqa: F821
+    html_extra_path = [str(ROOT / "build/marginlab.pdf")]
+
+
+def named(cell):
+    """What a folded cell is, in words: its first comment, or what its tag says."""
+    line, marks = "".join(cell["source"]).partition("\n")[0], cell["metadata"]["tags"]
+    if line.startswith("# "):
+        return line[2:]
+    return next((word for tag, word in FOLDED.items() if tag in marks), "what it says")
 
 
 def on_site(match):
@@ -74,8 +77,7 @@ def shown(cell):
     hidden = [folds.get(f"{part}_hidden", False) for part in ("source", "outputs")]
     if any(hidden):
         marks.append(("hide-cell" if all(hidden) else "hide-input") if hidden[0] else "hide-output")
-        name = next((word for tag, word in FOLDED.items() if tag in marks), "code" if hidden[0] else "what it says")
-        about["mystnb"] = {"code_prompt_show": f"Show: {name}", "code_prompt_hide": f"Hide: {name}"}
+        about["mystnb"] = {"code_prompt_show": f"Show: {named(cell)}"}
     outputs = cell.get("outputs", [])
     for output in outputs:
         data = output.get("data", {})
@@ -94,7 +96,8 @@ def read(app, name, source):
 
     def link(match):
         target = (path.parent / match[1]).resolve()
-        if not target.is_relative_to(ROOT) or target.is_relative_to(app.srcdir) and target.is_file():
+        here = target.is_relative_to(app.srcdir) and target.is_file()
+        if here or not target.is_relative_to(ROOT):
             return match[0]
         kind = "tree" if target.is_dir() else "blob"
         return f"]({REPOSITORY}/{kind}/{TAG}/{target.relative_to(ROOT).as_posix()})"

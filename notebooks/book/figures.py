@@ -16,7 +16,10 @@ import matplotlib as mpl
 from matplotlib import pyplot, style
 
 LESSONS = sorted(Path(__file__).resolve().parents[1].glob("0*.ipynb"))
-LOOK = {"svg.hashsalt": "marginlab", "savefig.bbox": "tight"}  # letters as outlines: any slide shows them
+LOOK = {
+    "svg.hashsalt": "marginlab",
+    "savefig.bbox": "tight",
+}  # letters as outlines: any slide shows them
 
 
 def drawn(lesson):
@@ -24,12 +27,17 @@ def drawn(lesson):
     from marginlab.lesson import figures
 
     png, twins, names = figures.png, [], {"__name__": "__main__"}
-    figures.png = lambda figure: twins.append(figure) or png(figure)  # how explorers are drawn at rest
+    figures.png = lambda figure: (
+        twins.append(figure) or png(figure)
+    )  # how explorers are drawn at rest
     for cell in json.loads(lesson.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             with contextlib.redirect_stdout(io.StringIO()):
                 exec("".join(cell["source"]), names)
-            if found := [*twins, *map(pyplot.figure, pyplot.get_fignums())]:
+            if found := [
+                *twins,
+                *map(pyplot.figure, pyplot.get_fignums()),
+            ]:
                 yield cell["id"], found, caption(cell)
             twins.clear()
             pyplot.close("all")

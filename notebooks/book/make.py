@@ -14,8 +14,14 @@ from pypdf import PdfReader
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build"
-SITE, ONE, PDF = BUILD / "book", BUILD / "print/index.html", BUILD / "marginlab.pdf"
-ENTRY = re.compile(r'<li class="toctree-l1"><a [^>]*href="#([^"]*)">.*?</a>')  # a chapter in the contents
+SITE, ONE, PDF = (
+    BUILD / "book",
+    BUILD / "print/index.html",
+    BUILD / "marginlab.pdf",
+)
+ENTRY = re.compile(
+    r'<li class="toctree-l1"><a [^>]*href="#([^"]*)">.*?</a>'
+)  # a chapter in the contents
 
 
 def chromium():
@@ -25,18 +31,22 @@ def chromium():
 
 
 def sphinx(builder, folder, *tags):
-    """Build with Sphinx; a link that leads nowhere, as every warning, ends it."""
+    """Build anew with Sphinx; a link that leads nowhere, as every warning, ends it."""
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder]
-    doctrees = f"-d={BUILD / 'doctrees'}"
-    where = [doctrees, f"-c={HERE}", *(f"-t={tag}" for tag in tags), HERE.parent, folder]
-    if subprocess.call([*command, *where]):
+    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-W", "--keep-going", "-b", builder]
+    where = [f"-d{BUILD / 'doctrees'}", f"-c{HERE}", *(f"-t{tag}" for tag in tags)]
+    if subprocess.call([*command, *where, HERE.parent, folder]):
         sys.exit("The site was not made: the reasons are above.")
 
 
 def printed(browser):
     """Print the one page as a PDF; {place that a link leads to: its page}, counted from 1."""
-    options = ["--headless", "--no-sandbox", "--no-pdf-header-footer", "--generate-pdf-document-outline"]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--no-pdf-header-footer",
+        "--generate-pdf-document-outline",
+    ]
     command = [browser, *options, f"--print-to-pdf={PDF}", ONE.as_uri()]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     pages = PdfReader(PDF)

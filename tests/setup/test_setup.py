@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -325,6 +326,24 @@ def test_ci_runs_the_documented_command():
     assert "continue-on-error" not in json.dumps(jobs)
     oldest = "{}.{}".format(*run.OLDEST)
     assert locked["strategy"]["matrix"]["python"][0] == oldest
+
+
+def test_one_place_says_where_the_course_lives(tmp_path):
+    """`.ci/links` writes pyproject's address wherever a link has one, and has been run."""
+    links = runpy.run_path(str(ROOT / ".ci/links"))["main"]
+    names = ["pyproject.toml", "README.md", "CITATION.cff", "notebooks/instructor_guide.md"]
+    (tmp_path / "notebooks").mkdir()
+    for name in names:
+        shutil.copy(ROOT / name, tmp_path / name)
+    assert links(tmp_path) == []
+    known = PROJECT["urls"]["Repository"]
+    project = (tmp_path / names[0]).read_text().replace(known, "https://github.com/ann/margins/tree/autumn")
+    (tmp_path / names[0]).write_text(project)
+    assert links(tmp_path) == ["README.md", "CITATION.cff", "instructor_guide.md"]
+    owner, repo = known.split("/")[3:5]
+    texts = [(tmp_path / name).read_text(encoding="utf-8") for name in names]
+    assert not [text for text in texts if f"{owner}/{repo}" in text or f"{owner}.github.io" in text]
+    assert "mybinder.org/v2/gh/ann/margins/autumn?" in texts[1] and "https://ann.github.io/margins/" in texts[2]
 
 
 def test_one_version_and_one_licence():

@@ -29,6 +29,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -51,9 +52,12 @@ from handed_in import (
 from marginlab.lesson.personal import Personal, same
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 from traitlets.config import Config, PyFileConfigLoader
 
+# Its database layer complains, and the grades are right.
+warnings.filterwarnings("ignore", category=SAWarning)
 # nbgrader calls `alembic` by name, also where .venv is not activated.
 BIN = str(Path(sys.executable).parent)
 os.environ["PATH"] = os.pathsep.join([BIN, os.environ.get("PATH", "")])
@@ -72,6 +76,8 @@ def nbgrader(course, **folders):
     config.CourseDirectory.update(
         {"submitted_directory": "mended"} | folders
     )
+    # What kernels say of their transport would bury the bar.
+    config.Execute.extra_arguments = ["--log-level=40"]
     return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 

@@ -16,10 +16,7 @@ import matplotlib as mpl
 from matplotlib import pyplot, style
 
 LESSONS = sorted(Path(__file__).resolve().parents[1].glob("0*.ipynb"))
-LOOK = {
-    "svg.hashsalt": "marginlab",
-    "savefig.bbox": "tight",
-}  # letters as outlines: any slide shows them
+LOOK = {"svg.hashsalt": "marginlab", "savefig.bbox": "tight"}
 
 
 def drawn(lesson):
@@ -27,17 +24,12 @@ def drawn(lesson):
     from marginlab.lesson import figures
 
     png, twins, names = figures.png, [], {"__name__": "__main__"}
-    figures.png = lambda figure: (
-        twins.append(figure) or png(figure)
-    )  # how explorers are drawn at rest
+    figures.png = lambda figure: twins.append(figure) or png(figure)  # explorers, at rest
     for cell in json.loads(lesson.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             with contextlib.redirect_stdout(io.StringIO()):
                 exec("".join(cell["source"]), names)
-            if found := [
-                *twins,
-                *map(pyplot.figure, pyplot.get_fignums()),
-            ]:
+            if found := [*twins, *map(pyplot.figure, pyplot.get_fignums())]:
                 yield cell["id"], found, caption(cell)
             twins.clear()
             pyplot.close("all")
@@ -52,12 +44,12 @@ def caption(cell):
     return next(filter(None, [*alts, *said]), "").strip()
 
 
-def main(folder):
+def main(folder, lessons=LESSONS):
     """Write them into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     mpl.use("agg")
     told = []
-    for lesson in LESSONS:
+    for lesson in lessons:
         for cell, found, words in drawn(lesson):
             for n, figure in enumerate(found):
                 name = f"{lesson.name[:2]}-{cell}" + (f"-{n + 1}" if n else "")

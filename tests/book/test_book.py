@@ -1,5 +1,6 @@
 """The site and the PDF: `python3 run.py book`, and what a reader gets."""
 
+import json
 import re
 import subprocess
 import sys
@@ -111,3 +112,18 @@ def test_the_pdf_has_its_contents_with_page_numbers(pages, browser):
     for title, number in said:
         if title.startswith("07"):
             assert re.match(rf"(\d+\s+)?{title}", document.pages[int(number) - 1].extract_text())
+
+
+def test_figures_for_slides(tmp_path):
+    """As many as the lesson has saved, as SVG and PNG, each with its words."""
+    from notebooks.book import figures
+
+    (lesson,) = (path for path in figures.LESSONS if path.stem == "06_both_modes")
+    figures.main(tmp_path, [lesson])
+    cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
+    saved = [f"06-{c['id']}" for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    for kind, start in (("svg", b"<?xml"), ("png", b"\x89PNG")):
+        assert sorted(path.stem for path in tmp_path.glob(f"*.{kind}")) == sorted(saved)
+        assert all(path.read_bytes().startswith(start) for path in tmp_path.glob(f"*.{kind}"))
+    captions = (tmp_path / "captions.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"^!\[.{40,}\]\(06-[\w-]+\.svg\)$", captions, re.M)) == len(saved) >= 4

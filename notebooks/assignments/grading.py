@@ -221,7 +221,7 @@ def all_graded(course, sheet, work):
     """The rows of all students, on as many cores as there are."""
     one = partial(graded, course, sheet)
     about = {"total": len(work), "desc": sheet, "disable": None}
-    if len(work) < 4 or CORES == 1:  # workers take seconds to start
+    if len(work) < 8 or CORES == 1:  # workers take seconds to start
         return list(tqdm(map(one, work, work.values()), **about))
     with ProcessPoolExecutor(CORES, get_context("spawn")) as workers:
         return list(tqdm(workers.map(one, work, work.values()), **about))

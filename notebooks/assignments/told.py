@@ -11,6 +11,7 @@ from marginlab.lesson.personal import Personal, same
 
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.S)
 MODEL = re.compile(r"### BEGIN SOLUTION\n(.*?)\n### END SOLUTION", re.S)
+LAST = "capstone"  # the last column
 BLANK, OTHER = "no answer", "another mistake"
 
 
@@ -78,24 +79,33 @@ def in_words(error):
 # --------------------------------------------------------- to gradebooks
 
 
+def roster(path):
+    """{id as compared: id and name} of a students.csv, if it is there."""
+    if not path.exists():
+        return {}
+    # Excel writes a mark first, and in half of the world semicolons.
+    how = {"dtype": str, "encoding": "utf-8-sig", "keep_default_na": False}
+    names = pd.read_csv(path, sep=None, engine="python", **how)
+    if not {"id", "name"} <= set(names.columns):
+        raise ValueError(f"{path.name} must have columns id and name")
+    found = names[["id", "name"]].to_dict("records")
+    return {same(student["id"]): student for student in found}
+
+
 def grades(course, book):
     """A row a student: id, name, and the points of each set."""
-    names = pd.DataFrame({"id": [], "name": []})
-    if (course / "students.csv").exists():
-        names = pd.read_csv(course / "students.csv", dtype=str)
-    rows = {
-        same(i): {"id": i, "name": n}
-        for i, n in names[["id", "name"]].values
-    }
-    for sheet in book.assignments:
-        for work in book.assignment_submissions(sheet.name):
+    rows = roster(course / "students.csv")
+    listed = set(rows)
+    sheets = {one.name for one in book.assignments}
+    for sheet in [*sorted(sheets - {LAST}), *(sheets & {LAST})]:
+        for work in book.assignment_submissions(sheet):
             student = work.student.id
-            if len(names) and same(student) not in rows:
+            if listed and same(student) not in rows:
                 print(f"{student} is not in students.csv")
             row = rows.setdefault(
                 same(student), {"id": student, "name": ""}
             )
-            row[sheet.name] = work.score
+            row[sheet] = work.score
     return pd.DataFrame(rows.values())
 
 

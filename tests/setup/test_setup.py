@@ -324,6 +324,9 @@ def test_ci_runs_the_documented_command():
     runs = [step["run"] for step in locked["steps"] if "run" in step]
     assert runs and all("run.py test" in text for text in runs)
     assert "continue-on-error" not in json.dumps(jobs)
+    pages = yaml.safe_load((ROOT / ".github/workflows/pages.yml").read_text())["jobs"]["site"]["steps"]
+    assert any("run.py book" in step.get("run", "") for step in pages)
+    assert {"path": "build/book"} in [step.get("with") for step in pages]  # where notebooks/book/make.py writes
     oldest = "{}.{}".format(*run.OLDEST)
     assert locked["strategy"]["matrix"]["python"][0] == oldest
 

@@ -79,6 +79,16 @@ def shown(cell):
         marks.append(("hide-cell" if all(hidden) else "hide-input") if hidden[0] else "hide-output")
         about["mystnb"] = {"code_prompt_show": f"Show: {named(cell)}"}
     outputs = cell.get("outputs", [])
+    # A widget's twin in HTML is followed by the widget, of which a saved page has only a word.
+    twins = [one["data"].get("text/plain") for one in outputs if "text/html" in one.get("data", {})]
+    outputs[:] = [
+        one
+        for one in outputs
+        if not (
+            one.get("data", {}).keys() - {WIDGET} == {"text/plain"}
+            and one["data"]["text/plain"] in twins
+        )
+    ]
     for output in outputs:
         data = output.get("data", {})
         data.pop(WIDGET, None)

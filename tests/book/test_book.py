@@ -66,7 +66,7 @@ def test_links_and_anchors_lead_somewhere(pages):
 
 def test_pages_show_what_was_saved_and_no_widget(pages):
     for path, page in pages.items():
-        assert "widget-view" not in page.text and "model not found" not in page.text
+        assert "application/vnd.jupyter.widget" not in page.text and "html-manager" not in page.text
         assert not page.mute, f"{path.name}: a picture without words"
     assert "<math" in pages[SITE / "06_both_modes.html"].text
     assert "45,636.36 USD" in pages[SITE / "01_isolated_margin.html"].text

@@ -263,9 +263,10 @@ def run(course, sheet, student, notebook, most, remarks):
     to.mkdir(parents=True)
     nbformat.write(notebook, to / f"{sheet}.ipynb")
     api = nbgrader(course)
-    done = api.autograde(sheet, student)
-    while LOCKED in str(done):  # by another worker, for a moment
+    for _ in range(9):
         done = api.autograde(sheet, student)
+        if LOCKED not in str(done):  # by another worker, for a moment
+            break
     os.environ.pop("NBGRADER_EXECUTION", None)  # nbgrader leaves it there
     with api.gradebook as book:
         grades = {

@@ -134,7 +134,7 @@ def found(paths, sheet, remarks):
 def own_id(path):
     """The id that a notebook says is its student's; "" if it says none."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    said = re.search(r'STUDENT = \\"([\w.@+-]+)\\"', text)
+    said = re.search(r"""STUDENT = (?:\\"|')(\w[\w.@+-]*)""", text)
     return "" if not said or said[1] == "demo" else said[1]
 
 

@@ -389,12 +389,18 @@ def test_one_table_of_all_sets(graded, course, tools):
 def test_what_came_in_is_sorted(tools, tmp_path, capsys):
     sheet, download = tools.Sheet("ps01"), tmp_path / "download"
     (download / "bob_17_file").mkdir(parents=True)
-    for name, who in (("ann_ps01", "ann"), ("Ann_ps01 (1)", "ann"), ("bob_17_file/x", "bob"), ("demo_x", "demo")):
+    for name, who in (
+        ("ann_ps01", "ann"),
+        ("Ann_ps01 (1)", "ann"),
+        ("bob_17_file/x", "bob"),
+        ("demo_x", "demo"),
+        ("out_x", ".."),
+    ):
         nbformat.write(student(sheet.answered(), who), download / f"{name}.ipynb")
     (download / "._ann_ps01.ipynb").write_text("macOS")
     shutil.make_archive(tmp_path / "all", "zip", download)
     by_name = tools.grading.collect(tmp_path / "a", "ps01", download)
-    assert by_name == {"Ann": "Ann_ps01 (1).ipynb", "bob": "x.ipynb", "demo": "demo_x.ipynb"}
+    assert by_name == {"Ann": "Ann_ps01 (1).ipynb", "bob": "x.ipynb", "demo": "demo_x.ipynb", "out": "out_x.ipynb"}
     assert "ann_ps01.ipynb: left out, Ann_ps01 (1).ipynb has the id 'ann' too" in capsys.readouterr().out
     by_id = tools.grading.collect(tmp_path / "b", "ps01", tmp_path / "all.zip", by_id=True)
     assert set(by_id) == {"ann", "bob"} and (tmp_path / "b/submitted/bob/ps01/ps01.ipynb").exists()

@@ -3,8 +3,11 @@
     python3 run.py                     set up on first use, then open JupyterLab on your copy, my_course
     python3 run.py --no-browser        options go to JupyterLab
     python3 run.py handout FOLDER      the course for a class: lessons, glossary, problem sets
+    python3 run.py book                the course as a site and a PDF, in build/
+    python3 run.py figures FOLDER      every figure of the lessons, for slides
     python3 run.py test                lint, spelling, unit, browser and notebook tests
     python3 run.py test -m nbgrader    the assignments, graded by nbgrader
+    python3 run.py test -m book        the site and the PDF
     python3 run.py test tests/core     options and paths go to pytest
 
 Everything is installed into `.venv` beside this file; delete that folder to undo it.
@@ -32,6 +35,8 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "set-up.txt"
 COPY = "my_course"  # the learner's: lessons without outputs, and the record
 LAB, TEST = "binder/requirements.txt", "tests/requirements.txt"
+NOTEBOOKS = "notebooks/0*.ipynb", "notebooks/extra/*.ipynb"
+BOOK = "notebooks/book/requirements.txt"  # lists what LAB and TEST lack
 
 
 def too_old(version):
@@ -141,13 +146,28 @@ def handout(args):
     return run("marginlab.lesson.handout", *folders, *([] if "--solutions" in args else ["--bare"]))
 
 
+def book(args):
+    """Make the site and the PDF."""
+    set_up_alone(LAB, TEST, BOOK)
+    return run("notebooks.book.make", *args)
+
+
+def figures(args):
+    """Write every figure of the lessons into a folder."""
+    if len(args) != 1:
+        return __doc__
+    set_up_alone(LAB)
+    return run("notebooks.book.figures", str(Path(args[0]).absolute()))
+
+
 def test(args):
     """Run every test, or those whose paths are given; pytest's summary comes last."""
-    set_up_alone(LAB, TEST)
+    set_up_alone(LAB, TEST, *([BOOK] if "book" in args else []))
     if not any((ROOT / arg.split("::")[0]).exists() for arg in args):
         # A file at a time for each core; those that take longest come first in the alphabet.
         spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-        args = [*spread, "-m", "not nbgrader", *args, "tests", *sorted(map(str, (ROOT / "notebooks").glob("0*.ipynb")))]
+        notebooks = [str(path) for kind in NOTEBOOKS for path in sorted(ROOT.glob(kind))]
+        args = [*spread, "-m", "not nbgrader and not book", *args, "tests", *notebooks]
     with tempfile.TemporaryDirectory() as scratch:
         # Neither the learner's own record nor their IPython settings take part.
         env = {"MARGINLAB_RECORD": os.path.join(scratch, "record"), "IPYTHONDIR": scratch}
@@ -159,7 +179,7 @@ def main(args):
     if too_old(sys.version_info) or args[:1] in (["-h"], ["--help"]):
         return too_old(sys.version_info) or print(__doc__)
     try:
-        known = {"test": test, "handout": handout}
+        known = {"test": test, "handout": handout, "book": book, "figures": figures}
         return known[args[0]](args[1:]) if args[:1] and args[0] in known else lab(args)
     except KeyboardInterrupt:
         return "\nInterrupted; running it again starts afresh."

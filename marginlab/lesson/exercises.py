@@ -304,13 +304,21 @@ class Exercise:
         return math.isclose(a, b, rel_tol=self.tolerance, abs_tol=self.tolerance * 1e-3)
 
 
+class Wrong(AssertionError):
+    """What is wrong about an answer: a notebook shows it alone, without the way to it."""
+
+    def _render_traceback_(self):
+        return [str(self)]
+
+
 class Graded:
     """What raises where an answer is not right; nothing is recorded."""
 
     def require(self, answer):
-        """Print what is right about an answer; AssertionError, with the reason, if it is wrong."""
+        """Print what is right about an answer; `Wrong`, with the reason, if it is not right."""
         said, right = self.verdict(answer)
-        assert right, said
+        if not right:  # and no assert, which Python drops where PYTHONOPTIMIZE is set
+            raise Wrong(said)
         print(said)
 
 

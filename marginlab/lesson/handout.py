@@ -13,8 +13,8 @@ from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[2] / "notebooks"
 STATE = ".marginlab.json"  # what was written here, so that a later version knows what is yours
-KINDS = ("0*.ipynb", "questions/0*", "glossary.md", "images/*", "assignments/README.md")
-KINDS += ("assignments/release/*/*",)
+KINDS = ("0*.ipynb", "extra/*.ipynb", "questions/0*", "glossary.md", "images/*")
+KINDS += ("assignments/README.md", "assignments/release/*/*")
 
 
 def cleared(text: str, solutions: bool = True) -> str:

@@ -27,9 +27,9 @@ def checked(notebook):
 def mend(handed_in, released):
     """(notebook that nbgrader can grade, what was wrong with it).
 
-    A missing check goes to the end, where all answers are known. Of a
-    missing answer only the name is put back: its text may stand in a cell
-    of the student's own.
+    A missing check goes to the end, where all answers are known; one that
+    was moved above its answer, behind it. Of a missing answer only the
+    name is put back: its text may stand in a cell of the student's own.
     """
     cells, remarks = list(handed_in.cells), []
     ours = [cell for cell in released.cells if of_grader(cell)]
@@ -55,8 +55,19 @@ def mend(handed_in, released):
         elif about["locked"] and last.source != cell.source:
             remarks.append(f"{name}: changed")
         last.metadata.nbgrader = about
+    remarks += moved(cells)
     about = {"cells": cells, "metadata": released.metadata}
     return nbformat.v4.new_notebook(**about), remarks
+
+
+def moved(cells):
+    """Put each check that stands above its answer behind it; remarks."""
+    for check in [cell for cell in cells if of_grader(cell).get("grade")]:
+        name = of_grader(check)["grade_id"]
+        after = first(cells, [f"{name}-answer"])
+        if cells.index(check) < after < len(cells):
+            cells.insert(after, cells.pop(cells.index(check)))
+            yield f"{name}: stood above its answer"
 
 
 def first(cells, names):
@@ -65,14 +76,51 @@ def first(cells, names):
     return found.index(True) if True in found else len(cells)
 
 
-def found(folder, name, remarks):
-    """The notebook in a folder; its name may differ if it is alone."""
-    paths = [folder / name]
-    if not paths[0].exists():
-        paths = list(folder.glob("*.ipynb"))
-        if len(paths) != 1:
-            raise ValueError(f"there is no {name}")
-        remarks.append(f"its name was {paths[0].name}")
+def plain(name):
+    """A name in small letters, without what is added to a copy."""
+    return re.sub(r"( ?\(\d+\)|-copy\d*)$", "", name.casefold())
+
+
+def handed(submitted, sheet):
+    """{student: notebooks} handed in for a sheet, wherever they lie.
+
+    In a folder of the sheet's name, in small letters or not, or beside
+    it. Hidden files are no work: macOS puts a "._x" beside each "x".
+    """
+    work = {}
+    for folder in sorted(submitted.glob("*/")):
+        inside = [
+            one for one in folder.glob("*/") if plain(one.name) == sheet
+        ]
+        beside = [
+            path
+            for path in folder.glob("*.ipynb")
+            if plain(path.stem) == sheet
+        ]
+        if inside or beside:
+            paths = [p for one in inside for p in one.glob("*.ipynb")]
+            paths = [p for p in paths + beside if p.name[0] != "."]
+            work[folder.name] = sorted(paths)
+    return work
+
+
+def found(paths, sheet, remarks):
+    """The notebook of one student; its name may differ if it is alone."""
+    name = f"{sheet}.ipynb"
+    kept = [p for p in paths if p.parts[-2:] == (sheet, name)]
+    others = ", ".join(path.name for path in paths if path not in kept)
+    if not kept and len(paths) != 1:
+        there = f": there are {others}" if paths else ""
+        raise ValueError(f"there is no {name}{there}")
+    if not kept:
+        (path,) = kept = paths
+        place = (
+            "" if path.parent.name == sheet else f" in {path.parent.name}"
+        )
+        remarks.append(f"its name was {path.name}{place}")
+    elif others:
+        remarks.append(f"left out: {others}")
+    paths = kept
     try:
         text = paths[0].read_text(encoding="utf-8")
         notebook = nbformat.reads(text, as_version=4)
@@ -81,6 +129,13 @@ def found(folder, name, remarks):
     if not any(of_grader(cell).get("grade_id") for cell in notebook.cells):
         remarks.append("none of its cells has a name: made anew?")
     return notebook
+
+
+def own_id(path):
+    """The id that a notebook says is its student's; "" if it says none."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    said = re.search(r"""STUDENT = (?:\\"|')(\w[\w.@+-]*)""", text)
+    return "" if not said or said[1] == "demo" else said[1]
 
 
 def peeks(notebook):

@@ -108,4 +108,5 @@ def tools():
         folder, hidden, sheets = FOLDER, HIDDEN, SHEETS
 
     Tools.Sheet, Tools.Course, Tools.grading = Sheet, Course, grading
+    Tools.imported = staticmethod(imported)
     return Tools

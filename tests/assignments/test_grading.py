@@ -1,9 +1,12 @@
 """nbgrader itself: what is released, what is graded, and what happens to work that was handed in broken."""
 
 import ast
+import html
 import json
+import os
 import re
 import shutil
+import sys
 
 import nbformat
 import pytest
@@ -184,7 +187,16 @@ def own_cell(notebook):
     return notebook
 
 
+def above(notebook, name, other):
+    """A cell moved to stand before another."""
+    ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+    cell = notebook.cells.pop(ids.index(name))
+    notebook.cells.insert(ids.index(other), cell)
+    return notebook
+
+
 BROKEN = {
+    "moved": lambda nb: above(nb, "size", "size-answer"),
     "crash": lambda nb: changed(nb, "lost-answer", CRASH),
     "loop": lambda nb: changed(nb, "lost-answer", LOOP),
     "stubborn": lambda nb: changed(nb, "lost-answer", "def lost(**case):\n    while True:\n        pass"),
@@ -218,6 +230,16 @@ def broken(tools, tmp_path_factory):
     course.hand_in("ps01", "other-name", student(sheet.answered(), "other-name"), name="My homework.ipynb")
     for name in ("one.ipynb", "two.ipynb"):
         course.hand_in("ps01", "two-files", student(sheet.answered(), "two-files"), name=name)
+    for name in ("ps01 (1).ipynb", "._ps01 (1).ipynb"):
+        course.hand_in("ps01", "copy", student(sheet.answered(), "copy"), name=name)
+    for name in ("ps01.ipynb", "ps01-old.ipynb"):
+        course.hand_in("ps01", "both", student(sheet.answered(), "both"), name=name)
+    for name, place in (("capitals", "PS01/Ps01.ipynb"), ("beside", "ps01 (2).ipynb")):
+        path = course.folder / "submitted" / name / place
+        path.parent.mkdir(parents=True)
+        nbformat.write(student(sheet.answered(), name), path)
+    for name in ("Kim", "kim"):
+        course.hand_in("ps01", name, student(sheet.answered(), "kim"))
     course.hand_in("ps01", "nobody", sheet.notebook)
     blind = sheet.answered()
     blind.cells[1].source += '\nimport os\n\nos.environ.pop("NOTHING", None)'
@@ -250,7 +272,14 @@ def broken(tools, tmp_path_factory):
         ("m-check", 8, "size: made a markdown cell"),
         ("cheat", 7, "size: changed"),
         ("other-name", 8, "its name was My homework.ipynb"),
-        ("two-files", 0, "there is no ps01.ipynb"),
+        ("two-files", 0, "there is no ps01.ipynb: there are one.ipynb, two.ipynb"),
+        ("copy", 8, "its name was ps01 (1).ipynb"),
+        ("both", 8, "left out: ps01-old.ipynb"),
+        ("capitals", 8, "its name was Ps01.ipynb in PS01"),
+        ("beside", 8, "its name was ps01 (2).ipynb in beside"),
+        ("Kim", 8, "the id is in use twice"),
+        ("kim", 8, "the id is in use twice"),
+        ("moved", 8, "size: stood above its answer"),
         ("stripped", 8, "none of its cells has a name: made anew?"),
         ("peeker", 8, "size-answer: uses .cases, truth; lost-answer: uses checks"),
         ("blinds-the-check", 0, "a cell: uses environ; setup: student is 'demo', but this was handed in by 'blinds"),
@@ -287,7 +316,7 @@ def test_a_grade_does_not_outlive_work_that_cannot_be_run(broken, tools):
     for text, score in ((None, 8), (CRASH, 0)):
         notebook = student(sheet.answered(**({"lost": text} if text else {})), "twice")
         course.hand_in("ps01", "twice", notebook)
-        row = tools.grading.graded(course.folder, "ps01", course.folder / "submitted/twice/ps01")
+        row = tools.grading.graded(course.folder, "ps01", "twice", [course.folder / "submitted/twice/ps01/ps01.ipynb"])
         with api.gradebook as book:
             kept = sum(book.find_grade(task, "ps01", "ps01", "twice").auto_score for task in sheet.checked)
         assert row["score"] == kept == score
@@ -318,12 +347,86 @@ def test_a_task_that_was_not_prepared(broken):
         broken[1].grade("ps02")
 
 
-def test_feedback_for_students(broken, tools):
+def test_feedback_has_the_words_and_no_tracebacks_truths_or_model_answers(broken, tools):
     course = broken[1]
-    done = tools.grading.nbgrader(course.folder).generate_feedback("ps01", "error")
-    assert done["success"], done["log"]
-    (page,) = (course.folder / "feedback/error/ps01").glob("*.html")
-    assert "ZeroDivisionError" in page.read_text(encoding="utf-8")
+    assert tools.grading.feedback(course.folder, "ps01") >= 20
+    (page,) = (course.folder / "feedback/error/ps01").iterdir()
+    text = page.read_text(encoding="utf-8")
+    assert "ZeroDivisionError: division by zero" in text and "Traceback (most recent call last)" not in text
+    assert "A model answer" not in text and text.count("always asked for, never given") == 1  # their own
+
+
+def test_whoever_marks_sees_the_model_answer(broken):
+    marked = nbformat.read(broken[1].folder / "autograded/error/ps01/ps01.ipynb", as_version=4)
+    ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in marked.cells]
+    model = marked.cells[ids.index("why") + 1].source
+    assert model.startswith("**A model answer, for you only**") and "always asked for, never given" in model
+
+
+def test_the_report_counts_slips(graded, course, tools):
+    sheet = tools.Sheet("ps01")
+    graded(sheet)
+    page = (course.folder / "report-ps01.html").read_text(encoding="utf-8")
+    assert re.search(r"<td>size: no answer<td>.*?<td>1</tr>", page)
+    assert f"size: {sheet.tasks('slips')['size'].slips[0][1]}" in html.unescape(page)
+    assert re.search(r'<td>size<td><div class="bar right" style="width:25%"></div><td>1</tr>', page)
+
+
+def test_one_table_of_all_sets(graded, course, tools):
+    for name in ("ps01", "ps02"):
+        graded(tools.Sheet(name))
+    roster = "id;name\nEmpty;Emma Empty\nabsent;Abel Absent\n"  # as Excel writes it where a comma is no point
+    (course.folder / "students.csv").write_text(roster, encoding="utf-8-sig")
+    table = tools.grading.grades(course.folder).set_index("id")
+    assert list(table.columns[:3]) == ["name", "ps01", "ps02"] and "demo" in table.index
+    assert table.loc["Empty", "name"] == "Emma Empty" and table.loc["Empty", "ps01"] == 0
+    assert table.loc["absent", ["ps01", "ps02"]].isna().all() and table.loc["demo", "ps01"] == 8
+    assert (course.folder / "grades.csv").read_text().splitlines()[0].startswith("id,name,ps01,ps02")
+    canvas = tools.grading.grades(course.folder, canvas=True)
+    assert list(canvas.columns[:6]) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ps01"]
+
+
+def test_what_came_in_is_sorted(tools, tmp_path, capsys):
+    sheet, download = tools.Sheet("ps01"), tmp_path / "download"
+    (download / "bob_17_file").mkdir(parents=True)
+    for name, who in (
+        ("ann_ps01", "ann"),
+        ("Ann_ps01 (1)", "ann"),
+        ("bob_17_file/x", "bob"),
+        ("demo_x", "demo"),
+        ("out_x", ".."),
+    ):
+        nbformat.write(student(sheet.answered(), who), download / f"{name}.ipynb")
+    (download / "._ann_ps01.ipynb").write_text("macOS")
+    shutil.make_archive(tmp_path / "all", "zip", download)
+    by_name = tools.grading.collect(tmp_path / "a", "ps01", download)
+    assert by_name == {"Ann": "Ann_ps01 (1).ipynb", "bob": "x.ipynb", "demo": "demo_x.ipynb", "out": "out_x.ipynb"}
+    assert "ann_ps01.ipynb: left out, Ann_ps01 (1).ipynb has the id 'ann' too" in capsys.readouterr().out
+    by_id = tools.grading.collect(tmp_path / "b", "ps01", tmp_path / "all.zip", by_id=True)
+    assert set(by_id) == {"ann", "bob"} and (tmp_path / "b/submitted/bob/ps01/ps01.ipynb").exists()
+    assert "demo_x.ipynb: left out, it has no id" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_readme_word_for_word(tools, tmp_path, monkeypatch):
+    """Run as they stand, one after another, in a copy of the folder that they are to be run in."""
+    skip = shutil.ignore_patterns("__pycache__", "ps0[2-9]", "capstone")  # one set is enough
+    here = shutil.copytree(tools.folder, tmp_path / "assignments", ignore=skip)
+    shutil.copytree(tools.hidden, here / "FOLDER")
+    (here / "DOWNLOAD").mkdir()
+    nbformat.write(student(tools.Sheet("ps01").answered(), "ann"), here / "DOWNLOAD/ann_ps01.ipynb")
+    text = (tools.folder / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (python grading\.py .*?)(?: +#.*)?$", text, re.M)
+    assert len(commands) == 7
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")  # kernels would drop a student's asserts
+    own = tools.imported("grading_of_the_readme", here / "grading.py")
+    assert "PYTHONOPTIMIZE" not in os.environ
+    for command in commands:
+        monkeypatch.setattr(sys, "argv", command.split()[1:])
+        own.main()
+    assert (here / "COURSE/grades.csv").read_text().splitlines() == ["id,name,ps01", "ann,,8.0"]
+    (page,) = (here / "COURSE/feedback").rglob("*.*")
+    assert page.name == "ps01.html" and "price=48_000.0" not in page.read_text(encoding="utf-8")
 
 
 # ----------------------------------------------------------------- hidden tests

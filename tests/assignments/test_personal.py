@@ -32,6 +32,13 @@ def test_an_id_without_quotes_is_taken_as_its_digits():
     assert Personal(1234567, "ps01") == Personal("1234567", "ps01")
 
 
+def test_nobodys_id_is_told_that_it_scores_nothing(capsys):
+    Personal("Demo", "ps01")
+    assert capsys.readouterr().out.startswith("'demo' is nobody's id")
+    Personal("ann", "ps01")
+    assert capsys.readouterr().out == ""
+
+
 def test_accents_stored_in_two_ways_are_one_id():
     assert Personal("jo\u0308rg", "ps01") == Personal("jörg", "ps01")
 

@@ -44,6 +44,13 @@ def test_each_goal_of_a_lesson_is_assessed(lesson):
     assert all(re.search(rf"`({lesson.number}-[\w-]+|ps{lesson.number})`", row) for row in rows)
 
 
+def test_the_syllabus_has_the_goals_of_the_lessons(lesson):
+    header = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", "".join(lesson.cells[0]["source"]))
+    goals = re.findall(r"^- (.*?)[;.]$", header, re.M)
+    said = GUIDE.partition("## 10. A syllabus to copy")[2].partition(f"]({lesson.path.name})**\n\n")[2]
+    assert said.startswith("".join(f"- {goal}\n" for goal in goals))
+
+
 @pytest.mark.parametrize("number", sorted(PARTS))
 def test_minutes_add_up(number):
     plan = PARTS[number].split("| you | students |")[1]

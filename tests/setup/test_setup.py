@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = ("binder/requirements.txt", "tests/requirements.txt")
+ALL_LOCKS = (*LOCKS, "notebooks/book/requirements.txt")  # the last is no part of what the tests run in
 
 _spec = importlib.util.spec_from_file_location("run", ROOT / "run.py")
 run = importlib.util.module_from_spec(_spec)
@@ -57,7 +59,10 @@ def project_files():
 # --- the locks
 
 
-@pytest.mark.parametrize("locks, extras", [(LOCKS[:1], ["lab"]), (LOCKS, ["lab", "test", "course"])])
+@pytest.mark.parametrize(
+    "locks, extras",
+    [(LOCKS[:1], ["lab"]), (LOCKS, ["lab", "test", "course"]), (ALL_LOCKS, ["lab", "test", "course", "book"])],
+)
 def test_locks_hold_what_pyproject_asks_for(locks, extras):
     known = {name: pin for lock in locks for name, pin in pins(lock).items()}
     for requirement in wanted(*extras):
@@ -69,7 +74,8 @@ def test_locks_hold_what_pyproject_asks_for(locks, extras):
 
 
 def test_the_locks_share_no_package():
-    assert not pins(LOCKS[0]).keys() & pins(LOCKS[1]).keys()
+    names = [name for lock in ALL_LOCKS for name in pins(lock)]
+    assert len(names) == len(set(names))
 
 
 def test_learners_do_not_install_test_tools():
@@ -79,7 +85,7 @@ def test_learners_do_not_install_test_tools():
     assert tools & pins(LOCKS[0]).keys() == {"pillow"}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_locks_are_hashed_and_name_no_place(lock):
     without = [name for name, (_, _, hashes) in pins(lock).items() if hashes == 0]
     assert not without, f"no hash for {without}"
@@ -87,7 +93,7 @@ def test_locks_are_hashed_and_name_no_place(lock):
         assert not re.search(r"://|@ |^\s*-(?!-hash)|file:", line), f"{lock}: {line}"
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", ALL_LOCKS)
 def test_locks_were_made_by_the_documented_command(lock):
     assert (ROOT / lock).read_text().splitlines()[1] == "#    .ci/lock"
 
@@ -275,11 +281,12 @@ def test_which_tests_are_run(monkeypatch):
     everything = run.test([])
     assert "tests" in everything
     assert sorted(word for word in everything if word.endswith(".ipynb")) == sorted(
-        str(path) for path in (ROOT / "notebooks").glob("0*.ipynb")
+        str(path) for folder in ("notebooks", "notebooks/extra") for path in (ROOT / folder).glob("*.ipynb")
     )
     assert run.test(["-k", "margin"])[-1:] == everything[-1:]
-    stages = [run.test(args) for args in ([], ["-m", "nbgrader"])]  # the last -m counts
-    assert [words[len(words) - words[::-1].index("-m")] for words in stages] == ["not nbgrader", "nbgrader"]
+    stages = [run.test(args) for args in ([], ["-m", "nbgrader"], ["-m", "book"])]  # the last -m counts
+    marks = ["not nbgrader and not book", "nbgrader", "book"]
+    assert [words[len(words) - words[::-1].index("-m")] for words in stages] == marks
     assert run.test(["tests/setup::test_plan", "-x"])[-2:] == ("tests/setup::test_plan", "-x")
     assert "tests" not in run.test(["tests/setup"])
 
@@ -310,15 +317,36 @@ def test_scripts_can_be_executed(script):
 
 
 def test_ci_runs_the_documented_command():
-    stages = ["run.py test\n", "run.py test -m nbgrader\n"]
+    stages = ["run.py test\n", "run.py test -m nbgrader\n", "run.py test -m book\n"]
     assert all(stage in (ROOT / ".ci/run").read_text() for stage in stages)
     jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]
     locked = jobs["locked"]
     runs = [step["run"] for step in locked["steps"] if "run" in step]
     assert runs and all("run.py test" in text for text in runs)
     assert "continue-on-error" not in json.dumps(jobs)
+    pages = yaml.safe_load((ROOT / ".github/workflows/pages.yml").read_text())["jobs"]["site"]["steps"]
+    assert any("run.py book" in step.get("run", "") for step in pages)
+    assert {"path": "build/book"} in [step.get("with") for step in pages]  # where notebooks/book/make.py writes
     oldest = "{}.{}".format(*run.OLDEST)
     assert locked["strategy"]["matrix"]["python"][0] == oldest
+
+
+def test_one_place_says_where_the_course_lives(tmp_path):
+    """`.ci/links` writes pyproject's address wherever a link has one, and has been run."""
+    links = runpy.run_path(str(ROOT / ".ci/links"))["main"]
+    names = ["pyproject.toml", "README.md", "CITATION.cff", "notebooks/instructor_guide.md"]
+    (tmp_path / "notebooks").mkdir()
+    for name in names:
+        shutil.copy(ROOT / name, tmp_path / name)
+    assert links(tmp_path) == []
+    known = PROJECT["urls"]["Repository"]
+    project = (tmp_path / names[0]).read_text().replace(known, "https://github.com/ann/margins/tree/autumn")
+    (tmp_path / names[0]).write_text(project)
+    assert links(tmp_path) == ["README.md", "CITATION.cff", "instructor_guide.md"]
+    owner, repo = known.split("/")[3:5]
+    texts = [(tmp_path / name).read_text(encoding="utf-8") for name in names]
+    assert not [text for text in texts if f"{owner}/{repo}" in text or f"{owner}.github.io" in text]
+    assert "mybinder.org/v2/gh/ann/margins/autumn?" in texts[1] and "https://ann.github.io/margins/" in texts[2]
 
 
 def test_one_version_and_one_licence():

@@ -117,7 +117,7 @@ class CrossMargin(Explorer):
 
     def books(self, perpetual, spot, split, haircut):
         """What the price does not change: accounts, or why one is not opened; pools, their ends."""
-        found = {"accounts": {}, "refused": {}, "pools": {}, "ends": {}}
+        found = {"accounts": {}, "refused": {}, "pools": {}}
         for name, book in (("isolated", self.isolated), ("cross", self.cross)):
             account, why = opened(book, self.account(haircut), perpetual, spot, split)
             if why:

@@ -302,7 +302,7 @@ class MixedModes(Explorer):
             one["moved"].set_x(when)
             moved = reading["moved"]
             one["moved"].set_text(f" {moved:+g} {self.unit}" if moved else "")
-        return len(pools)
+        return tuple(pool.name for pool in pools)
 
 
 class OnPaper(figures.Layers):

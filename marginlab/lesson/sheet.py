@@ -360,8 +360,9 @@ class Vessels(Layers):
         layers.draw([Vessel.of(pool, {"BTC": 45_000})])
         layers.still(), layers.moving("in words")
 
-    `still` has the scale, from `bottom` to `top` in the vessels' unit, and their names; it stays as
-    it is. `moving` is text with numbers put in: by matplotlib it would take many milliseconds.
+    `still` has the scale, from `bottom` to `top` in the vessels' unit, their names, and over them
+    the `title`; it stays as it is. However many they are, they take the room of three. `moving` is
+    text with numbers put in: by matplotlib it would take many milliseconds.
     TypeError or ValueError for a scale without 0, and for vessels of another number or unit.
     """
 

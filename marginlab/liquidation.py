@@ -51,10 +51,10 @@ def added(pool):
 def liquidated(pool, market):
     """(pool, events) after its venue followed a pool to its end, or until it stood again."""
     steps = pool.venue.liquidation.steps or (cancel_orders, close_all)
-    events = []
+    exchanged = []
     if pool.venue.exchange and not pool.own_in_full:
-        pool, events = pool.venue.exchange(pool, market)
-    market = evolve(market, first=pool)
+        pool, exchanged = pool.venue.exchange(pool, market)
+    market, events = evolve(market, first=pool), []
     while pool.open and at_line(pool):
         for step in steps:
             after, new = step(pool, market)
@@ -69,7 +69,7 @@ def liquidated(pool, market):
     if events and not pool.open and events[-1].kind != "liquidation":  # a step sold the last of it
         pool, ended = settled(pool, market, taken=False)
         events += ended
-    return pool, events
+    return pool, [*exchanged, *events]
 
 
 def held(pool):
@@ -276,19 +276,23 @@ class repay_debts:
     """The step in which debts are repaid with other coins, the largest of both first.
 
     Coins are sold `discount` (0 to below 1) below their marks; debts of no more than `above`, in
-    quote currency, are left alone. Where unrealised PnL joins balances, a loss in a currency of
-    which there is too little is a debt as well. As `Venue.exchange` it does not wait for the line.
+    quote currency, are left alone. Where unrealised PnL joins balances, an open loss in a currency
+    of which there is too little is a debt as well, unless only what is `realised` counts. As
+    `Venue.exchange` it does not wait for the line.
 
     Source: Binance, announcement c983a9268cfa4e70a4916c276bb3b7bc: above 10,000 USD, later 5,000;
-    debt / 97.5 % is sold. Bybit, help 000001876 (2024): orders, then debts, then positions.
+    debt / 97.5 % is sold; FAQ f80415bea8124f6494566f23c0bf9c38: of realised losses, funding and
+    fees. Bybit, help 000001876 (2024): orders, then debts, then positions.
     """
 
     discount: float = field_of(_discount, 0.0)
     above: float = number_field(0.0, least=0)
+    realised: bool = False
 
     def __call__(self, pool, market):
-        price = {c: pool.quote(c, pool.marks) for c in pool.sums(pool.marks)}
-        worth = {c: price[c] * amount for c, amount in pool.sums(pool.marks).items()}
+        amounts = pool.collateral if self.realised else pool.sums(pool.marks)
+        price = {c: pool.quote(c, pool.marks) for c in amounts}
+        worth = {c: price[c] * amount for c, amount in amounts.items()}
         debts = sorted((c for c in worth if worth[c] < 0), key=worth.get)
         events = []
         if -sum(worth[debt] for debt in debts) <= self.above:

@@ -91,14 +91,26 @@ def test_a_mode_refuses_what_it_has_no_place_for():
 
 
 def test_a_forced_exchange_sells_at_a_discount_before_the_line():
-    held = Account(venues.BINANCE_MULTI_ASSETS, BTC=2).mark(BTC=50_000).trade(BTC, 4, 50_000)
+    open_too = replace(venues.BINANCE_MULTI_ASSETS, exchange=repay_debts(0.025, above=5_000))
+    held = Account(open_too, BTC=2).mark(BTC=50_000).trade(BTC, 4, 50_000)
     assert held.at(BTC=48_750).balances() == {"BTC": 2, "USDT": 0}  # 5,000 owed, and no more
     after = held.at(BTC=48_000)  # 8,000 lost, and not a USDT there
     assert after.balances() == pytest.approx({"BTC": 2 - 8_000 / 0.975 / 48_000, "USDT": 8_000})
     assert after.cross.worth() == pytest.approx(88_000 - 8_000 * (1 / 0.975 - 1))
     assert after.events[-1].kind == "exchange" and after.cross.open
     assert sum(tally(after.events)["USD"].values()) == 0
-    assert after.at(BTC=48_000) == after or after.at(BTC=48_000).events == after.events
+    assert after.at(BTC=48_000).events == after.events
+
+
+def test_where_only_realised_debts_count_an_open_loss_sells_nothing_and_the_rest_stays():
+    held = Account(venues.BINANCE_MULTI_ASSETS, BTC=2).mark(BTC=50_000).trade(BTC, 4, 50_000)
+    lower = held.mark(BTC=48_000)
+    assert lower.at().events == held.events
+    for size, owed in ((-3, 6_000), (-4, 8_000)):
+        after = lower.trade(BTC, size, 48_000).at()  # nothing but a coin is left at -4
+        sold = owed / 0.975 / 48_000
+        assert after.balances() == pytest.approx({"BTC": 2 - sold, "USDT": 0})
+        assert [e.kind for e in after.events[len(held.events) :]] == ["trade", "exchange"]
 
 
 def test_debts_are_repaid_largest_first_as_far_as_coins_go():

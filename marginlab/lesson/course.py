@@ -124,4 +124,4 @@ class Claims:
         for *words, where in self.table():
             link = f"<a href='{escape(where)}'>lesson {escape(where[:2])}</a>"
             rows.append([*map(escape, words), link if where else "a lesson to come"])
-        return table(["claim", "verdict", "holds for", "fails for", "settled in"], rows)
+        return table(["claim", "verdict", "holds for", "fails for", "shown in"], rows)

@@ -123,7 +123,8 @@ class ModeSurface(Explorer):
         how = {"correlation": correlation, "rng": np.random.default_rng(SEED)}
         if book == "jumps":  # half of the variance in one jump a year
             half = volatility / 2**0.5
-            paths = Jumps(*about, volatility=half, jumps=1, size_spread=half, **how)
+            jump = {"size": -half * half / 2, "size_spread": half}  # no trend
+            paths = Jumps(*about, volatility=half, jumps=1, **jump, **how)
         else:
             paths = Brownian(*about, volatility=volatility, **how)
         made = survival(self.venue, held, paths)

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib import style
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 DASHES, DOTS = (0, (2.5, 1)), (0, (1, 1.5))
@@ -192,6 +193,8 @@ class Layers:
             artist.set_visible(still)
         for artist in self.drawn.values():
             artist.set_visible(not still)
+            if isinstance(artist, Line2D):  # a straight piece takes two points, not thirty
+                artist.get_path().should_simplify = True
         for axes in self.figure.axes:
             axes.axison = still
         return svg(self.figure, self.own + ("-s-" if still else "-m-"))

@@ -222,6 +222,15 @@ def test_what_is_hidden_at_first_stays_hidden():
     assert not gone.get_visible()
 
 
+def test_a_straight_piece_takes_two_points():
+    figure, axes = figures.blank()
+    line = figures.curve(axes, "equity")
+    line.set_data(range(40), [max(0, x - 20) / 20 for x in range(40)])
+    layers = figures.Layers(figure, axes, {"equity": line})
+    path = max(re.findall(r'<path d="([^"]*)" clip-path', layers.moving("words")), key=len)
+    assert 2 <= path.count("L") <= 5, path
+
+
 # -------------------------------------------------------------------- cells
 
 

@@ -136,7 +136,7 @@ def bars(tables: Mapping, capital: float | Mapping) -> Axes:
             figure.add_axes((left, 0.03, wide * part, 1 - 0.58 / high))
             for left, part in ((start, 1.04), (start + 1.14 * wide, 0.84))
         ]
-        heads = "liquidated (%); dark: all lost", "worst paths lose (%)"
+        heads = "liquidated (%); dark: all pools lost", "worst paths lose (% of capital)"
         for axes, head in zip(both, heads, strict=True):
             axes.set_xlim(0, 1.28)
             axes.set_ylim(y - 0.9, -0.7)

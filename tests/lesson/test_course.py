@@ -8,7 +8,7 @@ import pytest
 from marginlab.lesson import Claims
 from tests.lesson.shown import Cells
 
-HEAD = ["claim", "verdict", "holds for", "fails for", "settled in"]
+HEAD = ["claim", "verdict", "holds for", "fails for", "shown in"]
 
 VERDICTS = {
     (False, True): "holds with a condition",
@@ -42,7 +42,7 @@ def test_a_row_says_for_which_cases_it_holds():
     ]
     assert repr(claims) == "mixed: holds with a condition\nno case: open\nno place: holds"
     assert rows(claims) == [
-        ["claim", "verdict", "holds for", "fails for", "settled in"],
+        ["claim", "verdict", "holds for", "fails for", "shown in"],
         ["mixed", "holds with a condition", "a; c", "b; d", "lesson 02"],
         ["no case", "open", "", "", "lesson 03"],
         ["no place", "holds", "a", "", "a lesson to come"],

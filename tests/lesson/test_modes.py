@@ -72,7 +72,7 @@ def by_hand(kind, book, correlation, wild, size):
     rng, about = np.random.default_rng(8), (start, 720, 4_000)
     if book == "jumps":  # one a year, of the same variance as what moves between them
         half = volatility / sqrt(2)
-        how = {"volatility": half, "jumps": 1, "size_spread": half}
+        how = {"volatility": half, "jumps": 1, "size": -(half**2) / 2, "size_spread": half}
         paths = Jumps(*about, **how, correlation=correlation, rng=rng)
     else:
         correlation = correlation if len(sides) > 1 else 0.0

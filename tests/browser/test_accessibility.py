@@ -1,6 +1,7 @@
 """The lessons with the keyboard alone, for screen readers (axe-core), and with letters twice as large."""
 
 import os
+import re
 from itertools import product
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def predict(lesson, id, home):
             keys.type("46123")
         if place < len(order) - 1:
             keys.press("Tab")
-    cell.get_by_text("Recorded").wait_for()
+    cell.get_by_text(re.compile("^Recorded: ")).wait_for()  # not: nothing recorded yet
     kept = {"direction": direction, "number": 46_123, "confidence": sure}
     assert record(home)[prediction.id].items() >= kept.items()
 

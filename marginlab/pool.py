@@ -17,7 +17,7 @@ Nothing but this knows a venue's rules; everything else asks it. Words, and what
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from math import inf
+from math import inf, nan
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -340,10 +340,13 @@ class Pool:
         if not self.scans or not legs:
             raise ValueError(f"index={index!r}: nothing on it is scanned in {self.name!r}")
         rule = self.venue.scan
-        moves, vols, _ = rule.columns
         gains = weighted(rule, asked(rule, at[index], legs))
-        frame = pd.DataFrame({"move": moves, "volatility": vols, "gain": gains})
-        return frame.pivot(index="move", columns="volatility", values="gain")
+        (rows, row), (columns, column) = (
+            np.unique(shifts, return_inverse=True) for shifts in rule.columns[:2]
+        )
+        grid = np.full((len(rows), len(columns)), nan)
+        grid[row, column] = gains
+        return pd.DataFrame(grid, pd.Index(rows, name="move"), pd.Index(columns, name="volatility"))
 
     def _legs(self, index, at):
         return [

@@ -247,7 +247,7 @@ class UnifiedAccount(Explorer):
             for side, label in (("below", "liquidation"), ("above", None)):
                 drawn[f"{name} {side}"] = figures.upright(axes, np.nan, "liquidation", label)
         figures.legend(panels[0], above=1.1)
-        return (figures.Layers if paper else Beside)(figure, panels, drawn)
+        return (figures.Layers if paper else Mapped)(figure, panels, drawn)
 
     def draw(self, layers, reading):
         shown = []
@@ -266,6 +266,12 @@ class UnifiedAccount(Explorer):
                 if one[side] is not None:
                     drawn[side].set_data([one[side]] * 2, [0, 1])
             shown.append(self.vessel(name, one, reading["price"]))
+        layers.gains = None
+        if not reading["refused"]:
+            pool = reading["scan"]["dated"]
+            if pool.positions:
+                gains = pool.scenarios(self.coin, {self.coin: reading["price"]})
+                layers.gains = gains.to_numpy()
         layers.show(shown, 2.2 * self.entry)
 
     def vessel(self, name, one, price):
@@ -274,6 +280,43 @@ class UnifiedAccount(Explorer):
         if days := one["dated"].marks.get("days"):
             now["days"] = days
         return replace(Vessel.of(one["pool"], now), name=name)
+
+
+class Mapped(Beside):
+    """Layers with `gains`, what each scenario brings, as a small map in the corner of the scan.
+
+    A column for each move of the index, a row for each of the volatility, the highest on top;
+    orange is a loss, blue a gain, the worst is framed. It is text put into the picture: cheap.
+    """
+
+    gains = None
+
+    def moving(self, reading):
+        return super().moving(reading).replace("</svg>", f"{self.mapped()}</svg>", 1)
+
+    def mapped(self):
+        """The map as SVG; "" where nothing is scanned."""
+        if self.gains is None:
+            return ""
+        wide, high = 72 * self.figure.get_size_inches()
+        box = self.figure.axes[1].get_position()
+        left, top, cell = wide * box.x0 + 6, high * (1 - box.y1) + 14, 9
+        most = np.nanmax(np.abs(self.gains)) or 1.0
+        gain, loss = (figures.STYLES[name]["color"] for name in ("equity", "requirement"))
+        worst = np.unravel_index(np.nanargmin(self.gains), self.gains.shape)
+        cells = []
+        for (x, y), value in np.ndenumerate(self.gains):
+            frame = 'stroke="currentColor" stroke-width="1.6"' if (x, y) == worst else ""
+            place = (
+                f'x="{left + cell * x:.1f}" y="{top + cell * (self.gains.shape[1] - 1 - y):.1f}"'
+            )
+            look = f'fill="{loss if value < 0 else gain}" fill-opacity="{abs(value) / most:.2f}"'
+            cells.append(f'<rect {place} width="{cell}" height="{cell}" {look} {frame}/>')
+        cells.sort(key=lambda rect: "currentColor" in rect)  # the frame lies on top
+        said = f"scenarios; the worst: {amount(self.gains[worst])}"
+        look = 'font-size="8.5" fill="currentColor"'
+        head = f'<text x="{left:.1f}" y="{top - 4:.1f}" {look}>{said}</text>'
+        return head + "".join(cells)
 
 
 DRAWN = ("equity", "requirement", "price", "below", "above")

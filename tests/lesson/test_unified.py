@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from marginlab import Perpetual, Tiers, black
-from marginlab.lesson import UnifiedAccount, square
+from marginlab import Account, Perpetual, Tiers, black, replace, venues
+from marginlab.lesson import UnifiedAccount, scan_map, square
 from tests.lesson.shown import drawn, numbers, plain, states, view
 
 ETH = Perpetual("ETH-USDC", "ETH", "USDC", face=0.1, tiers=Tiers.flat(0.01, leverage=50))
@@ -235,3 +235,33 @@ def test_its_image_carries_its_reading():
     figure = square(TABLE).figure
     assert figure._repr_mimebundle_()[1]["image/png"]["alt"] == figure.reading
     assert not re.search(r"\d{7}", figure.reading)
+
+
+# ------------------------------------------------------------ the scan as a map
+
+
+def test_the_map_shades_each_scenario_and_frames_the_worst(teaching):
+    teaching.preset("covered call, a rise of 80 %")
+    html, gains = teaching.view.value, teaching.layers.gains
+    rects = re.findall(r'<rect ([^>]*width="9"[^>]*)/>', html.partition("</svg>")[0])
+    assert gains.shape == (9, 3) and len(rects) == 27
+    (framed,) = [rect for rect in rects if "currentColor" in rect]
+    corner = [max(float(re.search(rf' ?{axis}="([\d.]+)"', rect)[1]) for rect in rects) for axis in "xy"]
+    x, y = (float(re.search(rf'{axis}="([\d.]+)"', framed)[1]) for axis in "xy")
+    assert x == corner[0] and y < corner[1], "a rise of 16 %, the volatility up"
+    assert gains.min() == gains[8, 2] and f"worst: {gains.min():,.0f}" in html
+    assert sum(f'fill="{colour}"' in html for colour in ("#D55E00", "#0072B2")) == 2
+    teaching.set(book="straddle", cash=0.0)
+    assert teaching.reading["refused"] and "fill-opacity" not in teaching.view.value.partition("</svg>")[0]
+
+
+def test_a_picture_of_a_scan_says_its_worst_and_its_best():
+    account = Account(venues.TEACHING_PORTFOLIO, USDT=1e5).mark(BTC=50_000)
+    account = account.trade(Perpetual("P", "BTC", "USDT", tiers=Tiers.flat(0.01)), 1, 50_000)
+    said = scan_map(account.cross, "BTC").figure.reading
+    assert said.startswith("27 scenarios: -16% to +16% of BTC, -22% to +40% of its volatility.")
+    assert "-16% and -22%: -8,000 USD; the best: 8,000 USD" in said
+    few = replace(account.cross, venue=replace(account.venue, scan=venues.PARADEX_GRID))
+    assert scan_map(few, "BTC").figure.reading.startswith("24 scenarios: -66% to +500% of BTC")
+    with pytest.raises(ValueError, match="nothing on it is scanned"):
+        scan_map(replace(account.cross, venue=venues.TEACHING_UNIFIED), "BTC")

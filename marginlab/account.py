@@ -146,9 +146,9 @@ class Account:
         """This account with another entry in place of its ledger's last."""
         return self._made(self.held, self.marks, (*self.events[:-1], event))
 
-    def _made(self, held, marks, events):
+    def _made(self, held, marks, events, venue=None):
         made = object.__new__(Account)
-        made.__attrs_init__(self.venue, held, checks.Frozen(marks), tuple(events))
+        made.__attrs_init__(venue or self.venue, held, checks.Frozen(marks), tuple(events))
         return made
 
     # --------------------------------------------------------------- looking
@@ -648,9 +648,11 @@ class Account:
         """The account in another account mode of its exchange: a `Venue`, such as venues.OKX_MULTI
         for venues.OKX.
 
-        Its cross pools become one, or one for each currency; isolated ones stay apart. `Refused`
-        if orders are open, the mode has no place for what is open, or asks for more equity than
-        there is, or a pool would be short of its initial margin. TypeError if it is no `Venue`.
+        Its cross pools become one, or one for each currency; isolated ones stay apart, with their
+        margin. `Refused` if orders are open, the mode has no place for what is open
+        (`Venue.allows`), it asks for more equity than there is, in quote currency
+        (`Venue.least_equity`: OKX, help 11951498951821, 2023), or a pool would be short of its
+        initial margin. TypeError if it is no `Venue`.
         """
         if not isinstance(venue, Venue):
             raise TypeError(f"venue must be a Venue, such as venues.OKX_MULTI, not {venue!r}")
@@ -663,26 +665,34 @@ class Account:
                 f"{what} takes an equity of at least {venue.least_equity:,.10g} USD, and there are "
                 f"{worth:,.10g}"
             )
-        balances, positions, pairs = {}, [], {}
-        for (kind, name, *_), pool in self.held.items():
+        for pool in self.pools:
             owed = any(amount < 0 for amount in pool.collateral.values())
             contracts = [p.instrument for p in pool.positions]
             _check_allowed(venue, what, pool.isolated, contracts, owed)
-            if kind == CROSS:
-                for currency, amount in pool.collateral.items():
-                    balances[currency] = balances.get(currency, 0.0) + amount
-                positions += pool.positions
-            elif kind == CONTRACT:
-                positions += [(p, pool.collateral[pool.currency]) for p in pool.positions]
-            else:
-                pairs[name] = pool.collateral
-        after = Account.of(venue, balances, positions, self.marks, pairs)
-        for pool in after.pools:
+        same = venue.multi_currency == self.venue.multi_currency
+        held = self.held if same else self._regrouped(venue)
+        tops_up = venue.topping_up is not None
+        held = {k: evolve(p, venue=venue, tops_up=p.tops_up and tops_up) for k, p in held.items()}
+        for pool in held.values():
             if pool.open:
                 short_of_margin(what, pool, initial=not pool.isolated)
-        first = after.pools[0]
+        first = next(iter(held.values()))
         event = Event("mode", first.name, first.currency, {TRADER: 0.0}, text=what)
-        return after._made(after.held, after.marks, (*self.events, event))
+        return self._made(held, self.marks, (*self.events, event), venue)
+
+    def _regrouped(self, venue):
+        """Pools by key: cross ones of one currency each as one, or that one as one for each."""
+        balances, positions, free = {}, [], {}
+        for pool in (pool for pool in self.pools if not pool.isolated):
+            for total, part in (balances, pool.collateral), (free, pool.interest_free):
+                for currency, amount in part.items():
+                    total[currency] = total.get(currency, 0.0) + amount
+            positions += pool.positions
+        held = dict(Account.of(venue, balances, positions, self.marks).held)
+        for key, pool in held.items():
+            mine = {c: amount for c, amount in free.items() if c in pool.collateral}
+            held[key] = evolve(pool, interest_free=mine)
+        return held | {key: pool for key, pool in self.held.items() if pool.isolated}
 
     def place_orders(self, margin: float, currency: str) -> "Account":
         """Hold so much margin for open orders in the cross pool of a currency (USD in a
@@ -974,9 +984,9 @@ def _margin(account, order, held, notional, fee):
     return margin
 
 
-def _check_allowed(venue, what, isolated, contracts, loans=False):
-    """Refused if the account mode has no place for contracts in such a pool, or for loans."""
-    needs = ["isolated" if isolated else "cross"] if contracts else []
+def _check_allowed(venue, what, isolated, contracts=(), loans=False):
+    """Refused if the account mode has no place for contracts, or loans, in such a pool."""
+    needs = ["isolated" if isolated else "cross"] if contracts or loans else []
     needs += ["options"] if any(contract.modelled for contract in contracts) else []
     needs += ["loans"] if loans else []
     for need in needs:
@@ -1132,6 +1142,7 @@ def _moved(account, key, left, there, after, held, margin, mark):
     position = held
     for p in same:
         position = evolve(contract.fill(p, held.quantity, held.entry)[0], leverage=p.leverage)
+    _check_allowed(account.venue, what, after.isolated, [contract])
     after = after.adding(margin, contract.settle, positions=(*others, position))
     after = after.marked(account.marks)
     short_of_margin(what, after, initial=not after.isolated)
@@ -1242,6 +1253,8 @@ def _exchanged(account, key, swap, borrow):
             f"{text} takes {cost:,.10g} {paid}, and {pool.name!r} holds {there:,.10g}: "
             f"{missing:,.10g} missing; borrow={paid!r} would borrow it"
         )
+    if missing:
+        _check_allowed(account.venue, text, pool.isolated, loans=True)
     after = pool.adding(-cost, paid).adding(amount, got).marked(account.marks)
     events = swap.events(pool)
     if missing and (fee := _lent(account.venue, after, paid, missing)):
@@ -1296,7 +1309,7 @@ def _walled_off(account, order, key, swap, repays):
 def _lent(venue, pool, currency, amount):
     """What is charged at once for borrowing so much more; Refused if that is not lent."""
     asset = venue.asset(currency)
-    if asset is None or asset.loan is None or "loans" not in venue.allows:
+    if asset is None or asset.loan is None:
         raise Refused(f"borrow={currency!r}: {venue.name} does not lend {currency}")
     debt, by_value = -pool.collateral[currency], asset.loan.basis == "notional"
     size = debt * pool.quote(currency, pool.marks) if by_value else debt

@@ -326,7 +326,7 @@ class Option(Perpetual):
         paid = {self.settle: -quantity * self.face * price}
         if position.quantity * quantity > 0:
             entry = self.average_entry(position.quantity, position.entry, quantity, price)
-            return evolve(position, quantity=left, entry=entry), paid
+            return Position(self, left, entry, leverage or position.leverage), paid
         return (evolve(position, quantity=left) if left * position.quantity > 0 else None), paid
 
     def settlement(self, index):

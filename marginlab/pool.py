@@ -313,9 +313,9 @@ class Pool:
 
     @property
     def nets(self):
-        """By what longs and shorts net in its requirement, "contract" or "index"; "" if not."""
-        netting = self.venue.netting
-        return "" if netting == "none" or self.isolated or not self.positions[1:] else netting
+        """By what longs and shorts net in a sum, "contract" or "index"; "" if they do not."""
+        alone = self.isolated or self.scans or not self.positions[1:]
+        return "" if alone or self.venue.netting == "none" else self.venue.netting
 
     @property
     def scans(self):
@@ -332,11 +332,14 @@ class Pool:
     def scenarios(self, index: str, given: Mapping | None = None, /, **prices: float):
         """What its positions on an index gain (+) or lose (-) in each scenario of the venue's
         `Scan`, by its weight, in quote currency: a DataFrame of moves of the index (rows) by moves
-        of its volatility; NaN where no scenario is. ValueError where nothing is scanned.
+        of its volatility; NaN where no scenario is. ValueError where nothing is scanned, and for
+        arrays of prices.
         """
         import pandas as pd
 
         legs = self._legs(index, at := self.prices(given, **prices))
+        if name := next((name for name, price in at.items() if np.ndim(price)), None):
+            raise ValueError(f"the price of {name} must be one number, not {at[name]!r}")
         if not self.scans or not legs:
             raise ValueError(f"index={index!r}: nothing on it is scanned in {self.name!r}")
         rule = self.venue.scan
@@ -417,8 +420,7 @@ class Pool:
                 lost = self._lost(p) if venue.fee_at == "bankruptcy" else 0.0
                 margin = margin + closing_fee(venue, p, price, lost)
             charges.append(margin * self.unit(p.instrument.settle, at))
-        if charges:
-            total = total + self._netted(charges)
+        total = total + self._netted(charges)
         for currency, amount in (sums or self.sums(at)).items():
             total = total + self._loan(currency, amount, at, initial=True)
         return total
@@ -483,7 +485,7 @@ class Pool:
                 charges.append(charge * self.unit(p.instrument.settle, at))
             there = gain * self.unit(p.instrument.settle, at)
             found[p.label] = found.get(p.label, 0.0) + there
-        if self.nets and not self.scans and not full:
+        if self.nets and not full:
             found["netting"] = sum(charges) - self._netted(charges)
         if self.scans and not full:
             found["scenarios"] = -self._scanned(at) * self.venue.scan.maintenance

@@ -778,8 +778,8 @@ class Venue:
         What an account has to be worth to change into this mode, in quote currency: see
         `Account.change_mode`.
     exchange : callable, optional
-        A step as in `Liquidation`, which the venue takes before a pool is at its line: debts above
-        a threshold are repaid with other coins (`liquidation.repay_debts`).
+        A step as in `Liquidation`, which the venue takes before a multi-currency pool is at its
+        line: debts above a threshold are repaid with other coins (`liquidation.repay_debts`).
     """
 
     name: str

@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 REPOSITORY, _, TAG = PROJECT["urls"]["Repository"].partition("/tree/")
 WIDGET = "application/vnd.jupyter.widget-view+json"  # without a kernel it says "model not found"
 LAB_LINK = re.compile(r"""href=["']([\w./-]+)\.ipynb(#[^"']*)?["']""")
-FOLDED = {"solution": "Solution", "exercise-setup": "Check", "quiz": "Quiz with its answers"}
+FOLDED = {"solution": "Solution"}
 
 project = "marginlab"
 author = PROJECT["authors"][0]["name"]

@@ -154,3 +154,54 @@ def test_of_longs_and_shorts_that_net_the_larger_side_is_charged(netting, requir
     half = [replace(p, leverage=(0.5 / rate)) for p, rate in zip(held, (0.004, 0.01, 0.004), strict=True)]
     assert pool.but(positions=half).requirement(kind="initial") == pytest.approx(2 * required)
     assert replace(pool, isolated=True).requirement() == pytest.approx(3_700)
+
+
+def test_a_change_of_mode_keeps_top_up_and_the_part_of_a_debt_that_bears_no_interest():
+    venue = replace(venues.TEACHING_TOP_UP, interest=replace(venues.KRAKEN_SPOT.interest))
+    account = Account(venue, USDT=10_000, BTC=1).mark(**MARKET)
+    account = account.trade(BTC, 0.1, 50_000, isolated=500).top_up(BTC)
+    account = account.trade(Spot("BTC/USDT"), 0.2, 50_000, borrow="USDT")
+    free = account.cross_in("BTC").interest_free
+    assert free["USDT"] > 0
+    multi = replace(MULTI, interest=venue.interest, topping_up=venue.topping_up)
+    one = account.change_mode(replace(multi, assets={"*": replace(venues.TEACHING.asset("BTC"))}))
+    assert one[BTC].tops_up and one.cross.interest_free == {"USDT": free["USDT"]}
+    assert not account.change_mode(replace(one.venue, topping_up=None))[BTC].tops_up
+
+
+def test_a_mode_says_no_wherever_a_position_or_a_debt_would_begin():
+    shared = replace(venues.TEACHING_UNIFIED, allows=("cross", "loans"))
+    pair = Spot("BTC/USDT")
+    account = Account(shared, BTC=1, USDT=5_000).mark(**MARKET)
+    with pytest.raises(Refused, match="no isolated margin"):
+        account.trade(pair, 0.1, 50_000, isolated=0.05, borrow="USDT")
+    with pytest.raises(Refused, match="no isolated margin"):
+        account.trade(BTC, 0.1, 50_000).switch(BTC, isolated=500)
+    walled = Account(venues.TEACHING, BTC=1, USDT=1).mark(**MARKET)
+    walled = walled.trade(pair, 0.1, 50_000, isolated=0.05, borrow="USDT")
+    with pytest.raises(Refused, match="no isolated margin"):
+        walled.change_mode(shared)
+
+
+def test_scenarios_are_of_one_price():
+    pool = Pool("USD", {"USDT": 5e4}, [Position(BTC, 1, 50_000)], venues.TEACHING_PORTFOLIO, MARKET)
+    with pytest.raises(ValueError, match="the price of BTC must be one number"):
+        pool.scenarios("BTC", BTC=np.array([4e4, 5e4]))
+
+
+def test_a_side_behind_a_wall_of_its_own_stays_there():
+    account = Account(venues.TEACHING_BOTH, USDT=20_000).mark(**MARKET)
+    account = account.trade(BTC, 0.1, 50_000, isolated=1_000, leg="long")
+    after = account.change_mode(venues.TEACHING_UNIFIED)
+    assert [key for key in after.held if key[0] == "contract"] == [("contract", "BTC-USDT", "long")]
+    more = after.trade(BTC, -0.1, 50_000, isolated=1_000, leg="short")
+    assert [p.name for p in more.pools] == ["cross", "isolated BTC-USDT long", "isolated BTC-USDT short"]
+
+
+def test_between_modes_of_one_kind_pools_stay_as_they_are():
+    account = Account(venues.TEACHING, BTC=2).mark(**MARKET)
+    account = account.trade(Spot("BTC/USDT"), 1, 50_000, borrow="USDT")  # owed in the pool of BTC
+    after = account.change_mode(replace(venues.TEACHING, name="another", fee=0.01, fee_at="price"))
+    assert after.venue.name == after.cross_in("BTC").venue.name == "another"
+    assert after.cross_in("BTC").collateral == {"BTC": 3, "USDT": -50_000}
+    assert after.cross_in("BTC").requirement() > account.cross_in("BTC").requirement()

@@ -205,3 +205,19 @@ def test_between_modes_of_one_kind_pools_stay_as_they_are():
     assert after.venue.name == after.cross_in("BTC").venue.name == "another"
     assert after.cross_in("BTC").collateral == {"BTC": 3, "USDT": -50_000}
     assert after.cross_in("BTC").requirement() > account.cross_in("BTC").requirement()
+
+
+def test_a_scan_nets_by_itself():
+    held = [Position(BTC, 1, 50_000), Position(LONGER, -1, 50_000)]
+    plain = Pool("USD", {"USDT": 5e4}, held, venues.TEACHING_PORTFOLIO, MARKET)
+    netted = replace(plain, venue=replace(plain.venue, netting="index"))
+    for kind in ("maintenance", "initial"):
+        assert netted.requirement(kind=kind) == plain.requirement(kind=kind) > 0
+    assert netted.parts() == plain.parts()
+
+
+@pytest.mark.parametrize("contract", [BTC, CALL], ids=["perpetual", "option"])
+def test_a_fill_that_adds_takes_the_leverage_that_is_given(contract):
+    one, _ = contract.fill(None, 1, 700, 5)
+    assert [contract.fill(one, 1, 700, new)[0].leverage for new in (None, 3)] == [5, 3]
+    assert contract.fill(one, -0.5, 700)[0].leverage == 5

@@ -37,19 +37,10 @@ from attrs import NOTHING, evolve, field, frozen
 from .checks import Numbers, choice, field_of, name_field, number_field
 from .rules import Tiers, _schedule
 
-CONTRACT = ("symbol", "index", "settle", "face", "tiers", "inverse", "price", "level", "follows")
-CONTRACT += ("expiry", "modelled")
-CONTRACT += (
-    "notional",
-    "pnl",
-    "value",
-    "counted",
-    "maintenance",
-    "initial",
-    "shocked",
-    "fee",
-    "fill",
-)
+CONTRACT = (
+    "symbol index settle face tiers inverse price level follows expiry modelled notional pnl value "
+    "counted maintenance initial shocked fee fill"
+).split()
 DAYS = 365.0  # of a year
 
 
@@ -147,9 +138,8 @@ class Perpetual:
 
     def average_entry(self, quantity: float, entry: float, more: float, price: float) -> float:
         """Entry after buying `more` at `price`: the mean by contracts, harmonic if inverse."""
-        if self.inverse:
-            return (quantity + more) / (quantity / entry + more / price)
-        return (quantity * entry + more * price) / (quantity + more)
+        total = quantity * self.level(entry) + more * self.level(price)
+        return self.level(total / (quantity + more))  # -1/x is its own inverse
 
     def fee(self, rate: float, quantity: float, price: float, prices: Mapping, rule) -> float:
         """The trading fee of a fill, in the settlement currency: a share of the notional."""
@@ -164,14 +154,18 @@ class Perpetual:
         realised; it cannot flip. Where it begins or grows, `leverage` becomes its own.
         """
         if position is None:
-            return Position(self, quantity, price, leverage), {}
-        held = position.quantity
+            return Position(self, quantity, price, leverage), self.premium(quantity, price)
+        held, left = position.quantity, position.quantity + quantity
         if held * quantity > 0:
             entry = self.average_entry(held, position.entry, quantity, price)
-            return Position(self, held + quantity, entry, leverage or position.leverage), {}
+            leverage = leverage or position.leverage
+            return Position(self, left, entry, leverage), self.premium(quantity, price)
         realised = {self.settle: self.pnl(-quantity, position.entry, price)}
-        left = held + quantity
         return (evolve(position, quantity=left) if left * held > 0 else None), realised
+
+    def premium(self, quantity: float, price: float) -> dict:
+        """{currency: what it pays} where a position begins or grows: nothing."""
+        return {}
 
 
 @frozen(slots=False)
@@ -313,21 +307,9 @@ class Option(Perpetual):
         unit = 1.0 if self.inverse else prices[self.index]
         return abs(quantity) * self.face * min(rate * unit, rule.fee_cap * price)
 
-    def average_entry(self, quantity, entry, more, price):
-        """The mean by contracts, in coins too."""
-        return (quantity * entry + more * price) / (quantity + more)
-
-    def fill(self, position, quantity, price, leverage=None):
-        """The premium is paid, or received, with every fill."""
-        if position is None:
-            paid = {self.settle: -quantity * self.face * price}
-            return Position(self, quantity, price, leverage), paid
-        left = position.quantity + quantity
-        paid = {self.settle: -quantity * self.face * price}
-        if position.quantity * quantity > 0:
-            entry = self.average_entry(position.quantity, position.entry, quantity, price)
-            return Position(self, left, entry, leverage or position.leverage), paid
-        return (evolve(position, quantity=left) if left * position.quantity > 0 else None), paid
+    def premium(self, quantity, price):
+        """It is paid, or received, at once."""
+        return {self.settle: -self.notional(quantity, price)}
 
     def settlement(self, index):
         """What it pays at expiry for one coin: max(S - K, 0) or max(K - S, 0), / S if inverse.
@@ -401,21 +383,27 @@ class Position:
 
     `leverage` is what the trader chose when the margin was set aside. It sets the initial margin,
     and has no part in the maintenance margin. None means the highest that the schedule allows.
+    `side` is +1 for a long and -1 for a short, `label` such as "short BTC-USDT".
     """
 
     instrument: Perpetual = field(converter=_contract)
     quantity: float = number_field()
     entry: float = number_field(above=0)
     leverage: float | None = number_field(None, optional=True, above=0)
+    side: int = field(init=False, repr=False)
+    label: str = field(init=False, repr=False)
+
+    @side.default
+    def _sign(self):
+        return 1 if self.quantity > 0 else -1
+
+    @label.default
+    def _side_and_symbol(self):
+        return f"{'long' if self.quantity > 0 else 'short'} {self.instrument.symbol}"
 
     def __attrs_post_init__(self):
         if self.quantity == 0:
             raise ValueError("quantity must be positive (long) or negative (short), not 0")
-
-    @cached_property
-    def side(self) -> int:
-        """+1 for a long, -1 for a short."""
-        return 1 if self.quantity > 0 else -1
 
     def pnl(self, price: Numbers) -> Numbers:
         """Unrealised PnL at a price, in the settlement currency."""
@@ -424,8 +412,3 @@ class Position:
     def notional(self, price: Numbers) -> Numbers:
         """Signed notional at a price, in the settlement currency."""
         return self.instrument.notional(self.quantity, price)
-
-    @cached_property
-    def label(self) -> str:
-        """Side and symbol, such as "short BTC-USDT"."""
-        return f"{'long' if self.quantity > 0 else 'short'} {self.instrument.symbol}"

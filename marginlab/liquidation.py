@@ -40,7 +40,7 @@ def added(pool):
     notional = abs(p.notional(price))
     lever = p.leverage or schedule.max_leverage(notional, size)
     amount = {
-        "initial": notional / lever - pool.equity(),
+        "initial": notional / lever - pool.equity_now,
         "maintenance": schedule.maintenance(notional, size),
         "maintenance at entry": schedule.maintenance(notional, size),
         "initial at entry": min(notional / lever, notional - pool.balances(pool.marks)),
@@ -66,7 +66,7 @@ def liquidated(pool, market):
             raise ValueError(f"the step {step!r} changed nothing in {pool.name!r}: it would go on")
         market, pool = market.after(pool, new), after
         events += new
-    if events and not pool.open and events[-1].kind != "liquidation":  # a step sold the last of it
+    if events and events[-1].kind != "liquidation" and not pool.open:  # a step sold the last of it
         pool, ended = settled(pool, market, taken=False)
         events += ended
     return pool, [*exchanged, *events]
@@ -119,7 +119,8 @@ class Market:
     def order(self, pool, position, count):
         """((index, side), last price, worth in quote currency) of an order to close contracts."""
         contract = position.instrument
-        last = self.last.get(contract.symbol, self.last.get(contract.index, mark(pool, position)))
+        last = self.last.get(contract.symbol, self.last.get(contract.index))
+        last = mark(pool, position) if last is None else last
         worth = count * contract.face * (1.0 if contract.inverse else last)
         return (contract.index, position.side), last, worth
 
@@ -201,7 +202,7 @@ def cancel_orders(pool, market):
     if not pool.orders:
         return pool, []
     text = f"open orders cancelled: {fmt(pool.orders)} {pool.currency} of margin set free"
-    now, flows = pool.equity(), {TRADER: 0.0}
+    now, flows = pool.equity_now, {TRADER: 0.0}
     where = (pool.name, pool.currency, flows, None, text)
     return pool.but(orders=0.0), [Event("orders cancelled", *where, before=now, after=now)]
 
@@ -315,9 +316,9 @@ class repay_debts:
         repaid = worth * (1 - self.discount) / pool.quote(debt, pool.marks)
         lost = worth * self.discount / pool.quote(pool.currency, pool.marks)
         text = f"{fmt(sold)} {coin} sold for {fmt(repaid)} {debt} owed"
-        flows, now = {TRADER: -lost, COUNTERPARTIES: lost}, pool.equity()
+        flows, now = {TRADER: -lost, COUNTERPARTIES: lost}, pool.equity_now
         pool = pool.adding(-sold, coin).adding(repaid, debt)
-        equity = {"before": now, "after": pool.equity()}
+        equity = {"before": now, "after": pool.equity_now}
         return pool, Event("exchange", pool.name, pool.currency, flows, None, text, **equity)
 
 
@@ -331,7 +332,7 @@ def close_each(pool, market):
 
 def partly(pool, market, position, count):
     """(pool, events) after a part of a pool was sold; past bankruptcy nothing could save it."""
-    if pool.worth() <= 0:
+    if pool.worth_now <= 0:
         return pool, []
     price = market.fill(pool, position, count)
     after, event = closed(pool, position, count, price, "partial liquidation")
@@ -412,21 +413,24 @@ def closed(pool, position, count, price, kind, market_price=None, fund_fee=0.0, 
     text = f"{pool.name}: {traded:+,.10g} {contract.symbol} at {priced(price)}"
     borne = max(0.0, better) if kind == "auto-deleveraging" else 0.0
     steps = {"contract": contract.symbol, "quantity": traded, "shortfall": borne, "fees": fees}
-    equity = {"before": pool.equity(), "after": after.equity()}
+    equity = {"before": pool.equity_now, "after": after.equity_now}
     return after, Event(kind, pool.name, contract.settle, flows, price, text, **steps, **equity)
 
 
 # ---------------------------------------------------------------------- the end
 
 
-def bankruptcy_prices(pool, fills=None, kept=0.0):
+def brought(pool, fills):
+    """What a pool brings if its positions are closed at these prices: by label what a unit of each
+    settlement currency is worth, PnL in the pool's own; and what the pool is worth then."""
+    unit = {p.label: pool.unit(p.instrument.settle, pool.marks) for p in pool.positions}
+    pnl = {p.label: p.pnl(fills[p.label]) * unit[p.label] for p in pool.positions}
+    return unit, pnl, pool.balances(pool.marks) + sum(pnl.values())
+
+
+def bankruptcy_prices(pool):
     """For each position, by label, the price at which its pool would just be at zero if all were
     closed there, quote currency.
-
-    fills : mapping of label to price, optional
-        Prices from which to count; the marks if absent.
-    kept : float
-        Of what is there, so much is not shared out, in the pool's currency.
 
     All else is valued at its marks. A pool with one position, and coins that its index does not
     move, has one such price: `pool.bankruptcy`. With more, what is missing is shared out by the
@@ -436,11 +440,12 @@ def bankruptcy_prices(pool, fills=None, kept=0.0):
     Source: dYdX v4 by maintenance margin: -value - (equity) * (its requirement) / (all
     requirements).
     """
-    unit = {p.label: pool.unit(p.instrument.settle, pool.marks) for p in pool.positions}
-    fills = fills or {p.label: mark(pool, p) for p in pool.positions}
-    pnl = {p.label: p.pnl(fills[p.label]) * unit[p.label] for p in pool.positions}
-    worth = pool.balances(pool.marks) + sum(pnl.values())
-    worth = worth if worth < 0 else max(0.0, worth - kept)
+    fills = {p.label: mark(pool, p) for p in pool.positions}
+    return shared_out(pool, fills, *brought(pool, fills))
+
+
+def shared_out(pool, fills, unit, pnl, worth):
+    """`bankruptcy_prices`, counted from these prices and from what they bring (`brought`)."""
     weights = {label: max(0.0, -gain) for label, gain in pnl.items()}
     if pool.venue.liquidation.shared_by == "requirement" or worth > 0:
         pairs = zip(pool.positions, pool.schedules, strict=True)
@@ -463,15 +468,16 @@ def filled(pool, market, taken, haircut, fund, scale):
     is closed at its bankruptcy price, against winners on the other side. What is `taken` over is
     not sold at all.
     """
-    order, fills, trial, ahead = ranked(pool), {}, pool, market
-    for position in order:
-        count, label = abs(position.quantity), position.label
-        fills[label] = mark(pool, position) if taken else ahead.fill(pool, position, count)
-        ahead = ahead.sold(pool, position, count)
-        trial, _ = reduced(trial, position, count, fills[label])
-    left, events = trial.worth(), []
+    order, fills, ahead = ranked(pool), {}, market
+    for p in order:
+        count = abs(p.quantity)
+        fills[p.label] = mark(pool, p) if taken else ahead.fill(pool, p, count)
+        ahead = ahead.sold(pool, p, count)
+    unit, pnl, left = brought(pool, fills)
+    events = []
     beyond = -left - fund if -left - fund > DUST * scale else 0.0
-    prices = bankruptcy_prices(pool, fills, haircut) if taken or beyond else {}
+    shared = left if left < 0 else max(0.0, left - haircut)  # what a haircut kept out goes back
+    prices = shared_out(pool, fills, unit, pnl, shared) if taken or beyond else {}
     for position in order:
         count, price = abs(position.quantity), fills[position.label]
         end = prices.get(position.label)
@@ -498,19 +504,19 @@ def settled(pool, market, taken):
     """
     venue, marks, first, events = pool.venue, pool.marks, market.first or pool, []
     start = first.balances(marks)
-    haircut = first.worth() - first.equity()
+    haircut = first.worth_now - first.equity_now
     size = pool.size
     scale = max(size, abs(start))
     at = mark(pool, pool.positions[0]) if len(pool.positions) == 1 else None
     owed = any(amount < 0 for amount in pool.collateral.values())
     there = fund = market.fund if venue.shortfall_to == FUND else 0.0
-    outcome = pool.worth()
+    outcome = pool.worth_now
     if taken or market.last or market.impact or -outcome > there:  # else one event says it all
         pool, events, outcome = filled(pool, market, taken, haircut, there, size)
         fund = there + gained(pool, events)
     held, left, outcome = (
         x if abs(x) > DUST * scale else 0.0  # just at bankruptcy: rounding, no shortfall of 8.9e-16
-        for x in (pool.balances(marks), pool.worth(), outcome)
+        for x in (pool.balances(marks), pool.worth_now, outcome)
     )
     returned = max(0.0, left) if venue.surplus_to == TRADER else max(0.0, min(left, haircut))
     paid = min(max(0.0, -left), fund)

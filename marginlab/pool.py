@@ -202,12 +202,11 @@ class Pool:
 
     def equity(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """What the venue counts: collateral after haircuts, less debts, plus unrealised PnL."""
-        return self._equity(self.prices(given, **prices))
+        return self._equity(self.prices(given, **prices)) if given or prices else self.equity_now
 
     def worth(self, given: Mapping | None = None, /, **prices: Numbers) -> Numbers:
         """What the pool would bring: collateral in full, less debts, plus unrealised PnL."""
-        at = self.prices(given, **prices)
-        return self.balances(at) + self._gained(at)
+        return self._worth(self.prices(given, **prices)) if given or prices else self.worth_now
 
     def requirement(
         self, given: Mapping | None = None, /, kind: str = "maintenance", **prices: Numbers
@@ -227,7 +226,17 @@ class Pool:
 
     def stand(self) -> tuple[float, float]:
         """(equity, requirement) at the marks."""
-        return self._equity(self.marks), self._requirement(self.marks)
+        return self.equity_now, self._requirement(self.marks)
+
+    @cached_property
+    def equity_now(self) -> float:
+        """Equity at the marks."""
+        return self._equity(self.marks)
+
+    @cached_property
+    def worth_now(self) -> float:
+        """Worth at the marks."""
+        return self._worth(self.marks)
 
     def balances(self, at, counted=False, most=inf):
         """What is held, less what is owed; where `counted`, after haircuts and weights of debts.
@@ -275,6 +284,9 @@ class Pool:
     def _equity(self, at):
         counted = self.balances(at, counted=True)
         return counted if self.joined else counted + self._gained(at, counted=True)
+
+    def _worth(self, at):
+        return self.balances(at) + self._gained(at)
 
     def _gained(self, at, counted=False):
         """What positions have gained; where `counted`, as far as it is equity."""
@@ -631,7 +643,7 @@ class Pool:
             if not full:
                 return self._slack_along(there)
             paid = fee * self._notional(there) if fee else 0.0
-            return self.balances(there) + self._gained(there) - paid
+            return self._worth(there) - paid
 
         def own(x):  # 1 where nothing needs its price
             return at(x).get(self.currency, 1.0)
@@ -790,7 +802,7 @@ class Pool:
         ratios = {self._ratios.get(symbol, (index, 1.0))[1] for symbol in symbols}
         return ratios.pop() if len(symbols) == 1 else 1.0
 
-    @property
+    @cached_property
     def open(self):
         """Whether there is anything that could be liquidated: a position or a debt."""
         return bool(self.positions) or any(amount < 0 for amount in self.collateral.values())

@@ -19,7 +19,7 @@ from marginlab import (
     replace,
     venues,
 )
-from marginlab.liquidation import bankruptcy_prices
+from marginlab.liquidation import bankruptcy_prices, brought, shared_out
 from marginlab.rules import COUNTERPARTIES, FUND, TRADER
 from tests.core.common import (
     ALL,
@@ -662,7 +662,8 @@ def test_the_price_covers_debts_too():
     assert bankruptcy_prices(pool) == {"long BTC-USDT": near(130)} and pool.bankruptcy().price == near(130)
     short = replace(SHORT[LINEAR], collateral={"USDT": 50}).marked({"BTC": 110})
     assert bankruptcy_prices(short) == {"short BTC-USDT": near(105)}
-    assert bankruptcy_prices(short, {"short BTC-USDT": 120}) == {"short BTC-USDT": near(105)}
+    fills = {"short BTC-USDT": 120}
+    assert shared_out(short, fills, *brought(short, fills)) == {"short BTC-USDT": near(105)}
 
 
 def test_the_fund_pays_no_more_than_it_has_where_a_share_leaves_no_price():

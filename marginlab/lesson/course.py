@@ -4,6 +4,7 @@ import json
 import re
 from html import escape
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from attrs import frozen
@@ -91,7 +92,7 @@ class Claims:
         self.rows = {}
 
     def check(self, claim, where="", cases=()):
-        """Note what came out of a claim: `cases` says of each case, in words, if it holds there.
+        """Note and print what came out of a claim: `cases` says of each case if it holds there.
 
         `where` is the notebook and heading that settles it. A claim without cases is open.
         TypeError unless results are bools.
@@ -101,6 +102,11 @@ class Claims:
             if not isinstance(result, bool | np.bool):
                 raise TypeError(f"the result of {case!r} must be True or False, not {result!r}")
         self.rows[claim] = (where, {case: bool(result) for case, result in cases.items()})
+        *_, (_, verdict, held, failed, _) = (row for row in self.table() if row[0] == claim)
+        found = [
+            f"{how} for {words}" for how, words in (("holds", held), ("fails", failed)) if words
+        ]
+        print(fill(f"{verdict}. {'; '.join(found) or 'no case yet'}".capitalize(), 75))
 
     def verdict(self, claim):
         """What the results say: open, holds, does not hold, or holds with a condition."""

@@ -43,10 +43,11 @@ class CrossMargin(Explorer):
     title = "Two trades: two pools, or one?"
     limits = (
         "Left out: trading fees, interest, funding, market impact; costs bring every end nearer. "
-        "The price moves in one jump, and the perpetual is priced like spot: a gap between them "
-        "can hurt a hedge or help it. Of a closed pool you keep here what its haircut left out; "
-        "real venues often close step by step, and return what is left after a fee. Not every "
-        "venue lends in isolated mode, or lets these two trades share a pool."
+        "A pool is closed at the price of now, as after a jump over its line, and the perpetual is "
+        "priced like spot: a gap between them can hurt a hedge or help it. Of a closed pool you "
+        "keep here what its haircut left out; real venues often close step by step, and return "
+        "what is left after a fee. Not every venue lends in isolated mode, or lets these two "
+        "trades share a pool."
     )
     marked = "difference"
     folded = True
@@ -84,9 +85,9 @@ class CrossMargin(Explorer):
         b = self.balance
         trade = {"perpetual": -2.5 * b, "spot": 2.5 * b, "split": b / 2, "haircut": 10.0}
         return {
-            "short against spot, a fall of 14 %": trade | {"move": -14.0},
-            "short against spot, a rise of 25 %": trade | {"move": 25.0},
-            "both long, a fall of 10 %": trade | {"perpetual": 2.5 * b, "move": -10.0},
+            "a fall of 14 %, short against spot": trade | {"move": -14.0},
+            "a rise of 25 %, short against spot": trade | {"move": 25.0},
+            "a fall of 10 %, both long": trade | {"perpetual": 2.5 * b, "move": -10.0},
             "the spot leg alone": trade | {"perpetual": 0.0, "move": -14.0},
             "a haircut too deep": trade | {"haircut": 25.0, "move": 0.0},
         }
@@ -181,17 +182,19 @@ class CrossMargin(Explorer):
         }
         legs = [leg for leg in closed if leg != "cross"]
         legs.sort(key=closed.get, reverse=move < 0)  # in the order of time
-        gone = ", then ".join(f"the {leg} leg is closed, at {quoted(closed[leg])}" for leg in legs)
+        gone = ", then ".join(
+            f"the {leg} leg is closed (its line: {quoted(closed[leg])})" for leg in legs
+        )
         said = f"Isolated, after {move:+g} %: " if move else "Isolated, before any move: "
         said += gone or "nothing is closed"
         if len(legs) == 1 and both:
             change = self.since(reading, legs[0], closed[legs[0]])
             turn = f"gained {amount(change)}" if change >= 0 else f"lost {amount(-change)}"
-            said += f", and the other leg stands alone: a bet, that has {turn} since"
+            said += f", and the other leg stands alone: a bet, that has {turn} beyond that line"
         said += ". In one pool: "
         if cross["closed"]:
             end = quoted(closed["cross"])
-            return f"{said}{'both are' if both else 'it is'} closed, at {end}."
+            return f"{said}{'both are' if both else 'it is'} closed (the line: {end})."
         said += f"open, with {amount(cross['equity'])} USD of equity against "
         said += f"{amount(cross['requirement'])} required"
         if gain := sum(p.pnl(reading["price"]) for p in cross["pool"].positions):
@@ -242,6 +245,7 @@ class CrossMargin(Explorer):
             return head, rows
         now, said = cross - isolated, "cross less isolated"
         if first := reading["first"]:  # from here on one book has lost a part
+            rows.append([f"{said}, now", "", "", "", "", difference(now)])
             since = difference(now - reading["gap"])
             rows.append(["since then", "", "", "", "no longer the same trades", since])
             now, said = reading["gap"], f"{said}, at {quoted(first)}"

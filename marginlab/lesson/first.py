@@ -39,7 +39,7 @@ class FirstTrade(IsolatedMargin):
         if not isolated["closed"]:
             equity = f"its equity, {fmt(isolated['equity'])} USDT"
             return f"{said}. It is open: {equity}, is more than the venue requires."
-        rest = f"they are gone, and {fmt(isolated['account'])} USDT are left."
+        rest = f"the 1,000 are gone, and {fmt(isolated['account'])} USDT are left."
         if reading["cross"]["closed"]:
             rest += " With all 2,000 USDT behind it, it has been closed as well."
         return f"{said}. With 1,000 USDT behind it, it has been closed by force: {rest}"

@@ -65,7 +65,7 @@ class FundingRates(Explorer):
         held = {"leverage": 2.0 * self.least, "side": 1, "rate": 0.1, "interval": 8, "days": 40.0}
         more, short = held | {"leverage": 10.0 * self.least}, held | {"side": -1}
         return {
-            "0.1 % every eight hours": held,
+            "0.1 % every 8 hours": held,
             "a quiet market: 0.01 %": held | {"rate": 0.01, "days": 90.0},
             "five times the leverage: 0.01 %": more | {"rate": 0.01, "days": 60.0},
             "a short at 13 March 2020's -0.375 %": short | {"rate": -0.375, "days": 14.0},

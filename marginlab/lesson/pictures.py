@@ -6,7 +6,6 @@ Each is a figure of matplotlib; its `reading` is the picture in words.
 from collections.abc import Mapping
 from textwrap import fill
 
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
@@ -16,7 +15,7 @@ from ..ledger import Event
 from ..rules import COUNTERPARTIES, FUND, TRADER
 from ..show import fmt
 from .figures import PAPER, STYLES
-from .sheet import FIRM, LOOKS, Told, em
+from .sheet import LOOKS, em, on_paper
 
 PARTIES = {TRADER: "trader", FUND: "fund", COUNTERPARTIES: "counterparties"}  # and their styles
 SIZE, SMALL = 10.6, 9.6
@@ -35,8 +34,8 @@ def flow(*events: Event) -> Axes:
             raise TypeError(f"events must be of a ledger, not {event!r}")
         if not any(event.flows.values()):
             raise ValueError(f"nothing flows in the event {event.text!r}")
-    with style.context(["default", PAPER | FIRM]):
-        figure = opened(6.4, 0.2 + 1.05 * len(events))
+    with on_paper() as new:
+        figure = new(figsize=(6.4, 0.2 + 1.05 * len(events)))
         axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
         axes.set_xlim(-0.01, 1.01)
         axes.set_ylim(len(events), -0.02)
@@ -93,14 +92,6 @@ def told_flow(event):
     return f"{event.text}: {', '.join(parts)}."
 
 
-def opened(wide, high):
-    """A pyplot figure that tells its reading."""
-    from matplotlib import pyplot
-
-    pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
-    return pyplot.figure(FigureClass=Told, figsize=(wide, high))
-
-
 def bars(tables: Mapping, capital: float | Mapping) -> Axes:
     """Draw how often pools are liquidated on many paths, and what the worst of them cost.
 
@@ -126,9 +117,9 @@ def bars(tables: Mapping, capital: float | Mapping) -> Axes:
             rows.append((y, name, mode, row["liquidated"], row["all lost"], row["worst"] / whole))
             y += 1
         y += 0.5
-    with style.context(["default", PAPER | FIRM]):
+    with on_paper() as new:
         high = 0.23 * y + 0.55
-        figure = opened(7.2, high)
+        figure = new(figsize=(7.2, high))
         modes = max(em(row[2]) for row in rows) * SMALL / 72 / 7.2
         start = 0.03 + modes + max(em(name) for name in names) * 1.1 * SIZE / 72 / 7.2  # bold
         wide = (1 - start) / 2

@@ -5,7 +5,8 @@ Both show the `shapes` of each `Vessel`, and its `cells`, on the same `Sheet`.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from contextlib import contextmanager
+from functools import cache, cached_property, partial
 from html import escape
 
 from attrs import evolve, frozen
@@ -36,7 +37,12 @@ LOOKS = {  # of each shape: fill, hatch, line, its width in points and its dashe
     "line": (NONE, None, ORANGE, 1.8, DASHES),
 }
 TILES = {"////": "M-1,1L1,-1M0,6L6,0M5,7L7,5", "xxxx": "M0,0L6,6M0,6L6,0"}  # hatches in SVG
-ROWS = {"collateral": (), "PnL": ("loss", "gain"), "equity": ("level",), "required": ("line",)}
+ROWS = {
+    "collateral": (),
+    "gained": ("loss", "gain"),
+    "equity": ("level",),
+    "required": ("line",),
+}
 # In em: a page, the heads' column, a gap between accounts (in columns), the widest column, a
 # vessel, a line of text. Where a page is 360 px wide, its letters are 8 pt high.
 FONT, PAGE_WIDTH, HEAD, GAP, WIDEST, TALL, LINE = 10.6, 33.7, 5.85, 0.1, 6.9, 12.0, 1.3
@@ -93,20 +99,26 @@ def vessels(
     return fill(groups, ax)
 
 
+@contextmanager
+def on_paper():
+    """The course's look, for what is drawn on paper; yields what makes a figure of pyplot's."""
+    from matplotlib import pyplot
+
+    pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
+    with style.context(["default", PAPER | FIRM]):
+        yield partial(pyplot.figure, FigureClass=Told)
+
+
 def fill(groups, ax=None):
     """Draw [(title, vessels)] on axes, or on those of a new figure; returns them."""
-    if ax is None:
-        from matplotlib import pyplot
-
-        pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
-    with style.context(["default", PAPER | FIRM]):
+    with on_paper() as new:
         everyone = [vessel for _, row in groups for vessel in row]
         top = max(max(v.collateral, v.equity, v.required) for v in everyone)
         low = min(min(v.collateral, v.equity, 0.0) for v in everyone)
         note = told(groups, lambda vessel: vessel.ended)
         sheet = Sheet(groups, 1.08 * low, 1.08 * (top or 1.0), note)
         if ax is None:
-            ax = sheet.axes(pyplot.figure(FigureClass=Told, figsize=sheet.size))
+            ax = sheet.axes(new(figsize=sheet.size))
             ax.figure.reading = told(groups)
         else:
             room = ax.bbox.width / ax.figure.dpi

@@ -86,9 +86,9 @@ class Squeeze(Explorer):
             "one coin, +30 %": start,
             "one coin, +6 %": start | {"pump": 6.0},
             "all coins, +10 %": start | {"correlation": 1.0, "pump": 10.0},
-            "one coin, +30 %, the rest returned": start | {"kept": TRADER},
-            "smaller shorts, half of it shared": smaller,
-            "shorts half as large, half walled off": half,
+            "the rest returned: one coin, +30 %": start | {"kept": TRADER},
+            "half of it shared, smaller shorts": smaller,
+            "half walled off, shorts half as large": half,
         }
 
     # ---------------------------------------------------------------- reading

@@ -6,14 +6,13 @@ Also the square of the two axes, whose collateral and which requirement, as a pi
 from contextlib import contextmanager
 
 import numpy as np
-from matplotlib import style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from .. import Account, Future, Option, Perpetual, Position, Refused, checks, replace, venues
 from . import figures
 from .explorer import LINEAR, Explorer, amount, contract, opened, would_not
-from .sheet import FIRM, Beside, Told
+from .sheet import Beside, on_paper
 from .vessel import Vessel
 
 RULES = {"sum": "a sum of the positions", "scan": "a scan of the book"}
@@ -369,11 +368,8 @@ def square(required, names=None, unit="USD"):
 @contextmanager
 def sheet(place):
     """Axes at a place of a new figure on paper, to be drawn in the course's look."""
-    from matplotlib import pyplot
-
-    pyplot.draw_if_interactive()  # loads its backend, whose settings must outlast the context
-    with style.context(["default", figures.PAPER | FIRM]):
-        yield pyplot.figure(FigureClass=Told, figsize=(6.9, 3.3)).add_axes(place)
+    with on_paper() as new:
+        yield new(figsize=(6.9, 3.3)).add_axes(place)
 
 
 def scan_map(pool, index):

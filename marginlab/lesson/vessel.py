@@ -46,7 +46,7 @@ class Vessel:
 
     @property
     def cells(self):
-        """What a table says of it: collateral, PnL, equity, required."""
+        """What a table says of it: collateral, gained, equity, required."""
         pnl = f"{'+' if self.pnl > 0 else ''}{short(self.pnl)}"
         if self.ended:
             return "", pnl, short(self.equity), "closed"

@@ -252,7 +252,7 @@ stalls = Exercise(
         2 * (loss + reserve) - (2 * reserve + max(loss - gain, 0.0))
     ),
     cases=[
-        {"gain": 90.0, "loss": 60.0, "reserve": 20.0},
+        {"gain": 110.0, "loss": 60.0, "reserve": 20.0},
         {"gain": 120.0, "loss": 150.0, "reserve": 50.0},
     ],
     slips=[
@@ -260,6 +260,13 @@ stalls = Exercise(
             lambda gain, loss, reserve: loss + gain,
             "If the gain covers the loss, the shared till needs only "
             "its reserves.",
+        ),
+        (
+            lambda gain, loss, reserve: (
+                2 * (loss + reserve) - max(2 * reserve + loss - gain, 0.0)
+            ),
+            "What is over comes in during the day; the reserves must be "
+            "there in the morning.",
         ),
         (
             lambda gain, loss, reserve: loss - max(loss - gain, 0.0),

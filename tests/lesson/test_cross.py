@@ -242,7 +242,7 @@ def check_sentence(sentence, model):
     shut = {leg: model.legs[leg] for leg in ("spot", "perpetual") if model.closed(leg)}
     met = {leg: reached(one_, model.move) for leg, one_ in shut.items()}
     order = sorted(met, key=met.get, reverse=model.move < 0)  # what the price meets first
-    assert re.findall(r"the (\w+) leg is closed, at", walled) == order, sentence
+    assert re.findall(r"the (\w+) leg is closed \(its line", walled) == order, sentence
     alone = len(shut) == 1 and bool(model.perpetual)
     assert ("the other leg stands alone: a bet, that has " in walled) == alone
     told = numbers(walled.removeprefix(start))
@@ -256,7 +256,7 @@ def check_sentence(sentence, model):
     assert ("nothing is closed" in walled) == (not shut)
     cross, gain = model.legs["cross"], model.gain(model.price)
     if model.closed("cross"):
-        assert "closed, at" in one and "open" not in one
+        assert "closed (the line" in one and "open" not in one
         assert ("both" in one) == bool(model.perpetual), sentence
         quoted(numbers(one), [reached(cross, model.move)])
         return
@@ -294,7 +294,7 @@ def check_table(table, model):
     assert head == ["", "ends", "equity now", "required", "fund gains", "account worth"]
     named = {row[0]: row[1:] for row in rows}
     order = [NAMES["spot"], NAMES["perpetual"], "both isolated", NAMES["cross"]]
-    order += ["since then"] * bool(model.first)
+    order += ["cross less isolated, now", "since then"] * bool(model.first)
     assert list(named) == order + ["difference"] * (not model.refused)
     for leg in NAMES:
         where, equity, required, fund, worth = named[NAMES[leg]]
@@ -328,6 +328,8 @@ def check_table(table, model):
         gap, said, at = model.gap(), "cross less isolated", model.first
         if at:
             then = model.gap(at * (1 + 1e-9 * np.sign(model.move)))
+            assert rows[-3][:5] == ["cross less isolated, now", "", "", "", ""]
+            money(rows[-3][5], gap, signed=True)
             assert rows[-2][:5] == ["since then", "", "", "", "no longer the same trades"]
             money(rows[-2][5], gap - then, signed=True)
             gap, said = then, rows[-1][4]
@@ -461,8 +463,8 @@ def test_the_lessons_own_figures():
     assert explorer.state() == {"perpetual": -5, "spot": 5, "split": 1, "haircut": 10, "move": -14}
     assert list(explorer.controls) == ["perpetual", "spot", "split", "haircut", "move"]
     assert explorer.reading["sentence"] == (
-        "Isolated, after -14 %: the spot leg is closed, at 43,750, and the other leg stands alone: "
-        "a bet, that has gained 3,750 since. In one pool: open, with 55,900 USD of equity against "
+        "Isolated, after -14 %: the spot leg is closed (its line: 43,750), and the other leg stands alone: "
+        "a bet, that has gained 3,750 beyond that line. In one pool: open, with 55,900 USD of equity against "
         "11,610 required, after an unrealised "
         "profit of 35,000 on the perpetual. No price closes it."
     )
@@ -470,6 +472,7 @@ def test_the_lessons_own_figures():
     # 6 coins less the debt are lost, 12,500; the coin sold at the start was worth 6,250 more
     assert rows["difference"][-2:] == ["cross less isolated, at 43,750", "+6,250"]
     assert rows["since then"][-1] == "-5,250"
+    assert rows["cross less isolated, now"][-1] == "+1,000"
     fallen = {row[0]: row for row in at(explorer, -5.0, 5.0, 1.0, 10.0, -50.0)["table"][1]}
     assert fallen["difference"] == rows["difference"], "a lone short's luck is not the mode's"
     assert fallen["since then"][-1] == "-131,250"
@@ -498,9 +501,9 @@ def test_what_the_fund_takes_or_pays_is_told_as_such():
 def test_legs_that_are_both_closed_are_told_in_the_order_in_which_the_price_meets_them():
     explorer = CrossMargin()
     sentence = at(explorer, 5.0, 5.0, 1.0, 0.0, -30.0)["sentence"]
-    assert "spot leg is closed, at 43,750, then the perpetual leg is closed, at 40,161" in sentence
+    assert "spot leg is closed (its line: 43,750), then the perpetual leg is closed (its line: 40,161)" in sentence
     sentence = at(explorer, 5.0, 5.0, 1.9, 0.0, -40.0)["sentence"]
-    assert "perpetual leg is closed, at 49,197, then the spot leg is closed, at 38,043" in sentence
+    assert "perpetual leg is closed (its line: 49,197), then the spot leg is closed (its line: 38,043)" in sentence
 
 
 def test_where_nothing_differs_the_row_shows_no_sign():

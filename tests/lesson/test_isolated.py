@@ -274,7 +274,7 @@ def test_the_first_trade_by_hand(first, move):
     assert f"Bitcoin is at {price:,.0f} USD, a move of {move:+.1f} %" in said
     turn = f"has {'gained' if gain > 0 else 'lost'} {abs(gain):,.0f} USDT"
     assert (turn if gain else "has gained and lost nothing") in said
-    assert ("closed by force: they are gone, and 1,000 USDT are left" in said) == alone
+    assert ("closed by force: the 1,000 are gone, and 1,000 USDT are left" in said) == alone
     assert (f"It is open: its equity, {MARGIN + gain:,.0f} USDT" in said) == (not alone)
     both = "With all 2,000 USDT behind it, it has been closed as well"
     assert (both in said) == together

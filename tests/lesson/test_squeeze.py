@@ -248,7 +248,7 @@ def test_the_lessons_own_figures():
     explorer.preset("one coin, +6 %")
     assert explorer.reading["cross"]["worth"] == pytest.approx(8_200)
     assert explorer.reading["table"][1][2][-1] == "+200"
-    explorer.preset("one coin, +30 %, the rest returned")  # 2,000 at the pool's line: a fifth
+    explorer.preset("the rest returned: one coin, +30 %")  # 2,000 at the pool's line: a fifth
     assert explorer.reading["cross"]["worth"] == pytest.approx(10_000 - 30_000 * 8_160 / 30_600)
     explorer.set(allocation=10.0, size=300.0)
     said = "The venue would not open this. Isolated: leverage 120 is above the 25 allowed"
@@ -297,7 +297,7 @@ def test_the_vessels_are_the_pools(teaching):
     """2,000 behind each of three, one closed; 10,000 in cross, all of it gone or a fifth returned."""
     for name, closed, rest, left in (
         ("one coin, +30 %", 2_000.0, 2_000.0, 0.0),
-        ("one coin, +30 %, the rest returned", 30_000 * 1_400 / 30_600, 2_627.45, 2_000.0),
+        ("the rest returned: one coin, +30 %", 30_000 * 1_400 / 30_600, 2_627.45, 2_000.0),
     ):
         teaching.preset(name)
         shown = teaching.layers.vessels.shown

@@ -190,7 +190,7 @@ class CrossMargin(Explorer):
         if len(legs) == 1 and both:
             change = self.since(reading, legs[0], closed[legs[0]])
             turn = f"gained {amount(change)}" if change >= 0 else f"lost {amount(-change)}"
-            said += f", and the other leg stands alone: a bet, that has {turn} beyond that line"
+            said += f", and the other pool stands alone: a bet, that has {turn} beyond that line"
         said += ". In one pool: "
         if cross["closed"]:
             end = quoted(closed["cross"])

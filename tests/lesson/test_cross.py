@@ -244,7 +244,7 @@ def check_sentence(sentence, model):
     order = sorted(met, key=met.get, reverse=model.move < 0)  # what the price meets first
     assert re.findall(r"the (\w+) leg is closed \(its line", walled) == order, sentence
     alone = len(shut) == 1 and bool(model.perpetual)
-    assert ("the other leg stands alone: a bet, that has " in walled) == alone
+    assert ("the other pool stands alone: a bet, that has " in walled) == alone
     told = numbers(walled.removeprefix(start))
     if alone:
         other = model.legs["spot" if order == ["perpetual"] else "perpetual"]
@@ -463,7 +463,7 @@ def test_the_lessons_own_figures():
     assert explorer.state() == {"perpetual": -5, "spot": 5, "split": 1, "haircut": 10, "move": -14}
     assert list(explorer.controls) == ["perpetual", "spot", "split", "haircut", "move"]
     assert explorer.reading["sentence"] == (
-        "Isolated, after -14 %: the spot leg is closed (its line: 43,750), and the other leg stands alone: "
+        "Isolated, after -14 %: the spot leg is closed (its line: 43,750), and the other pool stands alone: "
         "a bet, that has gained 3,750 beyond that line. In one pool: open, with 55,900 USD of equity against "
         "11,610 required, after an unrealised "
         "profit of 35,000 on the perpetual. No price closes it."

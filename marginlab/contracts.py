@@ -164,7 +164,8 @@ class Perpetual:
         return (evolve(position, quantity=left) if left * held > 0 else None), realised
 
     def premium(self, quantity: float, price: float) -> dict:
-        """{currency: what it pays} where a position begins or grows: nothing."""
+        """{currency: amount} that so many contracts pay the trader at a price, where a position
+        begins or grows: nothing."""
         return {}
 
 
@@ -308,7 +309,7 @@ class Option(Perpetual):
         return abs(quantity) * self.face * min(rate * unit, rule.fee_cap * price)
 
     def premium(self, quantity, price):
-        """It is paid, or received, at once."""
+        """{currency: amount}: a buyer pays it at once (below 0), a seller receives it."""
         return {self.settle: -self.notional(quantity, price)}
 
     def settlement(self, index):

@@ -14,7 +14,7 @@ VERDICTS = ("holds", "holds with a condition", "does not hold")
 PARTS = {
     "title": r"# (\d\d · .+)",
     "question": r"\*\*(.+\?)\*\*$",
-    "time": r".*\*\*Time:\*\* (?:about )?(\d+ minutes)",
+    "time": r".*\*\*Time:\*\* (?:about )?(\d+ minutes(?:, twice)?)",
     "before": r"\*\*Before you start:\*\* (.+?)\.? \*\*Time",
 }
 
@@ -102,11 +102,11 @@ class Claims:
             if not isinstance(result, bool | np.bool):
                 raise TypeError(f"the result of {case!r} must be True or False, not {result!r}")
         self.rows[claim] = (where, {case: bool(result) for case, result in cases.items()})
-        *_, (_, verdict, held, failed, _) = (row for row in self.table() if row[0] == claim)
-        found = [
-            f"{how} for {words}" for how, words in (("holds", held), ("fails", failed)) if words
-        ]
-        print(fill(f"{verdict}. {'; '.join(found) or 'no case yet'}".capitalize(), 75))
+        _, verdict, held, failed, _ = self.row(claim)
+        said = f"Verdict: {verdict}."
+        said += f" Holds for: {held}." if held else ""
+        said += f" Fails for: {failed}." if failed else ""
+        print(fill(said, 75))
 
     def verdict(self, claim):
         """What the results say: open, holds, does not hold, or holds with a condition."""
@@ -115,12 +115,16 @@ class Claims:
             return "open"
         return VERDICTS[0 if all(results) else 1 if any(results) else 2]
 
+    def row(self, claim):
+        """A claim, its verdict, the cases for it, those against it, where it is settled."""
+        where, cases = self.rows[claim]
+        held = "; ".join(case for case, found in cases.items() if found)
+        failed = "; ".join(case for case, found in cases.items() if not found)
+        return claim, self.verdict(claim), held, failed, where
+
     def table(self):
-        """For each: claim, verdict, the cases for it, those against it, where it is settled."""
-        for claim, (where, cases) in self.rows.items():
-            held = "; ".join(case for case, found in cases.items() if found)
-            failed = "; ".join(case for case, found in cases.items() if not found)
-            yield claim, self.verdict(claim), held, failed, where
+        """The row of each claim, in the order in which they were checked."""
+        return [self.row(claim) for claim in self.rows]
 
     def __repr__(self):
         return "\n".join(f"{claim}: {verdict}" for claim, verdict, *_ in self.table())

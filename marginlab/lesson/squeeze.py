@@ -87,7 +87,7 @@ class Squeeze(Explorer):
             "one coin, +6 %": start | {"pump": 6.0},
             "all coins, +10 %": start | {"correlation": 1.0, "pump": 10.0},
             "the rest returned: one coin, +30 %": start | {"kept": TRADER},
-            "half of it shared, smaller shorts": smaller,
+            "others rise half as much: smaller shorts": smaller,
             "half walled off, shorts half as large": half,
         }
 

@@ -265,8 +265,8 @@ stalls = Exercise(
             lambda gain, loss, reserve: (
                 2 * (loss + reserve) - max(2 * reserve + loss - gain, 0.0)
             ),
-            "What is over comes in during the day; the reserves must be "
-            "there in the morning.",
+            "A gain comes in during the day; the reserves must be there "
+            "in the morning.",
         ),
         (
             lambda gain, loss, reserve: loss - max(loss - gain, 0.0),

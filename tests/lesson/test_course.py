@@ -116,3 +116,16 @@ def test_the_html_is_a_table_with_headings_of_rows_and_columns():
     assert html.count("<th scope='col'") == len(HEAD) == 5 and html.count("<th scope='row'") == 2
     assert all(html.count(f"<{tag}>") == html.count(f"</{tag}>") for tag in ("tr", "thead", "tbody", "table"))
     assert html.count("text-align:left") == html.count("vertical-align:top") == 5 + 2 * 5
+
+
+def test_a_claim_says_at_once_what_came_out_and_keeps_its_capitals(capsys):
+    claims = Claims()
+    claims.check("mixed", cases={"Binance's rule": True, "a stranger's crash (ADL)": False})
+    claims.check("mixed as well", cases={"OKX": False})
+    claims.check("no case")
+    assert capsys.readouterr().out.splitlines() == [
+        "Verdict: holds with a condition. Holds for: Binance's rule. Fails for: a",
+        "stranger's crash (ADL).",
+        "Verdict: does not hold. Fails for: OKX.",
+        "Verdict: open.",
+    ]

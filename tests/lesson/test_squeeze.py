@@ -267,7 +267,7 @@ def test_controls_and_presets(teaching):
     assert reach == {"correlation": (0, 1, 0.05), "pump": (0, 100, 0.5)}
     first = {"size": 300, "allocation": 80, "kept": FUND, "correlation": 0, "pump": 30}
     assert next(iter(teaching.presets.values())) == first
-    shared = {"all coins": 1, "half of it": 0.5}
+    shared = {"all coins": 1, "half as much": 0.5}
     for name, state in teaching.presets.items():
         rise = re.search(r"\+(\d+) %", name)
         assert not rise or float(rise[1]) == state["pump"]

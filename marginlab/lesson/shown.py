@@ -54,7 +54,7 @@ STYLE = """<style>
     grid-template-columns:minmax(0,1fr) minmax(0,1fr)}
   .marginlab-explorer .marginlab-across{grid-column:1/3}
   .marginlab-explorer .marginlab-pairs .widget-label{width:9.5rem!important}
-  .marginlab-pairs .widget-label:has(+.widget-toggle-buttons){justify-content:flex-start!important}
+  .marginlab-explorer .marginlab-pairs .widget-toggle-buttons{flex:1 1 9rem}
   .marginlab-explorer .marginlab-pairs :is(.widget-hslider,.widget-dropdown){flex:1 1 13rem}
   .marginlab-explorer .marginlab-pairs .slider-container{flex:1 1 4rem}
   .marginlab-explorer .marginlab-pairs .widget-toggle-button{padding:0 .5rem;min-width:2.2rem}
